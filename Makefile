@@ -1,0 +1,102 @@
+# drc: `make demo` and `make test` do all of their set-up, on a bare Debian 12 too.
+#   all (default) the program, build/drc       install   PREFIX, DESTDIR
+#   demo     the main job on the embedded sandbox, files under build/demo/
+#   test     unit tests, golden cases, end to end in the sandbox
+#   interop  against moto, boto3 and the AWS CLI           bench    figures, as ratios
+#   lint  sanitize  valgrind  fuzz  format  golden-update  deps  clean
+
+BUILD   ?= build
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CFLAGS  ?= -O2 -g
+# Sanitizers and the like: make BUILD=build/asan SANITIZE=address,undefined
+SANITIZE ?=
+
+PACKAGES := yaml-0.1 libcurl libcrypto libcjson libxml-2.0 libcgraph libpcre2-8 libuv sqlite3 \
+            libmicrohttpd libutf8proc
+CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drc
+VENV      = $(CACHE)/venv-$(shell sha256sum tests/requirements.txt | cut -c1-12)
+VERSION  := $(shell cat VERSION)
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wundef -Wvla
+# Asked only when something is compiled, because `make deps` may have to install pkg-config first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DDRC_VERSION='"$(VERSION)"' -I. $(WARNINGS) $(CFLAGS) \
+             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
+             $(PKG_CFLAGS) -pthread
+ALL_LDLIBS = $(PKG_LIBS) -lm -pthread
+ALL_LDFLAGS = $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+
+COMPILER_SOURCES := $(sort $(shell find compiler -name '*.c'))
+RUNTIME_SOURCES  := $(sort $(shell find runtime -name '*.c' ! -path 'runtime/cli/*'))
+CLI_SOURCES      := $(sort $(wildcard runtime/cli/*.c))
+SCHEMAS          := $(sort $(wildcard schemas/*.json schemas/*.sql))
+UNIT_SOURCES     := $(sort $(shell find tests/unit -name 'test_*.c'))
+UNIT_HELPERS     := $(sort $(wildcard tests/unit/support/*.c))
+
+object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+COMPILER_OBJECTS := $(call object,$(COMPILER_SOURCES)) $(BUILD)/obj/schemas.o
+RUNTIME_OBJECTS  := $(call object,$(RUNTIME_SOURCES))
+LIBRARIES        := $(BUILD)/libdrc-runtime.a $(BUILD)/libdrc-compiler.a
+UNIT_PROGRAMS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_SOURCES))
+
+.PHONY: all libs venv deps deps-test demo test unit golden golden-update e2e interop bench lint format \
+        sanitize valgrind fuzz install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/drc
+libs: $(LIBRARIES)
+
+deps:
+	@tools/deps build
+
+deps-test:
+	@tools/deps build test
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# Schemas are embedded as embedded_NAME[] (compiler/base/embedded.h), a NUL behind each.
+$(BUILD)/obj/schemas.o: tools/embed $(SCHEMAS)
+	@mkdir -p $(@D)
+	tools/embed $(SCHEMAS) > $(BUILD)/obj/schemas.S
+	$(CC) -c $(BUILD)/obj/schemas.S -o $@
+
+$(BUILD)/libdrc-compiler.a: $(COMPILER_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libdrc-runtime.a: $(RUNTIME_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/drc: $(call object,$(CLI_SOURCES)) $(LIBRARIES)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(call object,$(CLI_SOURCES)) $(LIBRARIES) $(ALL_LDLIBS) -o $@
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(call object,$(UNIT_HELPERS)) $(LIBRARIES) $(ALL_LDLIBS) -lcmocka -o $@
+
+unit: $(UNIT_PROGRAMS)
+	@tools/run-unit $(UNIT_PROGRAMS)
+
+# Python's part of the tests, cached by the list of what it needs.
+venv: $(VENV)/.ready
+$(VENV)/.ready: tests/requirements.txt
+	@mkdir -p $(CACHE)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,176 @@
+#include "compiler/base/arena.h"
+
+#include <stdarg.h>
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BLOCK_MIN = 4096, BLOCK_MAX = 1 << 20 };
+
+struct block {
+    struct block *next;
+    size_t used, size;
+    alignas(max_align_t) char data[];
+};
+
+struct arena {
+    struct block *head;
+    size_t next_size, bytes;
+};
+
+void base_out_of_memory(void)
+{
+    static const char text[] = "drc: out of memory; a run that was under way can be resumed\n";
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) {
+        /* Nothing more can be done about it. */
+    }
+    _exit(1);
+}
+
+void *base_alloc(size_t size)
+{
+    void *memory = calloc(1, size ? size : 1);
+    if (!memory) {
+        base_out_of_memory();
+    }
+    return memory;
+}
+
+void *base_realloc(void *memory, size_t size)
+{
+    void *grown = realloc(memory, size ? size : 1);
+    if (!grown) {
+        base_out_of_memory();
+    }
+    return grown;
+}
+
+char *base_strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(base_alloc(size), text, size);
+}
+
+struct arena *arena_create(void)
+{
+    struct arena *arena = base_alloc(sizeof *arena);
+    arena->next_size = BLOCK_MIN;
+    return arena;
+}
+
+void arena_destroy(struct arena *arena)
+{
+    if (!arena) {
+        return;
+    }
+    for (struct block *block = arena->head; block;) {
+        struct block *next = block->next;
+        free(block);
+        block = next;
+    }
+    free(arena);
+}
+
+/* A block for at least `size` bytes. A large one goes behind the head, so that the head's
+ * remaining room is not lost. */
+static struct block *add_block(struct arena *arena, size_t size)
+{
+    size_t room = size > arena->next_size ? size : arena->next_size;
+    if (room > SIZE_MAX - sizeof(struct block)) {
+        base_out_of_memory();
+    }
+    struct block *block = malloc(sizeof *block + room);
+    if (!block) {
+        base_out_of_memory();
+    }
+    block->used = 0;
+    block->size = room;
+    if (arena->head && size > arena->next_size / 2) {
+        block->next = arena->head->next;
+        arena->head->next = block;
+    } else {
+        block->next = arena->head;
+        arena->head = block;
+        if (arena->next_size < BLOCK_MAX) {
+            arena->next_size *= 2;
+        }
+    }
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    const size_t align = alignof(max_align_t);
+    if (size > SIZE_MAX - align) {
+        base_out_of_memory();
+    }
+    size = (size + align - 1) / align * align;
+    struct block *block = arena->head;
+    if (!block || block->size - block->used < size) {
+        block = add_block(arena, size);
+    }
+    void *memory = block->data + block->used;
+    block->used += size;
+    arena->bytes += size;
+    return memory;
+}
+
+void *arena_zalloc(struct arena *arena, size_t size)
+{
+    return memset(arena_alloc(arena, size), 0, size);
+}
+
+char *arena_strndup(struct arena *arena, const char *text, size_t length)
+{
+    length = strnlen(text, length);
+    char *copy = arena_alloc(arena, length + 1);
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+char *arena_strdup(struct arena *arena, const char *text)
+{
+    return arena_strndup(arena, text, SIZE_MAX);
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0) {
+        abort(); /* A format that printf refuses is a bug in the caller. */
+    }
+    char *text = arena_alloc(arena, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity) {
+        return items;
+    }
+    size_t wanted = *capacity ? *capacity * 2 : 4;
+    if (wanted > SIZE_MAX / size) {
+        base_out_of_memory();
+    }
+    void *grown = arena_alloc(arena, wanted * size);
+    if (count) {
+        memcpy(grown, items, count * size);
+    }
+    *capacity = wanted;
+    return grown;
+}
+
+size_t arena_bytes(const struct arena *arena)
+{
+    return arena->bytes;
+}

@@ -1,0 +1,27 @@
+/* The compiler as a pipeline: plan.yaml → tree → valid tree → plan → sound plan → graph. Pure: no
+ * clock, no network, no environment, no files but those that the plan names. */
+#ifndef DRC_COMPILE_H
+#define DRC_COMPILE_H
+
+#include <stdbool.h>
+
+#include "compiler/graph/facts.h"
+#include "compiler/graph/graph.h"
+#include "compiler/plan/plan.h"
+
+struct arena;
+struct diagnostics;
+
+/* Source → sound plan. NULL when there was an error; all are in `diagnostics`. */
+struct plan *compile_plan(struct arena *arena, const struct source *source,
+                          const struct variable *variables, size_t variable_count,
+                          struct diagnostics *diagnostics);
+
+/* Sound plan → graph. NULL as above. */
+struct graph *compile_graph(struct arena *arena, const struct plan *plan, enum workflow workflow,
+                            const struct facts *facts, struct diagnostics *diagnostics);
+
+/* "drc 0.1.0": in digests and `drc version`. */
+const char *drc_version(void);
+
+#endif

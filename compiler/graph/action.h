@@ -1,0 +1,65 @@
+/* Actions: the instruction set that plans are compiled to, from action.def and bucket.def. */
+#ifndef DRC_GRAPH_ACTION_H
+#define DRC_GRAPH_ACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Each enum has a member NONE first where that makes sense; rows follow. */
+enum action {
+    ACTION_NONE,
+#define ACTION(NAME, ...) ACTION_##NAME,
+#include "compiler/graph/action.def"
+#undef ACTION
+    ACTION_COUNT
+};
+
+enum bucket {
+#define BUCKET(NAME, capacity, refill) BUCKET_##NAME,
+#include "compiler/graph/bucket.def"
+#undef BUCKET
+    BUCKET_COUNT
+};
+
+enum action_provider { PROVIDER_ENGINE, PROVIDER_AWS, PROVIDER_HOST, PROVIDER_COUNT };
+enum action_effect { EFFECT_READ, EFFECT_CREATE, EFFECT_CHANGE, EFFECT_DELETE, EFFECT_WAIT, EFFECT_LOCAL };
+enum action_resend { RESEND_TOKEN, RESEND_NAME, RESEND_NATURAL, RESEND_LOOKUP, RESEND_NEVER };
+enum value_type { TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_LIST, TYPE_MAP };
+
+enum { ACTION_PORTS_MAX = 16 };
+
+struct action_port { /* an input or an output */
+    const char *name;
+    enum value_type type;
+    bool optional;
+};
+
+struct action_info {
+    const char *name;
+    enum action_provider provider;
+    enum action_effect effect;
+    struct action_port inputs[ACTION_PORTS_MAX], outputs[ACTION_PORTS_MAX];
+    size_t input_count, output_count;
+    enum action undo;
+    enum action_resend resend;
+    enum bucket bucket, resource;
+    int batch_max;
+    int64_t expected_ms, deadline_ms;
+    const char *permission, *documentation;
+};
+
+/* Never NULL for a valid kind. The table is constant data. */
+const struct action_info *action_info(enum action action);
+/* ACTION_NONE when there is none of that name. */
+enum action action_by_name(const char *name);
+const char *action_effect_name(enum action_effect effect);
+const char *action_resend_name(enum action_resend resend);
+
+struct bucket_info {
+    const char *name; /* "EC2_DESCRIBE" */
+    double capacity, refill_per_s; /* 0: no limit */
+};
+const struct bucket_info *bucket_info(enum bucket bucket);
+
+#endif

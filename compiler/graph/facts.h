@@ -1,0 +1,96 @@
+/* Facts: what a plan cannot know, as drc-facts/1 (schemas/facts.schema.json). Inventory decides
+ * the graph's shape; bindings fill it. Gathered by the runtime (or read from a file), used by
+ * lower/ and estimate. */
+#ifndef DRC_GRAPH_FACTS_H
+#define DRC_GRAPH_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+#include "compiler/base/map.h"
+#include "compiler/graph/action.h"
+
+struct arena;
+struct buffer;
+
+struct fact_disk {
+    int64_t bytes;    /* of the source disk */
+    int64_t size_gib; /* of the DR copy: what a volume needs at least */
+    const char *controller; /* pvscsi, lsilogic, sata, ide, nvme; NULL unknown */
+    bool bootable;    /* disk 0: a dr-copy-bootable snapshot is there */
+};
+
+struct fact_vm {
+    const char *name;
+    int64_t cpus, memory_mib; /* 0: unknown */
+    const char *firmware;     /* "bios", "uefi"; NULL unknown */
+    const char *os;           /* "linux", "windows"; NULL unknown */
+    const char *arch;         /* "x86_64", "arm64"; NULL unknown */
+    const char *guest_id;
+    struct fact_disk *disks;
+    size_t disk_count;
+};
+
+struct fact_instance_type {
+    const char *name; /* m6i.large */
+    int64_t vcpus, memory_mib;
+    const char *arch;         /* x86_64, arm64 */
+    bool bios, uefi;          /* supported boot modes */
+    int max_cards;            /* network interfaces */
+    int max_volumes;          /* EBS attachments, root included */
+    const char **zones;       /* where it is offered; zone_count 0: not known */
+    size_t zone_count;
+};
+
+struct fact_image {
+    const char *id;
+    const char *root_device; /* /dev/xvda */
+    const char *boot_mode;   /* legacy-bios, uefi, uefi-preferred */
+    const char *os;          /* linux, windows */
+    const char *arch;
+};
+
+struct fact_subnet {
+    const char *id, *zone, *cidr, *vpc;
+};
+
+struct fact_conversion {
+    const char *id, *zone, *state;
+    int cpus;
+    int slots; /* devices free for boot disks: root and other volumes taken off */
+};
+
+/* Lies in an arena. Without facts a pointer to this is NULL everywhere. */
+struct facts {
+    const char *observed_at; /* RFC 3339, UTC */
+    const char *source;      /* "aws:eu-west-1/111122223333", "file:…" */
+    const char *account, *region;
+    struct map vms;            /* name -> struct fact_vm * */
+    struct map instance_types; /* name -> struct fact_instance_type * */
+    struct map images;         /* plan's text (ami-… or ssm:PARAMETER) -> struct fact_image * */
+    struct map subnets;        /* id -> struct fact_subnet * */
+    struct map conversions;    /* id -> struct fact_conversion * */
+    struct map bindings;       /* "db/disk-0/snapshot" -> const char *; "db/recovery-point" */
+    struct map durations;      /* action name, or node id -> int64_t * (ms), measured before */
+    struct {
+        const char *at, *digest; /* NULL: never */
+        bool passed;
+    } last_test;
+};
+
+struct facts *facts_create(struct arena *arena);
+/* Refuses what its schema does not allow. */
+struct facts *facts_read(struct arena *arena, const char *path, const char *text, size_t length,
+                         struct error *error);
+void facts_write(const struct facts *facts, struct buffer *out);
+/* SHA-256 in hex over the inventory alone, written canonically. */
+void facts_inventory_digest(const struct facts *facts, char out[65]);
+
+/* The built-in catalogue of instance types (instance_type.def): for "auto" and checks without
+ * facts. NULL when unknown. */
+const struct fact_instance_type *catalogue_type(const char *name);
+size_t catalogue_count(void);
+const struct fact_instance_type *catalogue_at(size_t index);
+
+#endif

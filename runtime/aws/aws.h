@@ -1,0 +1,83 @@
+/* AWS: one account and region as a provider, and what else drc asks of it: identity, facts,
+ * preflight, what is left over. */
+#ifndef DRC_AWS_AWS_H
+#define DRC_AWS_AWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "compiler/base/error.h"
+#include "compiler/graph/facts.h"
+#include "compiler/plan/plan.h"
+#include "runtime/world/provider.h"
+#include "runtime/world/world.h"
+
+struct arena;
+struct aws;
+
+struct aws_options {
+    struct world *world;
+    struct gate *gate;
+    const char *region;
+    const char *account;  /* NULL: any */
+    const char *profile;  /* NULL: the usual chain */
+    const char *role_arn; /* NULL: none */
+};
+
+/* Resolves nothing yet. Destroys what it made; the gate and world are the caller's. */
+struct aws *aws_create(const struct aws_options *options, struct error *error);
+void aws_destroy(struct aws *aws);
+
+/* The provider of PROVIDER_AWS actions; lives as long as the aws. */
+struct provider *aws_provider(struct aws *aws);
+
+/* Whether any endpoint is overridden (AWS_ENDPOINT_URL …): then limits start unlimited. */
+bool aws_endpoint_overridden(struct aws *aws);
+
+/* The calls below run the loop until they have an answer (or 60 s have passed without a proper
+ * one). */
+
+/* sts:GetCallerIdentity: credentials work and the account is the plan's. */
+struct aws_identity {
+    const char *account, *arn;
+};
+bool aws_identify(struct aws *aws, struct arena *arena, struct aws_identity *identity,
+                  struct error *error);
+
+/* Facts of `workflow` (failover), read-only. recovery_point: "latest", or an RFC 3339 time: for
+ * each VM the newest at or before it. */
+struct facts *aws_gather_facts(struct aws *aws, struct arena *arena, const struct plan *plan,
+                               enum workflow workflow, const char *recovery_point,
+                               struct error *error);
+
+/* Preflight: read-only checks before the first change. */
+enum finding_severity { FINDING_PASSED, FINDING_UNKNOWN, FINDING_WARNING, FINDING_FATAL };
+struct finding {
+    enum finding_severity severity;
+    const char *subject; /* "placeholder image ami-0c…" */
+    const char *text;    /* what was found */
+    const char *help;    /* NULL */
+};
+struct findings {
+    struct finding *items;
+    size_t count, capacity;
+    size_t passed, unknown, warnings, fatal;
+};
+bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan,
+                   const struct graph *graph, const struct facts *facts, struct findings *findings,
+                   struct error *error);
+
+/* What exists by tag for a plan (run NULL) or a run: for cleanup, orphans and where production is. */
+enum aws_kind { AWS_INSTANCE, AWS_VOLUME, AWS_SNAPSHOT, AWS_IMAGE };
+struct aws_resource {
+    enum aws_kind kind;
+    const char *id, *state, *plan, *vm, *run, *node, *workflow, *role;
+    const char *attached_to; /* volumes */
+};
+bool aws_list_resources(struct aws *aws, struct arena *arena, const char *plan, const char *run,
+                        struct aws_resource **resources, size_t *count, struct error *error);
+
+/* Calls made so far, by "service:Operation", for the report. */
+int64_t aws_request_count(const struct aws *aws);
+
+#endif

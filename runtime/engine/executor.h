@@ -1,0 +1,86 @@
+/* Executor: carries out a graph. Counters of blockers, ready nodes by slack, intents journalled
+ * before requests go out and results before dependants are released; one loop, no threads. */
+#ifndef DRC_ENGINE_EXECUTOR_H
+#define DRC_ENGINE_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+#include "compiler/graph/estimate.h"
+#include "compiler/graph/facts.h"
+#include "compiler/graph/graph.h"
+#include "runtime/world/provider.h"
+#include "runtime/world/world.h"
+
+struct executor;
+struct journal;
+struct limits;
+
+enum node_state {
+    NODE_BLOCKED,  /* predecessors are not done */
+    NODE_READY,    /* waits for a pool, a limit, its turn */
+    NODE_RUNNING,  /* request sent, or being polled */
+    NODE_RETRYING, /* waits before the next attempt */
+    NODE_DONE,
+    NODE_FAILED,
+    NODE_SKIPPED,  /* something before it failed: see cause */
+};
+const char *node_state_name(enum node_state state);
+
+/* What is known of a node while and after it runs; owned by the executor. */
+struct node_status {
+    enum node_state state;
+    int64_t started_ms, ended_ms; /* monotonic ms since the run's start, alive time; -1: not yet */
+    int attempts, generation, choice;
+    const char *detail;   /* last thing seen ("pending", "503 …"), or why it failed; NULL */
+    const char *help;     /* NULL */
+    const char *code, *service, *request_id;
+    int32_t cause;        /* SKIPPED: the node that failed; NO_NODE */
+};
+
+enum executor_event_type {
+    EVENT_RUN_STARTED, EVENT_RUN_RESUMED, EVENT_NODE_STARTED, EVENT_NODE_RETRY, EVENT_NODE_DETAIL,
+    EVENT_NODE_DONE, EVENT_NODE_FAILED, EVENT_NODE_SKIPPED, EVENT_VM_FAILED, EVENT_INTERRUPTED,
+    EVENT_HEARTBEAT, EVENT_RUN_ENDED,
+};
+struct executor_event {
+    enum executor_event_type type;
+    int64_t utc_ms;
+    const struct graph_node *node; /* NULL: of the run */
+    const struct node_status *status;
+    const char *text;
+};
+typedef void (*executor_observer)(void *context, const struct executor_event *event);
+
+enum executor_result { EXECUTOR_SUCCEEDED, EXECUTOR_FAILED, EXECUTOR_INTERRUPTED, EXECUTOR_BROKEN /* the journal */ };
+
+struct executor_options {
+    struct world *world;
+    const struct graph *graph;
+    const struct schedule *schedule; /* for slack */
+    const struct facts *facts;       /* for bindings; may be NULL */
+    struct journal *journal;         /* with the graph in it; may hold records: then it resumes */
+    struct limits *limits;
+    struct provider *providers[PROVIDER_COUNT]; /* ENGINE's own is built in */
+    const char *run_id;
+    executor_observer observer;
+    void *observer_context;
+};
+
+struct executor *executor_create(const struct executor_options *options, struct error *error);
+/* Runs the loop until the run ends. SIGINT is the caller's: see executor_interrupt. */
+enum executor_result executor_run(struct executor *executor, struct error *error);
+/* First call: start nothing new, wait for what is under way, persist. Second: stop now. */
+void executor_interrupt(struct executor *executor);
+const struct node_status *executor_status(const struct executor *executor, uint32_t node);
+/* Counters for the report. */
+struct executor_counters {
+    int64_t requests, throttled, retries, lookups, commits;
+    size_t done, failed, skipped, total;
+};
+struct executor_counters executor_counters(const struct executor *executor);
+void executor_destroy(struct executor *executor);
+
+#endif

@@ -1,0 +1,30 @@
+/* Limits: token buckets for each row of bucket.def, learning from throttle answers; and the gate
+ * through which providers send. */
+#ifndef DRC_ENGINE_LIMITS_H
+#define DRC_ENGINE_LIMITS_H
+
+#include <stdbool.h>
+
+#include "runtime/world/provider.h"
+#include "runtime/world/world.h"
+
+struct limits;
+
+enum limits_mode {
+    LIMITS_AWS,  /* the real figures of bucket.def from the start */
+    LIMITS_NONE, /* unlimited until a throttle answer teaches otherwise */
+};
+
+struct limits *limits_create(struct world *world, enum limits_mode mode);
+void limits_destroy(struct limits *limits);
+/* The gate lives as long as the limits. */
+struct gate *limits_gate(struct limits *limits);
+
+/* For the executor: takes `cost` tokens now if they are there (true), else tells in *wait_ms when
+ * they will be. */
+bool limits_take(struct limits *limits, enum bucket bucket, double cost, int64_t *wait_ms);
+/* Tokens there now (a large number when unlimited). */
+double limits_available(struct limits *limits, enum bucket bucket);
+void limits_throttled(struct limits *limits, enum bucket bucket);
+
+#endif

@@ -1,0 +1,48 @@
+/* Sandbox: an AWS in a directory: functions from request to response over a state kept in SQLite.
+ * In process (behind world_redirected_create) or served by `drc sandbox serve`. Follows the real
+ * services as documented: idempotency tokens and their mismatch errors, state delays, error codes,
+ * filters, paging, eventual consistency; latency, throttling and faults come from a seed. */
+#ifndef DRC_SANDBOX_SANDBOX_H
+#define DRC_SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+#include "compiler/plan/plan.h"
+#include "runtime/world/world.h"
+
+struct sandbox;
+
+struct sandbox_options {
+    uint64_t seed;
+    double speed;          /* how much faster than real time its clock runs; 1: real */
+    bool throttle;         /* enforce bucket.def */
+    int64_t utc_base_ms;   /* its clock at the moment of init */
+    int64_t real_base_ms;  /* the real clock at the moment of init */
+};
+
+/* Makes a new one: fails when the directory holds one already. `directory` ":memory:" keeps it in
+ * memory (then sandbox_open is not possible). */
+struct sandbox *sandbox_init(const char *directory, const struct sandbox_options *options,
+                             struct error *error);
+struct sandbox *sandbox_open(const char *directory, struct error *error);
+void sandbox_close(struct sandbox *sandbox);
+const struct sandbox_options *sandbox_options(const struct sandbox *sandbox);
+
+/* Fills it with what a plan's failover needs: VPCs, subnets, groups, placeholder images, conversion
+ * instances, elastic addresses, key pairs, and usable DR copies of each VM (disk counts and sizes
+ * varied by seed). */
+bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error);
+
+/* The responder for world_redirected_create and world_simulated_create. */
+struct world_responder sandbox_responder(struct sandbox *sandbox);
+
+/* A real world whose HTTP and clock are the sandbox's. Takes `inner` over. */
+struct world *sandbox_world(struct sandbox *sandbox, struct world *inner);
+
+/* Serves it over HTTP on 127.0.0.1:port (0: a free one, told in *bound) until *until is true. */
+bool sandbox_serve(struct sandbox *sandbox, int port, int *bound, const volatile bool *until,
+                   struct error *error);
+
+#endif

@@ -1,0 +1,158 @@
+/* World: all of the outside behind one struct of operations: clocks, randomness, timers, HTTP,
+ * dialling, processes, threads, signals. Nothing else in drc touches any of these. Two
+ * implementations: real (libuv, libcurl) and simulated (virtual clock, seeded); the sandbox is a
+ * wrapper around either.
+ *
+ * Every call is asynchronous on one loop: it returns at once, the callback comes later, on the
+ * loop, never from within the call. Each task ends exactly once: by its callback or by
+ * world_cancel, after which the callback never comes. A task is gone when its callback returns;
+ * what the caller passes in has to live until then (requests are not copied). */
+#ifndef DRC_WORLD_WORLD_H
+#define DRC_WORLD_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+
+struct world;
+struct world_task;
+
+struct http_header {
+    const char *name, *value;
+};
+
+struct http_request {
+    const char *method; /* GET, POST, … */
+    const char *url;    /* http:// or https:// */
+    const struct http_header *headers;
+    size_t header_count;
+    const void *body;
+    size_t body_length;
+    int64_t connect_timeout_ms; /* 0: 10 s */
+    int64_t timeout_ms;         /* in all; 0: 60 s */
+    size_t response_max;        /* bytes; 0: 64 MiB */
+    const char *ca_file;        /* NULL: the system's store */
+    const char *proxy;          /* NULL: from the environment; "": none */
+    bool insecure;              /* no verification: only checks of a VM's own health page use it */
+    /* Streams the body of a 2xx answer instead of collecting it; returning false aborts. */
+    bool (*on_body)(void *context, const void *bytes, size_t length);
+    void *body_context;
+};
+
+enum http_failure {
+    HTTP_ANSWERED,    /* there is a status */
+    HTTP_UNREACHABLE, /* refused, no route, no such host: nothing was sent */
+    HTTP_TLS,         /* certificate or handshake: nothing was sent */
+    HTTP_TIMED_OUT,   /* no answer in time: it may have been carried out */
+    HTTP_BROKEN,      /* connection lost, truncated or malformed answer: may have been carried out */
+    HTTP_TOO_LARGE,   /* the answer is over response_max: was carried out, answer unread */
+};
+
+/* Valid during the callback only. */
+struct http_response {
+    enum http_failure failure;
+    const char *failure_text; /* "Connection refused"; NULL when answered */
+    int status;
+    const struct http_header *headers;
+    size_t header_count;
+    const char *body; /* NUL-terminated behind its length */
+    size_t body_length;
+};
+const char *http_response_header(const struct http_response *response, const char *name);
+
+typedef void (*world_callback)(void *context);
+typedef void (*world_http_callback)(void *context, const struct http_response *response);
+/* failure NULL: connected (and closed again). */
+typedef void (*world_connect_callback)(void *context, const char *failure);
+typedef void (*world_signal_callback)(void *context, int signal);
+
+/* What an implementation provides; each implementation's struct begins with a struct world. */
+struct world_operations {
+    const char *name;
+    void (*destroy)(struct world *world);
+    int64_t (*monotonic_ms)(struct world *world);
+    int64_t (*utc_ms)(struct world *world);
+    void (*random)(struct world *world, void *bytes, size_t length);
+    struct world_task *(*timer)(struct world *world, int64_t delay_ms, world_callback callback,
+                                void *context);
+    struct world_task *(*defer)(struct world *world, world_callback callback, void *context);
+    struct world_task *(*http)(struct world *world, const struct http_request *request,
+                               world_http_callback callback, void *context);
+    struct world_task *(*connect)(struct world *world, const char *host, int port,
+                                  int64_t timeout_ms, world_connect_callback callback,
+                                  void *context);
+    struct world_task *(*work)(struct world *world, world_callback run, world_callback done,
+                               void *context);
+    struct world_task *(*signal)(struct world *world, int signal, world_signal_callback callback,
+                                 void *context);
+    void (*cancel)(struct world *world, struct world_task *task);
+    void (*run)(struct world *world, const bool *until);
+    const char *(*environment)(struct world *world, const char *name);
+};
+
+struct world {
+    const struct world_operations *operations;
+};
+
+/* The real world. NULL when the loop cannot be made. */
+struct world *world_real_create(struct error *error);
+
+/* Answers HTTP requests and dials in the simulated world (and in the sandbox's wrapper):
+ * synchronous; *latency_ms is how long the answer takes. The response's memory has to live until
+ * the next call. */
+struct world_responder {
+    void *context;
+    void (*http)(void *context, int64_t utc_ms, const struct http_request *request,
+                 struct http_response *response, int64_t *latency_ms);
+    /* failure NULL: accepts */
+    void (*connect)(void *context, int64_t utc_ms, const char *host, int port,
+                    const char **failure, int64_t *latency_ms);
+};
+
+/* The simulated world: virtual clock beginning at `utc_ms`, everything else from `seed`. Time
+ * passes only while nothing else is to do. */
+struct world *world_simulated_create(uint64_t seed, int64_t utc_ms, struct world_responder responder);
+
+/* Wraps `inner` (which it destroys with itself): HTTP and dialling go to the responder; the clocks
+ * run `speed` times as fast as the inner one's (timers accordingly), utc being
+ * utc_base_ms + (inner utc - inner_base_ms) * speed. */
+struct world *world_redirected_create(struct world *inner, struct world_responder responder,
+                                      double speed, int64_t inner_base_ms, int64_t utc_base_ms);
+
+void world_destroy(struct world *world);
+
+/* Milliseconds on a clock that never jumps / since 1970 in UTC. */
+int64_t world_monotonic_ms(struct world *world);
+int64_t world_utc_ms(struct world *world);
+void world_random(struct world *world, void *bytes, size_t length);
+
+struct world_task *world_timer(struct world *world, int64_t delay_ms, world_callback callback,
+                               void *context);
+/* After everything that is ready in this turn of the loop: for group commits. */
+struct world_task *world_defer(struct world *world, world_callback callback, void *context);
+/* Redirects are never followed; only 2xx bodies are streamed. */
+struct world_task *world_http(struct world *world, const struct http_request *request,
+                              world_http_callback callback, void *context);
+struct world_task *world_connect(struct world *world, const char *host, int port,
+                                 int64_t timeout_ms, world_connect_callback callback, void *context);
+/* `run` on a thread of the pool, then `done` on the loop. Cancelling waits for a run under way. */
+struct world_task *world_work(struct world *world, world_callback run, world_callback done,
+                              void *context);
+/* Calls back at each arrival until cancelled; does not keep the loop alive. */
+struct world_task *world_signal(struct world *world, int signal, world_signal_callback callback,
+                                void *context);
+void world_cancel(struct world *world, struct world_task *task);
+
+/* Runs the loop until *until is true or nothing is left to wait for. May be nested. */
+void world_run(struct world *world, const bool *until);
+
+/* An environment variable; NULL when unset. */
+const char *world_environment(struct world *world, const char *name);
+
+/* "2026-11-22T10:00:00Z" (RFC 3339) and back; -1 when malformed. */
+const char *format_time(char out[32], int64_t utc_ms);
+int64_t parse_time(const char *text);
+
+#endif
