@@ -58,7 +58,7 @@ struct fact_subnet {
 struct fact_conversion {
     const char *id, *zone, *state;
     int cpus;
-    int slots; /* devices free for boot disks: root and other volumes taken off */
+    int slots; /* devices free for boot disks: /dev/sdp, /dev/sdo, … down to the first taken one */
 };
 
 /* Lies in an arena. Without facts a pointer to this is NULL everywhere. */
