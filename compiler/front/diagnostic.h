@@ -14,9 +14,9 @@ struct buffer;
 
 enum diagnostic_severity { SEVERITY_ERROR, SEVERITY_WARNING };
 
-/* D0207 in diagnostic.def is DIAGNOSTIC_D0207 here; rows are
- * DIAGNOSTIC(code, NAME, severity, "title", "explanation", "wrong example", "right example")
- * and code refers to them by name: DIAG_ADDRESS_OUTSIDE_SUBNET. */
+/* Rows of diagnostic.def are DIAGNOSTIC(code, NAME, severity, "title", "explanation",
+ * "wrong example", "right example"), as in DIAGNOSTIC(D0207, ADDRESS_OUTSIDE_SUBNET, ERROR, …);
+ * code refers to them by name: DIAG_ADDRESS_OUTSIDE_SUBNET. */
 enum diagnostic_code {
 #define DIAGNOSTIC(code, name, severity, title, explanation, wrong, right) DIAG_##name,
 #include "compiler/front/diagnostic.def"
@@ -36,6 +36,7 @@ const struct diagnostic_info *diagnostic_info_by_code(const char *code);
 struct diagnostic_label {
     struct span span;
     const char *text; /* may be "" */
+    bool concealed;   /* the source text of the span is never shown: it may be a secret */
 };
 
 /* Everything lies in the arena of the list it belongs to. */
@@ -63,7 +64,7 @@ struct diagnostics {
 
 struct diagnostics *diagnostics_create(struct arena *arena);
 
-/* Adds one, to be completed by the calls below (which return their argument, for chaining). */
+/* Adds one, to be completed by the calls below. */
 struct diagnostic *diagnose(struct diagnostics *diagnostics, enum diagnostic_code code,
                             struct span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
