@@ -1,0 +1,92 @@
+/* Commands: what the command line is made of, from command.def and flag.def. */
+#ifndef DRC_CLI_COMMAND_H
+#define DRC_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+#include "compiler/plan/plan.h"
+
+struct arena;
+struct buffer;
+
+enum exit_status {
+    EXIT_DONE = 0,
+    EXIT_ERROR = 1,     /* plan invalid, run failed, bad usage */
+    EXIT_LOOK = 2,      /* done, and there is something to look at */
+    EXIT_RESUMABLE = 3, /* stopped and resumable */
+};
+
+enum flag {
+#define FLAG(NAME, ...) FLAG_##NAME,
+#include "runtime/cli/flag.def"
+#undef FLAG
+    FLAG_COUNT
+};
+
+enum flag_argument { FLAG_ARG_NONE, FLAG_ARG_REQUIRED, FLAG_ARG_OPTIONAL, FLAG_ARG_REPEATED };
+struct flag_info {
+    const char *name;
+    int short_name; /* 0: none */
+    enum flag_argument argument;
+    const char *metavar, *help;
+};
+extern const struct flag_info flag_infos[FLAG_COUNT];
+
+/* One command as it was called. Lies in its arena; strings are argv's. */
+struct invocation {
+    struct arena *arena;
+    const struct command *command;
+    const char **arguments;
+    size_t argument_count;
+    bool given[FLAG_COUNT];
+    const char *values[FLAG_COUNT]; /* NULL where none was given */
+    struct variable *variables;
+    size_t variable_count;
+};
+
+struct command {
+    const char *words; /* "plan check" */
+    enum exit_status (*run)(const struct invocation *invocation);
+    int min_arguments, max_arguments;
+    const char *arguments;
+    uint32_t flags;
+    const char *summary, *details, *examples;
+};
+extern const struct command commands[];
+extern const size_t command_count;
+
+/* Parses the words after "drc". False: *status says how the process ends (help was shown, or an
+ * error told). */
+bool invocation_parse(struct invocation *invocation, int argc, char **argv,
+                      enum exit_status *status);
+
+/* Help: of drc, of a group ("plan"), of a command. */
+void help_all(struct buffer *out);
+void help_group(const char *group, struct buffer *out);
+void help_command(const struct command *command, struct buffer *out);
+bool is_group(const char *word);
+/* The word's equivalent where users of other tools might expect it (Terraform's); NULL: none. */
+const char *foreign_word(const char *word);
+
+enum exit_status command_plan_check(const struct invocation *invocation);
+enum exit_status command_plan_facts(const struct invocation *invocation);
+enum exit_status command_plan_compile(const struct invocation *invocation);
+enum exit_status command_plan_show(const struct invocation *invocation);
+enum exit_status command_plan_graph(const struct invocation *invocation);
+enum exit_status command_plan_apply(const struct invocation *invocation);
+enum exit_status command_run_list(const struct invocation *invocation);
+enum exit_status command_run_show(const struct invocation *invocation);
+enum exit_status command_run_resume(const struct invocation *invocation);
+enum exit_status command_run_report(const struct invocation *invocation);
+enum exit_status command_run_cleanup(const struct invocation *invocation);
+enum exit_status command_sandbox_init(const struct invocation *invocation);
+enum exit_status command_sandbox_serve(const struct invocation *invocation);
+enum exit_status command_sandbox_show(const struct invocation *invocation);
+enum exit_status command_explain(const struct invocation *invocation);
+enum exit_status command_version(const struct invocation *invocation);
+enum exit_status command_completion(const struct invocation *invocation);
+
+#endif

@@ -1,0 +1,46 @@
+/* Load: from a command's arguments to what they name: a sound plan, facts, a graph, a schedule.
+ * Diagnostics are told on stderr as they come up. */
+#ifndef DRC_CLI_LOAD_H
+#define DRC_CLI_LOAD_H
+
+#include <stdbool.h>
+
+#include "compiler/base/error.h"
+#include "compiler/graph/estimate.h"
+#include "compiler/graph/facts.h"
+#include "compiler/graph/graph.h"
+#include "compiler/plan/plan.h"
+#include "runtime/cli/command.h"
+
+/* Everything lies in the invocation's arena. */
+struct loaded {
+    struct plan *plan;           /* NULL when a compiled graph was given and no plan was needed */
+    const char *plan_path;
+    struct facts *facts;         /* NULL: none given */
+    struct graph *graph;
+    struct schedule *schedule;
+    bool given_graph;            /* a compiled graph stands in place of plan and workflow */
+};
+
+/* PLAN as a file: a directory stands for its plan.yaml. */
+const char *plan_file(struct arena *arena, const char *path);
+
+/* Reads and checks a plan; false when it is not sound, all told. */
+bool load_plan(const struct invocation *invocation, const char *path, struct plan **plan);
+
+/* --facts; true with *facts NULL when the flag is absent. */
+bool load_facts(const struct invocation *invocation, struct facts **facts, struct error *error);
+
+bool load_workflow(const char *word, enum workflow *workflow, struct error *error);
+
+/* Lowers the plan; tells diagnostics; NULL when there was an error. */
+struct graph *load_compiled(const struct invocation *invocation, const struct plan *plan,
+                            enum workflow workflow, const struct facts *facts);
+
+/* PLAN|GRAPH [WORKFLOW] with --facts: fills graph and schedule. False: all is told. */
+bool load_graph(const struct invocation *invocation, struct loaded *loaded);
+
+/* Whether the file holds a compiled graph rather than a plan. */
+bool is_graph_file(const char *path);
+
+#endif

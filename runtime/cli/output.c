@@ -1,0 +1,97 @@
+#include "runtime/cli/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compiler/base/buffer.h"
+
+enum exit_status fail(struct error *error)
+{
+    bool colour = wants_colour(stderr);
+    fprintf(stderr, "%serror%s: %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
+            error->message ? error->message : "failed");
+    if (error->help) {
+        fprintf(stderr, "  %shelp%s: %s\n", colour ? "\033[1m" : "", colour ? "\033[0m" : "",
+                error->help);
+    }
+    error_clear(error);
+    return EXIT_ERROR;
+}
+
+static bool write_all(FILE *file, const void *bytes, size_t length)
+{
+    bool written = fwrite(bytes, 1, length, file) == length;
+    return fflush(file) == 0 && written;
+}
+
+static bool is_special(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+bool write_file(const char *path, const void *bytes, size_t length, struct error *error)
+{
+    struct buffer temporary = {0};
+    bool special = is_special(path); /* /dev/stdout, a pipe: nothing to rename over */
+    buffer_printf(&temporary, special ? "%s" : "%s.tmp%ld", path, (long)getpid());
+    FILE *file = fopen(buffer_text(&temporary), "w");
+    bool ok = file && write_all(file, bytes, length);
+    int reason = errno;
+    if (file && fclose(file) != 0 && ok) {
+        ok = false;
+        reason = errno;
+    }
+    if (ok && !special && rename(buffer_text(&temporary), path) != 0) {
+        ok = false;
+        reason = errno;
+    }
+    if (!ok) {
+        if (file && !special) {
+            unlink(buffer_text(&temporary));
+        }
+        error_set(error, "cannot write %s: %s", path, strerror(reason));
+    }
+    buffer_free(&temporary);
+    return ok;
+}
+
+bool write_result(const struct invocation *invocation, const struct buffer *text,
+                  struct error *error)
+{
+    const char *path = invocation->values[FLAG_OUTPUT];
+    if (path && strcmp(path, "-") != 0) {
+        return write_file(path, buffer_text(text), text->length, error);
+    }
+    if (!write_all(stdout, buffer_text(text), text->length)) {
+        return error_set(error, "cannot write to standard output: %s", strerror(errno));
+    }
+    return true;
+}
+
+bool wants_colour(FILE *stream)
+{
+    const char *never = getenv("NO_COLOR");
+    if (never && *never) {
+        return false;
+    }
+    const char *force = getenv("CLICOLOR_FORCE");
+    if (force && *force && strcmp(force, "0") != 0) {
+        return true;
+    }
+    const char *terminal = getenv("TERM");
+    return isatty(fileno(stream)) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+int output_width(FILE *stream)
+{
+    struct winsize size;
+    if (isatty(fileno(stream)) && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 20) {
+        return size.ws_col;
+    }
+    return 100;
+}
