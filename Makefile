@@ -47,7 +47,7 @@ LIBRARIES        := $(BUILD)/libdrc-runtime.a $(BUILD)/libdrc-compiler.a
 UNIT_PROGRAMS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_SOURCES))
 
 .PHONY: all libs venv deps deps-test demo test unit golden golden-update e2e interop bench lint format \
-        sanitize valgrind fuzz install clean
+        sanitize valgrind fuzz man install clean deps-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -88,11 +88,97 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)
 unit: $(UNIT_PROGRAMS)
 	@tools/run-unit $(UNIT_PROGRAMS)
 
+test: deps-test venv all unit golden e2e
+
+# Every folder under tests/golden; tests/golden/run finds them itself.
+golden: all
+	tests/golden/run $(BUILD)/drc
+
+golden-update: all
+	tests/golden/run --update $(BUILD)/drc
+
+# The program as its users call it: on the embedded sandbox, examples, documentation, bad input.
+e2e: all venv
+	DRC=$(abspath $(BUILD)/drc) $(VENV)/bin/pytest -q -p no:cacheprovider tests/e2e
+
+interop: deps-test venv all $(BUILD)/tests/interop/sigv4_driver
+	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) \
+	    $(VENV)/bin/pytest -q -p no:cacheprovider tests/interop
+
+$(BUILD)/tests/interop/%: $(BUILD)/obj/tests/interop/%.o $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
+
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
+
+BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
+bench: deps-test venv all $(BENCH_PROGRAMS)
+	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) PYTHON=$(VENV)/bin/python tests/bench/run
+
+demo: deps all
+	tools/demo $(BUILD)/drc $(BUILD)/demo
+
+# Style limits and include rules (tools/tidy), then the analysers.
+lint: deps-lint
+	tools/tidy
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --suppressions-list=.cppcheck-suppressions --error-exitcode=1 -j2 \
+	    -D_GNU_SOURCE -DDRC_VERSION='"x"' -I. compiler runtime
+	@mkdir -p $(BUILD)
+	printf '%s\n' $(COMPILER_SOURCES) $(RUNTIME_SOURCES) $(CLI_SOURCES) | \
+	    xargs -P2 -n6 tools/run-clang-tidy -std=c11 -D_GNU_SOURCE -DDRC_VERSION='"x"' -I. $(PKG_CFLAGS) --
+
+deps-lint:
+	@tools/deps build test lint
+
+format: deps-lint
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+sanitize: deps-lint venv
+	$(MAKE) BUILD=build/sanitize CC=clang SANITIZE=address,undefined CFLAGS='-O1 -g' all unit golden e2e
+
+valgrind: deps-lint
+	RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+	    $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' unit
+
+# Every tests/fuzz/fuzz_*.c with libFuzzer, FUZZ_SECONDS each.
+FUZZ_SECONDS  ?= 20
+FUZZ_SOURCES  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzz: deps-lint
+	$(MAKE) BUILD=build/fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link CFLAGS='-O1 -g' \
+	    FUZZING=1 $(patsubst %.c,build/fuzz/%,$(FUZZ_SOURCES))
+	tools/run-fuzz $(FUZZ_SECONDS) $(patsubst %.c,build/fuzz/%,$(FUZZ_SOURCES))
+
+ifdef FUZZING
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
+endif
+
+# Man pages (scdoc) and completions go with the program.
+MAN_SOURCES := $(wildcard docs/man/*.scd)
+man: $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(MAN_SOURCES))
+$(BUILD)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	scdoc < $< > $@
+
+install: all man
+	install -Dm755 $(BUILD)/drc $(DESTDIR)$(PREFIX)/bin/drc
+	for page in $(BUILD)/man/*; do \
+	    install -Dm644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(BUILD)/drc completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/drc
+	$(BUILD)/drc completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_drc
+	$(BUILD)/drc completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/drc.fish
+
 # Python's part of the tests, cached by the list of what it needs.
-venv: $(VENV)/.ready
-$(VENV)/.ready: tests/requirements.txt
+venv: deps-test $(VENV)/.ready
+$(VENV)/.ready:
 	@mkdir -p $(CACHE)
-	python3 -m venv $(VENV)
+	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 

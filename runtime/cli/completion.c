@@ -51,7 +51,8 @@ static void bash_cases(struct buffer *out)
         if (commands[i].words[length] && first) {
             buffer_printf(out, "    \"%.*s\") words=\"", (int)length, commands[i].words);
             for (size_t k = i; k < command_count &&
-                               strncmp(commands[k].words, commands[i].words, length + 1) == 0; k++) {
+                               strncmp(commands[k].words, commands[i].words, length + 1) == 0;
+                 k++) {
                 if (commands[k].run) {
                     buffer_printf(out, "%s ", commands[k].words + length + 1);
                 }
@@ -92,10 +93,9 @@ static void complete_fish(struct buffer *out)
         if (command->words[length]) {
             buffer_printf(out, "complete -c drc -n __fish_use_subcommand -a %.*s\n", (int)length,
                           command->words);
-            buffer_printf(out,
-                          "complete -c drc -n '__fish_seen_subcommand_from %.*s' -a %s -d '%s'\n",
-                          (int)length, command->words, command->words + length + 1,
-                          command->summary);
+            buffer_printf(
+                out, "complete -c drc -n '__fish_seen_subcommand_from %.*s' -a %s -d '%s'\n",
+                (int)length, command->words, command->words + length + 1, command->summary);
         } else {
             buffer_printf(out, "complete -c drc -n __fish_use_subcommand -a %s -d '%s'\n",
                           command->words, command->summary);

@@ -67,7 +67,8 @@ enum exit_status command_explain(const struct invocation *invocation)
     }
     struct error error = {0};
     error_set(&error, "there is no diagnostic, key or action \"%s\"", word);
-    error_help(&error, "codes look like D0207, keys like vms.ready.tcp, actions like create-volume");
+    error_help(&error,
+               "codes look like D0207, keys like vms.ready.tcp, actions like create-volume");
     return fail(&error);
 }
 

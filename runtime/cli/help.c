@@ -126,10 +126,12 @@ void help_all(struct buffer *out)
             entry(out, commands[i].words, commands[i].summary, COMMAND_COLUMN);
         }
     }
-    buffer_puts(out, "\nWORKFLOW is backup, replicate, failover, test or failback; this version carries out\n"
-                     "failover. RUN is a unique beginning of a run's id.\n"
-                     "Exit status: 0 done, 1 an error, 2 done but look, 3 stopped and resumable.\n"
-                     "drc COMMAND --help says more; man drc has the rest.\n");
+    buffer_puts(
+        out,
+        "\nWORKFLOW is backup, replicate, failover, test or failback; this version carries out\n"
+        "failover. RUN is a unique beginning of a run's id.\n"
+        "Exit status: 0 done, 1 an error, 2 done but look, 3 stopped and resumable.\n"
+        "drc COMMAND --help says more; man drc has the rest.\n");
 }
 
 void help_command(const struct command *command, struct buffer *out)
@@ -147,9 +149,10 @@ void help_command(const struct command *command, struct buffer *out)
         if (info->short_name) {
             buffer_printf(&name, "-%c, ", info->short_name);
         }
-        buffer_printf(&name, info->argument == FLAG_ARG_NONE       ? "--%s%s"
-                             : info->argument == FLAG_ARG_OPTIONAL ? "--%s[=%s]"
-                                                                   : "--%s %s",
+        buffer_printf(&name,
+                      info->argument == FLAG_ARG_NONE       ? "--%s%s"
+                      : info->argument == FLAG_ARG_OPTIONAL ? "--%s[=%s]"
+                                                            : "--%s %s",
                       info->name, info->metavar);
         entry(out, buffer_text(&name), info->help, FLAG_COLUMN);
         buffer_free(&name);

@@ -14,12 +14,12 @@
 
 /* Everything lies in the invocation's arena. */
 struct loaded {
-    struct plan *plan;           /* NULL when a compiled graph was given and no plan was needed */
+    struct plan *plan; /* NULL when a compiled graph was given and no plan was needed */
     const char *plan_path;
-    struct facts *facts;         /* NULL: none given */
+    struct facts *facts; /* NULL: none given */
     struct graph *graph;
     struct schedule *schedule;
-    bool given_graph;            /* a compiled graph stands in place of plan and workflow */
+    bool given_graph; /* a compiled graph stands in place of plan and workflow */
 };
 
 /* PLAN as a file: a directory stands for its plan.yaml. */

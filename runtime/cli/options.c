@@ -57,11 +57,13 @@ static enum exit_status unknown_command(int argc, char **argv)
     }
     const char *near = nearest_name(word, candidates, count);
     struct error error = {0};
-    error_set(&error, "there is no command \"%s%s%s\"", group ? argv[0] : "", group ? " " : "", word);
+    error_set(&error, "there is no command \"%s%s%s\"", group ? argv[0] : "", group ? " " : "",
+              word);
     if (foreign) {
         error_help(&error, "%s", foreign);
     } else if (near) {
-        error_help(&error, "did you mean \"drc %s%s%s\"?", group ? argv[0] : "", group ? " " : "", near);
+        error_help(&error, "did you mean \"drc %s%s%s\"?", group ? argv[0] : "", group ? " " : "",
+                   near);
     } else {
         error_help(&error, "drc --help lists all commands");
     }
@@ -234,8 +236,8 @@ bool invocation_parse(struct invocation *invocation, int argc, char **argv,
     invocation->command = command;
     struct error error = {0};
     if (!command->run) {
-        error_set(&error, "drc %s is not built yet in this version (it will be: %s)", command->words,
-                  command->summary);
+        error_set(&error, "drc %s is not built yet in this version (it will be: %s)",
+                  command->words, command->summary);
         *status = fail(&error);
         return false;
     }

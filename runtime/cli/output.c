@@ -90,7 +90,8 @@ bool wants_colour(FILE *stream)
 int output_width(FILE *stream)
 {
     struct winsize size;
-    if (isatty(fileno(stream)) && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 20) {
+    if (isatty(fileno(stream)) && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 &&
+        size.ws_col > 20) {
         return size.ws_col;
     }
     return 100;

@@ -157,8 +157,8 @@ static bool dot_to_svg(struct buffer *text, struct error *error)
 {
     FILE *in = tmpfile();
     FILE *out = tmpfile();
-    bool ok = in && out && fwrite(text->data, 1, text->length, in) == text->length &&
-              fflush(in) == 0;
+    bool ok =
+        in && out && fwrite(text->data, 1, text->length, in) == text->length && fflush(in) == 0;
     if (!ok) {
         error_set(error, "cannot write a temporary file: %s", strerror(errno));
     }
