@@ -71,11 +71,11 @@ $(BUILD)/obj/schemas.o: tools/embed $(SCHEMAS)
 	$(CC) -c $(BUILD)/obj/schemas.S -o $@
 
 $(BUILD)/libdrc-compiler.a: $(COMPILER_OBJECTS)
-	@rm -f $@
+	@mkdir -p $(@D) && rm -f $@
 	$(AR) rcs $@ $^
 
 $(BUILD)/libdrc-runtime.a: $(RUNTIME_OBJECTS)
-	@rm -f $@
+	@mkdir -p $(@D) && rm -f $@
 	$(AR) rcs $@ $^
 
 $(BUILD)/drc: $(call object,$(CLI_SOURCES)) $(LIBRARIES)
