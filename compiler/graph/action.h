@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buffer;
+
 /* Each enum has a member NONE first where that makes sense; rows follow. */
 enum action {
     ACTION_NONE,
@@ -39,6 +41,7 @@ struct action_info {
     const char *name;
     enum action_provider provider;
     enum action_effect effect;
+    /* Behind the last one stands one without a name. */
     struct action_port inputs[ACTION_PORTS_MAX], outputs[ACTION_PORTS_MAX];
     size_t input_count, output_count;
     enum action undo;
@@ -53,8 +56,18 @@ struct action_info {
 const struct action_info *action_info(enum action action);
 /* ACTION_NONE when there is none of that name. */
 enum action action_by_name(const char *name);
+/* The input or output of that name; NULL when the action has none. */
+const struct action_port *action_input(enum action action, const char *name);
+const struct action_port *action_output(enum action action, const char *name);
+
+/* The words that people and files use: "aws", "create", "token", "text". */
+const char *action_provider_name(enum action_provider provider);
 const char *action_effect_name(enum action_effect effect);
 const char *action_resend_name(enum action_resend resend);
+const char *value_type_name(enum value_type type);
+
+/* The reference page of all actions (docs/reference/actions.md), as Markdown. */
+void action_reference(struct buffer *out);
 
 struct bucket_info {
     const char *name; /* "EC2_DESCRIBE" */

@@ -38,7 +38,8 @@ struct fact_instance_type {
     const char *arch;         /* x86_64, arm64 */
     bool bios, uefi;          /* supported boot modes */
     int max_cards;            /* network interfaces */
-    int max_volumes;          /* EBS attachments, root included */
+    int max_volumes;          /* EBS attachments, root included, with one card */
+    bool shared_attachments;  /* each further card takes the place of a volume */
     const char **zones;       /* where it is offered; zone_count 0: not known */
     size_t zone_count;
 };
@@ -91,6 +92,6 @@ void facts_inventory_digest(const struct facts *facts, char out[65]);
  * facts. NULL when unknown. */
 const struct fact_instance_type *catalogue_type(const char *name);
 size_t catalogue_count(void);
-const struct fact_instance_type *catalogue_at(size_t index);
+const struct fact_instance_type *catalogue_at(size_t index); /* families together, small first */
 
 #endif
