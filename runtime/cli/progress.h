@@ -1,0 +1,47 @@
+/* Progress: what a run shows while it runs, on stderr. On a terminal a line for each VM that
+ * changes in place, a bar and a status line; elsewhere a line for each event, which greps well. */
+#ifndef DRC_CLI_PROGRESS_H
+#define DRC_CLI_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "compiler/graph/estimate.h"
+#include "compiler/graph/graph.h"
+#include "runtime/engine/executor.h"
+#include "runtime/world/world.h"
+
+struct progress;
+
+enum progress_style {
+    PROGRESS_AUTO,     /* by what `out` is; NO_COLOR, CLICOLOR_FORCE, TERM=dumb, COLUMNS count */
+    PROGRESS_PLAIN,    /* a line for each event */
+    PROGRESS_TERMINAL, /* in place, with colour */
+};
+
+struct progress_options {
+    FILE *out; /* stderr */
+    enum progress_style style;
+    struct world *world;             /* clock, timer, environment, SIGWINCH */
+    const struct graph *graph;
+    const struct schedule *schedule; /* NULL: nothing is predicted */
+    /* The executor comes later than the observer that it is given: see progress_attach. */
+};
+
+/* Everything in the options has to outlive it. */
+struct progress *progress_create(const struct progress_options *options);
+
+/* For the counters of calls and throttling in the status line. Optional; NULL detaches. */
+void progress_attach(struct progress *progress, const struct executor *executor);
+
+/* The executor_observer, with the progress as its context. */
+void progress_observe(void *progress, const struct executor_event *event);
+
+/* Something is to be printed between: takes the display off; it comes back with the next event. */
+void progress_clear(struct progress *progress);
+
+/* Draws the last state, which stays on the screen, stops its timer and frees. NULL is allowed.
+ * Before the executor and the world are destroyed. */
+void progress_finish(struct progress *progress);
+
+#endif

@@ -1,0 +1,459 @@
+/* The simulated world. A turn runs what is due at the present moment, then what was deferred; time
+ * jumps to the next event when neither is left. */
+#include "runtime/world/simulated.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/world/event_heap.h"
+#include "runtime/world/exchange.h"
+#include "runtime/world/prng.h"
+#include "runtime/world/task.h"
+
+enum kind { KIND_TIMER, KIND_DEFER, KIND_HTTP, KIND_CONNECT, KIND_WORK, KIND_SIGNAL };
+
+struct task {
+    struct world_task base;
+    struct event event;
+    enum kind kind;
+    bool queued;    /* in the heap */
+    bool running;   /* its callback is on the stack */
+    bool cancelled; /* meanwhile */
+    void *context;
+    world_callback callback; /* timer, defer; work: done */
+    world_callback work;
+    world_http_callback on_http;
+    const struct http_request *request;
+    bool arrived; /* the request is at the responder: what comes next is the answer */
+    struct exchange exchange;
+    world_connect_callback on_connect;
+    char *host;
+    int port;
+    int64_t timeout_ms;
+    char *failure;
+    world_signal_callback on_signal;
+    int signal;
+    int arrivals;
+    struct task **list;       /* tasks, or deferred while it waits there */
+    struct task *prev, *next;
+};
+
+struct variable {
+    char *name, *value;
+    struct variable *next;
+};
+
+struct simulated {
+    struct world base;
+    struct world_responder responder;
+    struct prng random, fate; /* apart, so that faults do not depend on what is drawn by drc */
+    int64_t now_ms, utc_base_ms;
+    uint64_t sequence;
+    struct event_heap heap;
+    struct task *tasks;    /* all but those that wait in */
+    struct task *deferred; /* this, in order */
+    struct variable *environment;
+    struct simulated_faults faults;
+    size_t pending;
+    int64_t events_left;
+};
+
+static struct simulated *simulated_of(struct world *world)
+{
+    return (struct simulated *)world;
+}
+
+static struct task *task_of_event(struct event *event)
+{
+    return (struct task *)((char *)event - offsetof(struct task, event));
+}
+
+static void schedule(struct simulated *sim, struct task *task, int64_t delay_ms)
+{
+    task->event.due_ms = sim->now_ms + delay_ms;
+    task->event.sequence = sim->sequence++;
+    task->queued = true;
+    event_heap_push(&sim->heap, &task->event);
+}
+
+static struct task *task_create(struct simulated *sim, enum kind kind, void *context)
+{
+    struct task *task = base_alloc(sizeof *task);
+    task->base.owner = &sim->base;
+    task->kind = kind;
+    task->context = context;
+    task->list = kind == KIND_DEFER ? &sim->deferred : &sim->tasks;
+    DL_APPEND(*task->list, task);
+    sim->pending += kind != KIND_SIGNAL;
+    return task;
+}
+
+static void task_free(struct simulated *sim, struct task *task)
+{
+    if (task->queued) {
+        event_heap_remove(&sim->heap, &task->event);
+    }
+    DL_DELETE(*task->list, task);
+    sim->pending -= task->kind != KIND_SIGNAL;
+    exchange_clear(&task->exchange);
+    free(task->host);
+    free(task->failure);
+    free(task);
+}
+
+static void simulated_cancel(struct world *world, struct world_task *base)
+{
+    struct task *task = (struct task *)base;
+    if (task->running) { /* from within on_body, or a signal's own callback */
+        task->cancelled = true;
+        task->exchange.cancelled = true;
+    } else {
+        task_free(simulated_of(world), task);
+    }
+}
+
+static int64_t simulated_monotonic(struct world *world)
+{
+    return simulated_of(world)->now_ms;
+}
+
+static int64_t simulated_utc(struct world *world)
+{
+    return simulated_of(world)->utc_base_ms + simulated_of(world)->now_ms;
+}
+
+static void simulated_random(struct world *world, void *bytes, size_t length)
+{
+    prng_fill(&simulated_of(world)->random, bytes, length);
+}
+
+static struct world_task *simulated_timer(struct world *world, int64_t delay_ms,
+                                          world_callback callback, void *context)
+{
+    struct task *task = task_create(simulated_of(world), KIND_TIMER, context);
+    task->callback = callback;
+    schedule(simulated_of(world), task, delay_ms);
+    return &task->base;
+}
+
+static struct world_task *simulated_defer(struct world *world, world_callback callback,
+                                          void *context)
+{
+    struct task *task = task_create(simulated_of(world), KIND_DEFER, context);
+    task->callback = callback;
+    task->event.sequence = simulated_of(world)->sequence++;
+    return &task->base;
+}
+
+static struct world_task *simulated_work(struct world *world, world_callback run,
+                                         world_callback done, void *context)
+{
+    struct task *task = task_create(simulated_of(world), KIND_WORK, context);
+    task->work = run;
+    task->callback = done;
+    schedule(simulated_of(world), task, 0);
+    return &task->base;
+}
+
+static struct world_task *simulated_signal(struct world *world, int signal,
+                                           world_signal_callback callback, void *context)
+{
+    struct task *task = task_create(simulated_of(world), KIND_SIGNAL, context);
+    task->on_signal = callback;
+    task->signal = signal;
+    return &task->base;
+}
+
+static int64_t latency(struct simulated *sim)
+{
+    const struct simulated_faults *faults = &sim->faults;
+    return faults->latency_max_ms > 0
+               ? prng_range(&sim->fate, faults->latency_min_ms, faults->latency_max_ms)
+               : 0;
+}
+
+static struct world_task *simulated_http(struct world *world, const struct http_request *request,
+                                         world_http_callback callback, void *context)
+{
+    struct simulated *sim = simulated_of(world);
+    struct task *task = task_create(sim, KIND_HTTP, context);
+    task->on_http = callback;
+    task->request = request;
+    schedule(sim, task, latency(sim));
+    return &task->base;
+}
+
+static struct world_task *simulated_connect(struct world *world, const char *host, int port,
+                                            int64_t timeout_ms, world_connect_callback callback,
+                                            void *context)
+{
+    struct simulated *sim = simulated_of(world);
+    struct task *task = task_create(sim, KIND_CONNECT, context);
+    task->on_connect = callback;
+    task->host = base_strdup(host);
+    task->port = port;
+    task->timeout_ms = timeout_ms;
+    schedule(sim, task, latency(sim));
+    return &task->base;
+}
+
+static void lose(struct simulated *sim, struct task *task)
+{
+    exchange_clear(&task->exchange);
+    if (prng_chance(&sim->fate, 0.5)) {
+        exchange_fail(&task->exchange, task->request, HTTP_TIMED_OUT, "no answer in time", 0);
+    } else {
+        exchange_fail(&task->exchange, task->request, HTTP_BROKEN, "connection reset by peer",
+                      latency(sim));
+    }
+}
+
+static void break_down(struct simulated *sim, struct task *task)
+{
+    exchange_clear(&task->exchange);
+    exchange_answer(&task->exchange, task->request, 500,
+                    "<html><body><h1>500 Internal Server Error</h1></body></html>", latency(sim));
+}
+
+/* The request is where it was sent to; what becomes of it there is drawn. */
+static void request_arrives(struct simulated *sim, struct task *task)
+{
+    struct simulated_faults *faults = &sim->faults;
+    if (prng_chance(&sim->fate, faults->unreachable)) {
+        exchange_fail(&task->exchange, task->request, HTTP_UNREACHABLE, "connection refused", 0);
+    } else if (prng_chance(&sim->fate, faults->lost_request)) {
+        lose(sim, task);
+    } else if (prng_chance(&sim->fate, faults->error_before)) {
+        break_down(sim, task);
+    } else {
+        exchange_ask(&task->exchange, &sim->responder, simulated_utc(&sim->base), task->request,
+                     latency(sim));
+        if (prng_chance(&sim->fate, faults->lost_answer)) {
+            lose(sim, task);
+        } else if (prng_chance(&sim->fate, faults->error_after)) {
+            break_down(sim, task);
+        }
+    }
+    task->arrived = true;
+    schedule(sim, task, task->exchange.delay_ms);
+}
+
+static void dial_arrives(struct simulated *sim, struct task *task)
+{
+    int64_t delay_ms = 0;
+    if (prng_chance(&sim->fate, sim->faults.refused_dial)) {
+        task->failure = base_strdup("connection refused");
+    } else {
+        task->failure = exchange_connect(&sim->responder, simulated_utc(&sim->base), task->host,
+                                         task->port, task->timeout_ms, &delay_ms);
+    }
+    task->arrived = true;
+    schedule(sim, task, delay_ms);
+}
+
+/* Calls back each time the signal has come; the task goes on unless cancelled. */
+static void fire_signal(struct simulated *sim, struct task *task)
+{
+    task->running = true;
+    for (; task->arrivals > 0 && !task->cancelled; task->arrivals--) {
+        task->on_signal(task->context, task->signal);
+    }
+    task->running = false;
+    if (task->cancelled) {
+        task_free(sim, task);
+    }
+}
+
+static void fire(struct simulated *sim, struct task *task)
+{
+    if (task->queued) {
+        event_heap_remove(&sim->heap, &task->event);
+        task->queued = false;
+    }
+    if (task->kind == KIND_SIGNAL) {
+        fire_signal(sim, task);
+        return;
+    }
+    if (task->kind == KIND_HTTP && !task->arrived) {
+        request_arrives(sim, task);
+        return;
+    }
+    if (task->kind == KIND_CONNECT && !task->arrived) {
+        dial_arrives(sim, task);
+        return;
+    }
+    task->running = true;
+    switch (task->kind) {
+    case KIND_HTTP:
+        exchange_deliver(&task->exchange, task->on_http, task->context);
+        break;
+    case KIND_CONNECT:
+        task->on_connect(task->context, task->failure);
+        break;
+    case KIND_WORK:
+        task->work(task->context);
+        task->callback(task->context);
+        break;
+    default:
+        task->callback(task->context);
+        break;
+    }
+    task_free(sim, task);
+}
+
+static bool stopped(struct simulated *sim, const bool *until)
+{
+    return (until && *until) || sim->events_left == 0;
+}
+
+static void count_event(struct simulated *sim)
+{
+    sim->events_left -= sim->events_left > 0;
+}
+
+/* What became due or deferred during a phase waits for the next one: as in an event loop. */
+static void run_due(struct simulated *sim, const bool *until)
+{
+    uint64_t limit = sim->sequence;
+    struct event *event;
+    while (!stopped(sim, until) && (event = event_heap_first(&sim->heap)) &&
+           event->due_ms <= sim->now_ms && event->sequence < limit) {
+        count_event(sim);
+        fire(sim, task_of_event(event));
+    }
+}
+
+static void run_deferred(struct simulated *sim, const bool *until)
+{
+    uint64_t limit = sim->sequence;
+    struct task *task;
+    while (!stopped(sim, until) && (task = sim->deferred) && task->event.sequence < limit) {
+        count_event(sim);
+        DL_DELETE(sim->deferred, task); /* a nested run must not meet it again */
+        task->list = &sim->tasks;
+        DL_APPEND(sim->tasks, task);
+        fire(sim, task);
+    }
+}
+
+static void simulated_run(struct world *world, const bool *until)
+{
+    struct simulated *sim = simulated_of(world);
+    while (!stopped(sim, until)) {
+        struct event *event = event_heap_first(&sim->heap);
+        if (!sim->deferred) {
+            if (!event) {
+                break;
+            }
+            sim->now_ms = event->due_ms > sim->now_ms ? event->due_ms : sim->now_ms;
+        }
+        run_due(sim, until);
+        run_deferred(sim, until);
+    }
+}
+
+static const char *simulated_environment(struct world *world, const char *name)
+{
+    for (struct variable *v = simulated_of(world)->environment; v; v = v->next) {
+        if (strcmp(v->name, name) == 0) {
+            return v->value;
+        }
+    }
+    return NULL;
+}
+
+void world_simulated_set_environment(struct world *world, const char *name, const char *value)
+{
+    struct simulated *sim = simulated_of(world);
+    for (struct variable *v = sim->environment, *next; v; v = next) {
+        next = v->next;
+        if (strcmp(v->name, name) == 0) {
+            LL_DELETE(sim->environment, v);
+            free(v->name);
+            free(v->value);
+            free(v);
+        }
+    }
+    if (value) {
+        struct variable *added = base_alloc(sizeof *added);
+        added->name = base_strdup(name);
+        added->value = base_strdup(value);
+        LL_PREPEND(sim->environment, added);
+    }
+}
+
+void world_simulated_set_faults(struct world *world, const struct simulated_faults *faults)
+{
+    assert(faults->latency_min_ms >= 0 && faults->latency_min_ms <= faults->latency_max_ms);
+    simulated_of(world)->faults = *faults;
+}
+
+void world_simulated_raise(struct world *world, int signal)
+{
+    struct simulated *sim = simulated_of(world);
+    struct task *task;
+    DL_FOREACH(sim->tasks, task) {
+        if (task->kind == KIND_SIGNAL && task->signal == signal && task->arrivals++ == 0) {
+            schedule(sim, task, 0);
+        }
+    }
+}
+
+size_t world_simulated_pending(struct world *world)
+{
+    return simulated_of(world)->pending;
+}
+
+void world_simulated_stop_after(struct world *world, int64_t events)
+{
+    simulated_of(world)->events_left = events;
+}
+
+static void simulated_destroy(struct world *world)
+{
+    struct simulated *sim = simulated_of(world);
+    while (sim->deferred) {
+        task_free(sim, sim->deferred);
+    }
+    while (sim->tasks) {
+        task_free(sim, sim->tasks);
+    }
+    while (sim->environment) {
+        world_simulated_set_environment(world, sim->environment->name, NULL);
+    }
+    event_heap_free(&sim->heap);
+    free(sim);
+}
+
+static const struct world_operations SIMULATED = {
+    .name = "simulated",
+    .destroy = simulated_destroy,
+    .monotonic_ms = simulated_monotonic,
+    .utc_ms = simulated_utc,
+    .random = simulated_random,
+    .timer = simulated_timer,
+    .defer = simulated_defer,
+    .http = simulated_http,
+    .connect = simulated_connect,
+    .work = simulated_work,
+    .signal = simulated_signal,
+    .cancel = simulated_cancel,
+    .run = simulated_run,
+    .environment = simulated_environment,
+};
+
+struct world *world_simulated_create(uint64_t seed, int64_t utc_ms,
+                                     struct world_responder responder)
+{
+    struct simulated *sim = base_alloc(sizeof *sim);
+    sim->base.operations = &SIMULATED;
+    sim->responder = responder;
+    sim->random = prng_seeded(seed);
+    sim->fate = prng_seeded(~seed);
+    sim->utc_base_ms = utc_ms;
+    sim->events_left = -1;
+    return &sim->base;
+}

@@ -1,0 +1,34 @@
+/* What tests may do to a simulated world beside asking it (world.h): faults, environment, signals.
+ * The world has to be one of world_simulated_create (or one that wraps it: pass the inner one). */
+#ifndef DRC_WORLD_SIMULATED_H
+#define DRC_WORLD_SIMULATED_H
+
+#include "runtime/world/world.h"
+
+/* Probabilities for each HTTP request, drawn from the seed in this order; the first that hits
+ * decides. Zero-initialised: no faults. */
+struct simulated_faults {
+    double unreachable;  /* refused: HTTP_UNREACHABLE at once, nothing was sent */
+    double lost_request; /* never arrives; one half times out, the other is HTTP_BROKEN */
+    double error_before; /* a 500 page, not carried out */
+    double lost_answer;  /* carried out; then as lost_request */
+    double error_after;  /* carried out, and yet a 500 page */
+    double refused_dial; /* for each dial */
+    int64_t latency_min_ms, latency_max_ms; /* each way, beside the responder's own */
+};
+void world_simulated_set_faults(struct world *world, const struct simulated_faults *faults);
+
+/* NULL unsets. Nothing of the real environment is to be seen in a simulated world. */
+void world_simulated_set_environment(struct world *world, const char *name, const char *value);
+
+/* As if the process had got it: every world_signal task for it is called in the next turn. */
+void world_simulated_raise(struct world *world, int signal);
+
+/* Tasks that are under way, signals apart: 0 when nothing is left to wait for. */
+size_t world_simulated_pending(struct world *world);
+
+/* World's runs return once that many more events have happened, whether or not their `until` is
+ * true: for sweeps over every moment at which a process can die. Negative: never (the default). */
+void world_simulated_stop_after(struct world *world, int64_t events);
+
+#endif
