@@ -25,14 +25,24 @@ struct schedule_entry {
 /* Lies in the arena. */
 struct schedule {
     struct schedule_entry *entries; /* graph->node_count, by node index */
-    int64_t rto_ms;                 /* until every critical VM is recovered */
-    int64_t makespan_ms;            /* until the last node has ended */
-    uint32_t *critical_path;        /* node indexes in order */
+    int64_t rto_ms;      /* until every critical VM is recovered; 0: the graph recovers none */
+    int64_t makespan_ms; /* until the last node has ended */
+    /* Node indexes in order: the chain of bindings that leads to rto_ms (to makespan_ms where no
+     * critical VM is recovered). A link by BUCKET goes from start to start, all others from an end
+     * to a start, without a gap. */
+    uint32_t *critical_path;
     size_t critical_path_count;
+    bool limits; /* whether rate buckets counted */
 };
 
-/* facts may be NULL: built-in durations. `limits`: whether rate buckets count. */
+/* facts may be NULL: built-in durations. `limits`: whether rate buckets count. The graph has to be
+ * one that graph_verify passes. */
 struct schedule *estimate(struct arena *arena, const struct graph *graph, const struct facts *facts,
                           bool limits);
+
+/* The same with `schedule`'s durations, but with the nodes marked in left_out (node_count of them)
+ * taking no time, no request and no place in a pool: what would be gained without them. */
+struct schedule *estimate_without(struct arena *arena, const struct graph *graph,
+                                  const struct schedule *schedule, const bool *left_out);
 
 #endif
