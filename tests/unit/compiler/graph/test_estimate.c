@@ -129,7 +129,7 @@ static void pools_that_can_never_be_entered_still_give_an_estimate(void **state)
     maker_node(graph, "a/delay", ACTION_DELAY, 5);
     maker_node(graph, "b/delay", ACTION_DELAY, 7);
     graph->nodes[0].acquire = graph->nodes[1].acquire = pool;
-    assert_int_equal(estimate(*state, graph, NULL, true)->makespan_ms, 7);
+    assert_int_equal(estimate(*state, graph, NULL, true)->makespan_ms, 12);
 }
 
 static void five_hundred_run_instances_take_four_minutes(void **state)
@@ -231,6 +231,227 @@ static void tells_what_would_be_gained_without_some_nodes(void **state)
     assert_int_equal(estimate_without(*state, graph, schedule, left_out)->makespan_ms, 40);
 }
 
+/* --- Held against what any schedule has to keep, over random graphs. --- */
+
+enum { RANDOM_NODES = 120, RANDOM_POOLS = 3 };
+
+static uint32_t next_random(uint32_t *seed, uint32_t below)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return (uint32_t)(((uint64_t)*seed * below) >> 32);
+}
+
+static enum action random_action(uint32_t *seed)
+{
+    static const enum action choices[] = {ACTION_RUN_INSTANCE,   ACTION_START_INSTANCE,
+                                          ACTION_WAIT_RUNNING,   ACTION_INJECT,
+                                          ACTION_STOP_INSTANCE,  ACTION_DELAY,
+                                          ACTION_ATTACH_VOLUME,  ACTION_RUNNING};
+    return choices[next_random(seed, sizeof choices / sizeof *choices)];
+}
+
+/* Random edges backwards; a node that acquires is often followed by one that releases. */
+static struct graph *random_graph(struct arena *arena, uint32_t seed, bool pools)
+{
+    struct graph *graph = maker_graph(arena, RANDOM_NODES);
+    maker_vm(graph, "vm", true);
+    for (int i = 0; i < RANDOM_POOLS; i++) {
+        maker_pool(graph, "pool", 1 + (int)next_random(&seed, 3));
+    }
+    uint32_t last_end = 0;
+    for (uint32_t i = 0; i < RANDOM_NODES - 1; i++) {
+        maker_node(graph, "vm/node", random_action(&seed), (int64_t)next_random(&seed, 3000));
+        for (uint32_t edges = i > 0 ? next_random(&seed, 4) : 0; edges > 0; edges--) {
+            maker_edge(graph, next_random(&seed, i), i);
+        }
+        if (pools && i > last_end && next_random(&seed, 4) == 0) {
+            int32_t pool = (int32_t)next_random(&seed, RANDOM_POOLS);
+            graph->nodes[i].acquire = graph->nodes[i].release = pool;
+        }
+    }
+    uint32_t end = maker_node(graph, "vm/recovered", ACTION_RECOVERED, 0);
+    for (uint32_t edges = 0; edges < 5; edges++) {
+        maker_edge(graph, next_random(&seed, end), end);
+    }
+    return graph;
+}
+
+static int64_t latest_predecessor_ms(const struct graph *graph, const struct schedule *schedule,
+                                     uint32_t i)
+{
+    int64_t latest_ms = 0;
+    for (uint32_t e = 0; e < graph->nodes[i].after_count; e++) {
+        int64_t end_ms = schedule->entries[graph->nodes[i].after[e].node].end_ms;
+        latest_ms = end_ms > latest_ms ? end_ms : latest_ms;
+    }
+    return latest_ms;
+}
+
+static void check_edges_and_bindings(const struct graph *graph, const struct schedule *schedule)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct schedule_entry *entry = &schedule->entries[i];
+        int64_t ready_ms = latest_predecessor_ms(graph, schedule, i);
+        assert_true(entry->start_ms >= ready_ms);
+        assert_int_equal(entry->end_ms - entry->start_ms, graph->nodes[i].expected_ms);
+        assert_true(entry->slack_ms >= 0);
+        if (entry->critical) {
+            assert_int_equal(entry->slack_ms, 0);
+        }
+        switch (entry->bound_by) {
+        case BOUND_BY_NOTHING:
+            assert_int_equal(entry->start_ms, 0);
+            break;
+        case BOUND_BY_NODE:
+            assert_int_equal(entry->start_ms, ready_ms);
+            assert_int_equal(schedule->entries[entry->binding_node].end_ms, ready_ms);
+            break;
+        case BOUND_BY_POOL:
+            assert_true(entry->start_ms > ready_ms);
+            assert_int_equal(schedule->entries[entry->binding_node].end_ms, entry->start_ms);
+            assert_int_equal(graph->nodes[entry->binding_node].release, graph->nodes[i].acquire);
+            break;
+        case BOUND_BY_BUCKET:
+            assert_true(entry->start_ms > ready_ms);
+            assert_true(schedule->entries[entry->binding_node].start_ms <= entry->start_ms);
+            break;
+        }
+    }
+}
+
+/* Holders from acquire's start, which with a self-released place is its end. */
+static void check_pools(const struct graph *graph, const struct schedule *schedule)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        int32_t pool = graph->nodes[i].acquire;
+        int64_t at_ms = schedule->entries[i].start_ms;
+        int holders = 0;
+        for (uint32_t k = 0; pool != NO_POOL && k < graph->node_count; k++) {
+            const struct schedule_entry *other = &schedule->entries[k];
+            holders += graph->nodes[k].acquire == pool && other->start_ms <= at_ms &&
+                       other->end_ms > at_ms;
+        }
+        if (pool != NO_POOL) {
+            assert_true(holders <= graph->pools[pool].capacity);
+        }
+    }
+}
+
+/* In every span of time no more requests start than the bucket held and got. A request: up to
+ * batch_max nodes of one action with one start. */
+static void check_requests(const struct graph *graph, const struct schedule *schedule,
+                           enum bucket bucket)
+{
+    const struct bucket_info *info = bucket_info(bucket);
+    for (uint32_t from = 0; from < graph->node_count; from++) {
+        for (uint32_t to = 0; to < graph->node_count; to++) {
+            int64_t from_ms = schedule->entries[from].start_ms, to_ms = schedule->entries[to].start_ms;
+            double requests = 0;
+            if (from_ms > to_ms) {
+                continue;
+            }
+            for (uint32_t i = 0; i < graph->node_count; i++) {
+                const struct action_info *action = action_info(graph->nodes[i].action);
+                int64_t at_ms = schedule->entries[i].start_ms;
+                if (action->bucket != bucket || at_ms < from_ms || at_ms > to_ms) {
+                    continue;
+                }
+                bool shares = false;
+                for (uint32_t k = 0; k < i && action->batch_max > 1; k++) {
+                    shares |= graph->nodes[k].action == graph->nodes[i].action &&
+                              schedule->entries[k].start_ms == at_ms;
+                }
+                requests += shares ? 0 : 1;
+            }
+            double got = info->capacity + (double)(to_ms - from_ms) * info->refill_per_s / 1000;
+if(requests>got+1e-9)fprintf(stderr,"%s %d..%d %g>%g from %ld to %ld\n",info->name,from,to,requests,got,from_ms,to_ms);
+            assert_true(requests <= got + 1e-9);
+        }
+    }
+}
+
+static void random_schedules_keep_edges_pools_and_rates(void **state)
+{
+    (void)state;
+    int bound_by_bucket = 0, bound_by_pool = 0;
+    for (uint32_t seed = 1; seed <= 40; seed++) {
+        struct arena *arena = arena_create();
+        struct graph *graph = random_graph(arena, seed, true);
+        struct schedule *schedule = estimate(arena, graph, NULL, true);
+        check_edges_and_bindings(graph, schedule);
+        check_pools(graph, schedule);
+        check_requests(graph, schedule, BUCKET_EC2_RUN_INSTANCES);
+        check_requests(graph, schedule, BUCKET_SSM_SEND_COMMAND);
+        for (uint32_t i = 0; i < graph->node_count; i++) {
+            bound_by_bucket += schedule->entries[i].bound_by == BOUND_BY_BUCKET;
+            bound_by_pool += schedule->entries[i].bound_by == BOUND_BY_POOL;
+        }
+        arena_destroy(arena);
+    }
+    assert_true(bound_by_bucket > 10 && bound_by_pool > 100);
+}
+
+/* The longest path by brute force: ends of all predecessors, first to last. */
+static int64_t longest_path_ms(const struct graph *graph)
+{
+    int64_t end_ms[RANDOM_NODES], longest_ms = 0;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        end_ms[i] = 0;
+        for (uint32_t e = 0; e < graph->nodes[i].after_count; e++) {
+            int64_t before_ms = end_ms[graph->nodes[i].after[e].node];
+            end_ms[i] = before_ms > end_ms[i] ? before_ms : end_ms[i];
+        }
+        end_ms[i] += graph->nodes[i].expected_ms;
+        longest_ms = end_ms[i] > longest_ms ? end_ms[i] : longest_ms;
+    }
+    return longest_ms;
+}
+
+static void without_limits_the_makespan_is_the_longest_path(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 40; seed++) {
+        struct arena *arena = arena_create();
+        struct graph *graph = random_graph(arena, seed, false);
+        struct schedule *schedule = estimate(arena, graph, NULL, false);
+        assert_int_equal(schedule->makespan_ms, longest_path_ms(graph));
+        int64_t sum_ms = 0;
+        for (size_t i = 0; i < schedule->critical_path_count; i++) {
+            sum_ms += graph->nodes[schedule->critical_path[i]].expected_ms;
+        }
+        assert_int_equal(sum_ms, schedule->rto_ms);
+        arena_destroy(arena);
+    }
+}
+
+static int64_t rto_with_ms(struct arena *arena, struct graph *graph, uint32_t i, int64_t more_ms)
+{
+    graph->nodes[i].expected_ms += more_ms;
+    int64_t rto_ms = estimate(arena, graph, NULL, false)->rto_ms;
+    graph->nodes[i].expected_ms -= more_ms;
+    return rto_ms;
+}
+
+static void slack_is_what_may_be_lost_and_not_a_moment_more(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 10; seed++) {
+        struct arena *arena = arena_create();
+        struct graph *graph = random_graph(arena, seed, false);
+        struct schedule *schedule = estimate(arena, graph, NULL, false);
+        for (uint32_t i = 0; i < graph->node_count; i++) {
+            int64_t slack_ms = schedule->entries[i].slack_ms;
+            assert_int_equal(rto_with_ms(arena, graph, i, slack_ms), schedule->rto_ms);
+            bool leads_nowhere =
+                schedule->entries[i].end_ms + slack_ms >= schedule->makespan_ms;
+            if (!leads_nowhere && schedule->makespan_ms == schedule->rto_ms) {
+                assert_true(rto_with_ms(arena, graph, i, slack_ms + 1) > schedule->rto_ms);
+            }
+        }
+        arena_destroy(arena);
+    }
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -248,6 +469,9 @@ int main(void)
         TEST(absurd_durations_do_not_overflow),
         TEST(a_guard_comes_after_what_it_guards),
         TEST(tells_what_would_be_gained_without_some_nodes),
+        cmocka_unit_test(random_schedules_keep_edges_pools_and_rates),
+        cmocka_unit_test(without_limits_the_makespan_is_the_longest_path),
+        cmocka_unit_test(slack_is_what_may_be_lost_and_not_a_moment_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
