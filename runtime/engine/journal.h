@@ -11,7 +11,10 @@
 
 #include "compiler/base/error.h"
 
+struct arena;
+struct buffer;
 struct journal;
+struct world;
 
 /* Creates the file (0600, fails when it exists) or opens one. Files that are no journal of this
  * version are refused. Disk full and read-only directories are errors here, before any change. */
@@ -19,21 +22,36 @@ struct journal *journal_create(const char *path, struct error *error);
 struct journal *journal_open(const char *path, bool read_only, struct error *error);
 void journal_close(struct journal *journal);
 
+/* Whose clock stamps the groups from now on (borrowed); without one their time is 0. */
+void journal_use_clock(struct journal *journal, struct world *world);
+
 /* Named blobs written once: "graph", "plan", "facts", "options", "file:scripts/x.sh". Durable when
  * this returns. */
 bool journal_put_blob(struct journal *journal, const char *name, const void *bytes, size_t length,
                       struct error *error);
-/* The caller frees *bytes. False with an empty error when there is none of that name. */
+/* The caller frees *bytes (a NUL stands behind them). False with an empty error when there is none
+ * of that name. */
 bool journal_get_blob(struct journal *journal, const char *name, void **bytes, size_t *length,
                       struct error *error);
 
 /* Adds a record (one line of JSON, without its newline) to the group under way. */
 void journal_append(struct journal *journal, const char *record);
-/* Makes the group durable as number N+1. After a failure (disk full) the journal refuses all. */
+/* The group under way, to write a record into without a copy: call, append to the buffer a line of
+ * JSON and its newline. */
+struct buffer *journal_group(struct journal *journal);
+/* Sets a line of the summary, together with the group under way. */
+void journal_summarize(struct journal *journal, const char *name, const char *value);
+/* A line of the summary as of the last group, in the arena; NULL when there is none. */
+const char *journal_summary(struct journal *journal, struct arena *arena, const char *name);
+
+/* Makes the group durable as number N+1; without one, nothing happens. After a failure (disk full)
+ * the journal refuses all. */
 bool journal_commit(struct journal *journal, struct error *error);
 bool journal_is_dirty(const struct journal *journal);
+/* Number of the last group that is durable; 0: none. */
+int64_t journal_number(const struct journal *journal);
 
-/* Every record in order. Stops when `each` returns false. */
+/* Every record in order. Stops when `each` returns false (then this returns true). */
 bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t number,
                     const char *record), void *context, struct error *error);
 

@@ -1,5 +1,5 @@
 /* Run: one execution of a workflow, kept in the state directory:
- *   STATE/PLAN/runs/RUN/journal.db, report.json, output/…   STATE/PLAN/production.json
+ *   STATE/PLAN/runs/RUN/journal.db, cleanup-N.db, report.json …   STATE/PLAN/production.json
  *   STATE/PLAN/leases/site …
  * Listing, finding by prefix, making and opening. */
 #ifndef DRC_ENGINE_RUN_H
@@ -18,6 +18,8 @@ struct world;
 
 enum run_status { RUN_PREPARING, RUN_RUNNING, RUN_INTERRUPTED, RUN_WAITING, RUN_FAILED, RUN_SUCCEEDED, RUN_CLEANED, RUN_CANCELLED };
 const char *run_status_name(enum run_status status);
+/* Nothing is left to resume: succeeded, cleaned or cancelled. */
+bool run_status_is_final(enum run_status status);
 
 /* What `drc run list` shows; lies in the arena of the caller. */
 struct run_info {
@@ -29,7 +31,15 @@ struct run_info {
     bool alive; /* a process holds its lease */
     int64_t started_utc_ms, ended_utc_ms; /* ended 0: not yet */
     size_t vm_count, vms_recovered;
+    const char *problem; /* its journal cannot be read, and why; NULL: it can */
 };
+
+/* The state directory, by precedence: `option` (--state), the plan's `state` (relative to
+ * `plan_directory`), DRC_STATE_DIR, XDG_STATE_HOME/drc, HOME/.local/state/drc. NULL for an argument:
+ * not given. NULL when it is one that is not built yet (s3://…), or none can be told. */
+const char *run_state_directory(struct arena *arena, struct world *world, const char *option,
+                                const char *plan_state, const char *plan_directory,
+                                struct error *error);
 
 /* Newest first. plan NULL: of all plans. */
 bool run_list(struct arena *arena, const char *state, const char *plan, struct run_info **runs,
@@ -41,7 +51,13 @@ bool run_find(struct arena *arena, const char *state, const char *prefix, struct
 struct journal *run_create(struct arena *arena, const char *state, struct world *world,
                            const char *plan, enum workflow workflow, struct run_info *run,
                            struct error *error);
+/* Opens its journal, for writing (the caller holds the run's lease) or for reading. */
+struct journal *run_open(const struct run_info *run, struct world *world, bool read_only,
+                         struct error *error);
+/* Durable when it returns. A status that ends the run (also failed) sets its end. */
 bool run_set_status(struct journal *journal, struct world *world, enum run_status status,
                     struct error *error);
+/* For the list: VMs in the graph and those recovered; durable with the next group. */
+void run_set_progress(struct journal *journal, size_t vm_count, size_t vms_recovered);
 
 #endif

@@ -1,0 +1,166 @@
+#include "runtime/engine/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+
+bool files_error(struct error *error, int reason, const char *doing, const char *path)
+{
+    error_set(error, "%s %s: %s", doing, path, strerror(reason));
+    switch (reason) {
+    case ENOSPC:
+    case EDQUOT:
+        return error_help(error, "free some disk space there, or give another directory with --state");
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return error_help(error, "make the state directory writable for this user, or give another "
+                                 "one with --state");
+    case ENOTDIR:
+    case EEXIST:
+        return error_help(error, "a file stands where a directory is needed: give another one with "
+                                 "--state");
+    default:
+        return false;
+    }
+}
+
+static bool make_one(const char *path, struct error *error)
+{
+    struct stat info;
+    if (mkdir(path, 0700) == 0) {
+        return true;
+    }
+    int reason = errno;
+    if (reason == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        return true;
+    }
+    return files_error(error, reason, "making the directory", path);
+}
+
+bool files_make_directory(const char *path, struct error *error)
+{
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        return true;
+    }
+    char *copy = base_strdup(path);
+    bool ok = true;
+    for (char *slash = strchr(copy + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        ok = make_one(copy, error);
+        *slash = '/';
+    }
+    ok = ok && make_one(copy, error);
+    free(copy);
+    return ok;
+}
+
+static char *parent_of(const char *path)
+{
+    char *copy = base_strdup(path);
+    char *slash = strrchr(copy, '/');
+    if (!slash) {
+        free(copy);
+        return base_strdup(".");
+    }
+    slash[slash == copy] = '\0';
+    return copy;
+}
+
+bool files_make_parents(const char *path, struct error *error)
+{
+    char *parent = parent_of(path);
+    bool ok = files_make_directory(parent, error);
+    free(parent);
+    return ok;
+}
+
+static bool write_all(int file, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(file, bytes, length);
+        if (written < 0 && errno != EINTR) {
+            return false;
+        }
+        if (written > 0) {
+            bytes += written;
+            length -= (size_t)written;
+        }
+    }
+    return true;
+}
+
+/* The rename is durable once the directory is. */
+static bool sync_parent(const char *path)
+{
+    char *parent = parent_of(path);
+    int directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(parent);
+    bool ok = directory >= 0 && fsync(directory) == 0;
+    if (directory >= 0) {
+        close(directory);
+    }
+    return ok;
+}
+
+bool files_write_atomically(const char *path, const void *bytes, size_t length,
+                            struct error *error)
+{
+    struct buffer beside = {0};
+    buffer_printf(&beside, "%s.%ld.tmp", path, (long)getpid());
+    int file = open(beside.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = file >= 0 && write_all(file, bytes, length) && fsync(file) == 0;
+    int reason = errno;
+    if (file >= 0 && close(file) != 0 && ok) {
+        ok = false;
+        reason = errno;
+    }
+    if (ok && (rename(beside.data, path) != 0 || !sync_parent(path))) {
+        ok = false;
+        reason = errno;
+    }
+    if (!ok) {
+        unlink(beside.data);
+        files_error(error, reason, "writing", path);
+    }
+    buffer_free(&beside);
+    return ok;
+}
+
+char *files_read(struct arena *arena, const char *path, size_t max, size_t *length,
+                 struct error *error)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        if (errno != ENOENT && errno != ENOTDIR) {
+            files_error(error, errno, "reading", path);
+        }
+        return NULL;
+    }
+    struct stat info;
+    char *text = NULL;
+    if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+        error_set(error, "reading %s: not a regular file", path);
+    } else if ((size_t)info.st_size > max) {
+        error_set(error, "reading %s: larger than %zu bytes", path, max);
+    } else {
+        text = arena_alloc(arena, (size_t)info.st_size + 1);
+        ssize_t got = 0, n;
+        while (got < info.st_size &&
+               (n = read(file, text + got, (size_t)(info.st_size - got))) > 0) {
+            got += n;
+        }
+        text[got] = '\0';
+        *length = (size_t)got;
+    }
+    close(file);
+    return text;
+}

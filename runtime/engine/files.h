@@ -1,0 +1,31 @@
+/* Files of the state directory: directories made on the way, small files read whole and written
+ * atomically, errors that say what to do. */
+#ifndef DRC_ENGINE_FILES_H
+#define DRC_ENGINE_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "compiler/base/error.h"
+
+struct arena;
+
+/* "DOING PATH: reason", with help that fits the reason (an errno). Returns false. */
+bool files_error(struct error *error, int reason, const char *doing, const char *path);
+
+/* Makes the directory and those above it (0700); it may be there already. */
+bool files_make_directory(const char *path, struct error *error);
+/* The same for the directory that `path` is in. */
+bool files_make_parents(const char *path, struct error *error);
+
+/* Writes beside it, syncs, renames over it, syncs the directory: a reader sees the old file or the
+ * new one. 0600. */
+bool files_write_atomically(const char *path, const void *bytes, size_t length,
+                            struct error *error);
+
+/* The whole of a file of at most `max` bytes, in the arena, NUL behind; NULL with an empty error
+ * when there is none. */
+char *files_read(struct arena *arena, const char *path, size_t max, size_t *length,
+                 struct error *error);
+
+#endif

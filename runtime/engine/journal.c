@@ -1,0 +1,431 @@
+#include "runtime/engine/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "compiler/base/embedded.h"
+#include "runtime/world/world.h"
+
+enum {
+    JOURNAL_APPLICATION_ID = 0x6472636a, /* "drcj" */
+    JOURNAL_VERSION = 1,
+    JOURNAL_BUSY_MS = 5000,
+};
+
+struct summary_line {
+    char *name, *value;
+};
+
+struct journal {
+    sqlite3 *database;
+    sqlite3_stmt *insert, *summarize;
+    char *path;
+    struct world *world;
+    struct buffer group;
+    struct summary_line *lines;
+    size_t line_count, line_capacity;
+    int64_t number;
+    bool read_only, broken;
+};
+
+/* What a person can do about an answer of SQLite. */
+static const char *help_for(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return "free some disk space there, then: drc run resume";
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+    case SQLITE_AUTH:
+        return "make the state directory writable for this user, or give another one with --state";
+    case SQLITE_IOERR:
+        return "look at the disk under the state directory (space, quota, health)";
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return "another drc writes this run: see drc run list";
+    default:
+        return NULL;
+    }
+}
+
+static bool database_error(struct journal *journal, const char *doing, struct error *error)
+{
+    int code = sqlite3_extended_errcode(journal->database);
+    error_set(error, "%s %s: %s", doing, journal->path, sqlite3_errmsg(journal->database));
+    const char *help = help_for(code);
+    if (help) {
+        error_help(error, "%s", help);
+    }
+    return false;
+}
+
+static bool execute(struct journal *journal, const char *doing, const char *sql, struct error *error)
+{
+    return sqlite3_exec(journal->database, sql, NULL, NULL, NULL) == SQLITE_OK ||
+           database_error(journal, doing, error);
+}
+
+static bool prepare(struct journal *journal, const char *sql, sqlite3_stmt **statement,
+                    struct error *error)
+{
+    return sqlite3_prepare_v2(journal->database, sql, -1, statement, NULL) == SQLITE_OK ||
+           database_error(journal, "preparing the journal", error);
+}
+
+static bool connect_database(struct journal *journal, int flags, struct error *error)
+{
+    if (sqlite3_open_v2(journal->path, &journal->database, flags, NULL) != SQLITE_OK) {
+        return database_error(journal, "opening the journal", error);
+    }
+    sqlite3_extended_result_codes(journal->database, 1);
+    sqlite3_busy_timeout(journal->database, JOURNAL_BUSY_MS);
+    return true;
+}
+
+static bool read_integer(struct journal *journal, const char *sql, int64_t *value,
+                         struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(journal->database, sql, -1, &statement, NULL) != SQLITE_OK) {
+        return database_error(journal, "reading the journal", error);
+    }
+    bool ok = sqlite3_step(statement) == SQLITE_ROW;
+    if (ok) {
+        *value = sqlite3_column_int64(statement, 0);
+    } else {
+        database_error(journal, "reading the journal", error);
+    }
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* Refuses what is no journal: any other file, or one of a later version. */
+static bool check_identity(struct journal *journal, struct error *error)
+{
+    int64_t id = 0, version = 0;
+    if (!read_integer(journal, "PRAGMA application_id", &id, error) ||
+        !read_integer(journal, "PRAGMA user_version", &version, error)) {
+        return false;
+    }
+    if (id != JOURNAL_APPLICATION_ID) {
+        return error_set(error, "opening the journal %s: this file is not a journal of drc",
+                         journal->path);
+    }
+    if (version != JOURNAL_VERSION) {
+        error_set(error, "opening the journal %s: it is of version %lld, this drc knows version %d",
+                  journal->path, (long long)version, JOURNAL_VERSION);
+        return error_help(error, "use the drc that made it");
+    }
+    return true;
+}
+
+/* FULL: every commit is on the disk when it returns, which is what the protocol stands on. */
+static bool set_up_writer(struct journal *journal, struct error *error)
+{
+    return execute(journal, "opening the journal",
+                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", error) &&
+           prepare(journal, "INSERT INTO groups VALUES (?, ?, ?)", &journal->insert, error) &&
+           prepare(journal, "INSERT OR REPLACE INTO summary VALUES (?, ?)", &journal->summarize,
+                   error);
+}
+
+static struct journal *allocate(const char *path, bool read_only)
+{
+    struct journal *journal = base_alloc(sizeof *journal);
+    journal->path = base_strdup(path);
+    journal->read_only = read_only;
+    return journal;
+}
+
+static struct journal *give_up(struct journal *journal)
+{
+    journal_close(journal);
+    return NULL;
+}
+
+struct journal *journal_create(const char *path, struct error *error)
+{
+    int file = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+    if (file < 0) {
+        int reason = errno;
+        error_set(error, "creating the journal %s: %s", path, strerror(reason));
+        if (reason == ENOSPC || reason == EDQUOT) {
+            error_help(error, "free some disk space there, or give another directory with --state");
+        } else if (reason != EEXIST) {
+            error_help(error, "%s", help_for(SQLITE_READONLY));
+        }
+        return NULL;
+    }
+    close(file);
+    struct journal *journal = allocate(path, false);
+    struct buffer sql = {0};
+    buffer_printf(&sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN IMMEDIATE; %s; COMMIT;",
+                  JOURNAL_APPLICATION_ID, JOURNAL_VERSION, embedded_journal_sql);
+    bool ok = connect_database(journal, SQLITE_OPEN_READWRITE, error) &&
+              execute(journal, "creating the journal", "PRAGMA journal_mode = WAL", error) &&
+              execute(journal, "creating the journal", buffer_text(&sql), error) &&
+              set_up_writer(journal, error);
+    buffer_free(&sql);
+    if (!ok) {
+        unlink(path);
+        return give_up(journal);
+    }
+    return journal;
+}
+
+struct journal *journal_open(const char *path, bool read_only, struct error *error)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        error_set(error, "opening the journal %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    struct journal *journal = allocate(path, read_only);
+    if (!connect_database(journal, read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, error) ||
+        !check_identity(journal, error) || (!read_only && !set_up_writer(journal, error)) ||
+        !read_integer(journal, "SELECT coalesce(max(number), 0) FROM groups", &journal->number,
+                      error)) {
+        return give_up(journal);
+    }
+    return journal;
+}
+
+static void clear_lines(struct journal *journal)
+{
+    for (size_t i = 0; i < journal->line_count; i++) {
+        free(journal->lines[i].name);
+        free(journal->lines[i].value);
+    }
+    journal->line_count = 0;
+}
+
+void journal_close(struct journal *journal)
+{
+    if (!journal) {
+        return;
+    }
+    sqlite3_finalize(journal->insert);
+    sqlite3_finalize(journal->summarize);
+    sqlite3_close(journal->database);
+    clear_lines(journal);
+    free(journal->lines);
+    buffer_free(&journal->group);
+    free(journal->path);
+    free(journal);
+}
+
+void journal_use_clock(struct journal *journal, struct world *world)
+{
+    journal->world = world;
+}
+
+static bool refuse_when_broken(const struct journal *journal, struct error *error)
+{
+    if (journal->read_only) {
+        return error_set(error, "writing the journal %s: it was opened for reading only",
+                         journal->path);
+    }
+    if (journal->broken) {
+        return error_set(error, "writing the journal %s: an earlier write failed, so nothing is "
+                         "written any more", journal->path);
+    }
+    return true;
+}
+
+bool journal_put_blob(struct journal *journal, const char *name, const void *bytes, size_t length,
+                      struct error *error)
+{
+    if (!refuse_when_broken(journal, error)) {
+        return false;
+    }
+    sqlite3_stmt *statement = NULL;
+    if (!prepare(journal, "INSERT INTO blobs VALUES (?, ?)", &statement, error)) {
+        return false;
+    }
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 2, length ? bytes : "", length, SQLITE_STATIC);
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE) {
+        database_error(journal, "writing the journal", error);
+        /* A second blob of one name is the caller's slip and harms nothing. */
+        journal->broken = (sqlite3_errcode(journal->database) & 0xff) != SQLITE_CONSTRAINT;
+    }
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE;
+}
+
+bool journal_get_blob(struct journal *journal, const char *name, void **bytes, size_t *length,
+                      struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (!prepare(journal, "SELECT bytes FROM blobs WHERE name = ?", &statement, error)) {
+        return false;
+    }
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        *length = (size_t)sqlite3_column_bytes(statement, 0);
+        char *copy = base_alloc(*length + 1);
+        if (*length) {
+            memcpy(copy, sqlite3_column_blob(statement, 0), *length);
+        }
+        *bytes = copy;
+    } else if (code != SQLITE_DONE) {
+        database_error(journal, "reading the journal", error);
+    }
+    sqlite3_finalize(statement);
+    return code == SQLITE_ROW;
+}
+
+void journal_append(struct journal *journal, const char *record)
+{
+    buffer_puts(&journal->group, record);
+    buffer_putc(&journal->group, '\n');
+}
+
+struct buffer *journal_group(struct journal *journal)
+{
+    return &journal->group;
+}
+
+void journal_summarize(struct journal *journal, const char *name, const char *value)
+{
+    if (journal->line_count == journal->line_capacity) {
+        journal->line_capacity = journal->line_capacity ? journal->line_capacity * 2 : 8;
+        journal->lines =
+            base_realloc(journal->lines, journal->line_capacity * sizeof *journal->lines);
+    }
+    journal->lines[journal->line_count++] =
+        (struct summary_line){.name = base_strdup(name), .value = base_strdup(value)};
+}
+
+const char *journal_summary(struct journal *journal, struct arena *arena, const char *name)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *value = NULL;
+    if (!prepare(journal, "SELECT value FROM summary WHERE name = ?", &statement, NULL)) {
+        return NULL;
+    }
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        value = arena_strdup(arena, (const char *)sqlite3_column_text(statement, 0));
+    }
+    sqlite3_finalize(statement);
+    return value;
+}
+
+bool journal_is_dirty(const struct journal *journal)
+{
+    return journal->group.length > 0 || journal->line_count > 0;
+}
+
+int64_t journal_number(const struct journal *journal)
+{
+    return journal->number;
+}
+
+static bool step_and_reset(sqlite3_stmt *statement)
+{
+    bool ok = sqlite3_step(statement) == SQLITE_DONE;
+    return sqlite3_reset(statement) == SQLITE_OK && ok;
+}
+
+static bool write_group(struct journal *journal)
+{
+    sqlite3_bind_int64(journal->insert, 1, journal->number + 1);
+    sqlite3_bind_int64(journal->insert, 2, journal->world ? world_utc_ms(journal->world) : 0);
+    sqlite3_bind_text64(journal->insert, 3, buffer_text(&journal->group), journal->group.length,
+                        SQLITE_STATIC, SQLITE_UTF8);
+    return step_and_reset(journal->insert);
+}
+
+static bool write_lines(struct journal *journal)
+{
+    for (size_t i = 0; i < journal->line_count; i++) {
+        sqlite3_bind_text(journal->summarize, 1, journal->lines[i].name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(journal->summarize, 2, journal->lines[i].value, -1, SQLITE_STATIC);
+        if (!step_and_reset(journal->summarize)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool journal_commit(struct journal *journal, struct error *error)
+{
+    if (!journal_is_dirty(journal)) {
+        return true;
+    }
+    if (!refuse_when_broken(journal, error)) {
+        return false;
+    }
+    bool one_row = journal->line_count == 0; /* then SQLite's own transaction does */
+    bool ok = (one_row || execute(journal, "writing the journal", "BEGIN IMMEDIATE", error)) &&
+              write_group(journal) && write_lines(journal) &&
+              (one_row || sqlite3_exec(journal->database, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+    if (!ok) {
+        database_error(journal, "writing the journal", error);
+        journal->broken = true;
+        sqlite3_exec(journal->database, "ROLLBACK", NULL, NULL, NULL);
+        return false;
+    }
+    journal->number++;
+    buffer_clear(&journal->group);
+    clear_lines(journal);
+    return true;
+}
+
+/* Calls `each` for every line of one group. The text is copied because lines are cut by NULs. */
+static bool replay_group(char *records, int64_t number,
+                         bool (*each)(void *context, int64_t number, const char *record),
+                         void *context)
+{
+    for (char *line = records, *end; *line; line = end + 1) {
+        end = strchr(line, '\n');
+        if (!end) {
+            return each(context, number, line);
+        }
+        *end = '\0';
+        if (!each(context, number, line)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t number,
+                    const char *record), void *context, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (!prepare(journal, "SELECT number, records FROM groups ORDER BY number", &statement, error)) {
+        return false;
+    }
+    int64_t expected = 1;
+    int code;
+    bool go_on = true;
+    while (go_on && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        int64_t number = sqlite3_column_int64(statement, 0);
+        if (number != expected++) {
+            sqlite3_finalize(statement);
+            return error_set(error, "reading the journal %s: group %lld is missing", journal->path,
+                             (long long)expected - 1);
+        }
+        char *records = base_strdup((const char *)sqlite3_column_text(statement, 1));
+        go_on = replay_group(records, number, each, context);
+        free(records);
+    }
+    bool ok = !go_on || code == SQLITE_DONE;
+    if (!ok) {
+        database_error(journal, "reading the journal", error);
+    }
+    sqlite3_finalize(statement);
+    return ok;
+}

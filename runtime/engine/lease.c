@@ -1,0 +1,153 @@
+#include "runtime/engine/lease.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "compiler/base/json_writer.h"
+#include "runtime/engine/files.h"
+#include "runtime/world/world.h"
+
+enum { LEASE_FILE_MAX = 4096 };
+
+struct lease {
+    int file;
+};
+
+const char *lease_of(enum workflow workflow)
+{
+    switch (workflow) {
+    case WORKFLOW_REPLICATE:
+        return "copies";
+    case WORKFLOW_BACKUP:
+        return "backup";
+    case WORKFLOW_TEST:
+        return "test";
+    default:
+        return "site";
+    }
+}
+
+static struct flock whole_file(short type)
+{
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET};
+}
+
+static void write_holder(int file, const char *run, struct world *world)
+{
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    struct buffer text = {0};
+    struct json_writer json = json_writer(&text, 0);
+    json_begin_object(&json);
+    json_key_string(&json, "run", run);
+    json_key_int(&json, "pid", getpid());
+    json_key_string(&json, "host", host);
+    json_key_int(&json, "since", world_utc_ms(world));
+    json_end_object(&json);
+    /* For people only: the lock itself is what counts, so a failure here changes nothing. */
+    if (ftruncate(file, 0) == 0 && pwrite(file, text.data, text.length, 0) < 0) {
+        errno = 0;
+    }
+    buffer_free(&text);
+}
+
+static void read_holder(struct arena *arena, int file, struct lease_holder *holder)
+{
+    char text[LEASE_FILE_MAX + 1];
+    ssize_t length = pread(file, text, LEASE_FILE_MAX, 0);
+    text[length > 0 ? length : 0] = '\0';
+    *holder = (struct lease_holder){.run = "", .host = ""};
+    cJSON *json = cJSON_Parse(text);
+    const char *run = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "run"));
+    const char *host = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "host"));
+    const cJSON *pid = cJSON_GetObjectItemCaseSensitive(json, "pid");
+    const cJSON *since = cJSON_GetObjectItemCaseSensitive(json, "since");
+    if (run) {
+        holder->run = arena_strdup(arena, run);
+    }
+    if (host) {
+        holder->host = arena_strdup(arena, host);
+    }
+    holder->pid = cJSON_IsNumber(pid) ? (int64_t)pid->valuedouble : 0;
+    holder->since_utc_ms = cJSON_IsNumber(since) ? (int64_t)since->valuedouble : 0;
+    cJSON_Delete(json);
+}
+
+/* Says who has it. `file` is open; the lock was refused. */
+static void explain_refusal(int file, const char *plan, const char *name, struct error *error)
+{
+    struct arena *arena = arena_create();
+    struct lease_holder holder;
+    read_holder(arena, file, &holder);
+    char since[32];
+    error_set(error, "taking the lease \"%s\" of plan %s: run %s has it (process %" PRId64 " on %s, "
+              "since %s)", name, plan, *holder.run ? holder.run : "(unknown)", holder.pid,
+              *holder.host ? holder.host : "this host", format_time(since, holder.since_utc_ms));
+    error_help(error, "wait until that run has ended (drc run list shows it), or interrupt it");
+    arena_destroy(arena);
+}
+
+struct lease *lease_take(const char *state, const char *plan, const char *name, const char *run,
+                         struct world *world, struct error *error)
+{
+    struct buffer path = {0};
+    buffer_printf(&path, "%s/%s/leases/%s", state, plan, name);
+    int file = -1;
+    if (files_make_parents(path.data, error)) {
+        file = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (file < 0) {
+            files_error(error, errno, "taking the lease", path.data);
+        }
+    }
+    struct lease *lease = NULL;
+    struct flock lock = whole_file(F_WRLCK);
+    if (file >= 0 && fcntl(file, F_OFD_SETLK, &lock) == 0) {
+        write_holder(file, run, world);
+        lease = base_alloc(sizeof *lease);
+        lease->file = file;
+    } else if (file >= 0) {
+        if (errno == EAGAIN || errno == EACCES) {
+            explain_refusal(file, plan, name, error);
+        } else {
+            files_error(error, errno, "taking the lease", path.data);
+        }
+        close(file);
+    }
+    buffer_free(&path);
+    return lease;
+}
+
+void lease_release(struct lease *lease)
+{
+    if (lease) {
+        close(lease->file);
+        free(lease);
+    }
+}
+
+bool lease_holder(struct arena *arena, const char *state, const char *plan, const char *name,
+                  struct lease_holder *holder)
+{
+    struct buffer path = {0};
+    buffer_printf(&path, "%s/%s/leases/%s", state, plan, name);
+    int file = open(path.data, O_RDONLY | O_CLOEXEC);
+    buffer_free(&path);
+    if (file < 0) {
+        return false;
+    }
+    struct flock lock = whole_file(F_RDLCK);
+    bool held = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (held) {
+        read_holder(arena, file, holder);
+    }
+    close(file);
+    return held;
+}

@@ -1,0 +1,85 @@
+/* Report: what became of a run, told from its journal alone: root causes first, timeline, actual
+ * against predicted and objective, loss, API calls, things left, and what to do now. */
+#ifndef DRC_ENGINE_REPORT_H
+#define DRC_ENGINE_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+#include "compiler/graph/estimate.h"
+#include "compiler/graph/facts.h"
+#include "compiler/graph/graph.h"
+#include "runtime/engine/executor.h"
+#include "runtime/engine/run.h"
+
+struct arena;
+struct buffer;
+struct journal;
+
+/* What a run was started with, beside graph and facts: the journal's blob "options". */
+struct run_options {
+    const char *plan_path;      /* as the user wrote it; NULL: unknown */
+    const char *owner;          /* NULL */
+    int64_t rto_ms, rpo_ms;     /* objectives; 0: none */
+    int64_t disaster_utc_ms;    /* loss is counted from here; 0: from the run's start */
+    bool limits_aws;            /* limits_mode */
+    const char *sandbox;        /* --sandbox DIR; NULL */
+};
+bool run_options_write(struct journal *journal, const struct run_options *options,
+                       struct error *error);
+/* Defaults when there is no such blob. Texts lie in the arena. */
+bool run_options_read(struct arena *arena, struct journal *journal, struct run_options *options,
+                      struct error *error);
+
+enum vm_outcome { VM_UNFINISHED, VM_RECOVERED, VM_FAILED, VM_SKIPPED };
+
+struct report_vm {
+    const char *name;
+    enum vm_outcome outcome;
+    bool critical;
+    int64_t recovered_ms;       /* since the run's start; -1: not */
+    int64_t predicted_ms;       /* -1: unknown */
+    const char *recovery_point; /* NULL: unknown */
+    int64_t loss_ms;            /* -1: unknown */
+    int32_t cause;              /* the node that failed it; NO_NODE */
+    const char *instance_id;    /* NULL */
+    const char *instance_type;  /* NULL */
+};
+
+/* Something made in the cloud that is still there, by the journal. */
+struct report_thing {
+    const char *kind, *id, *vm, *node; /* "volume", "vol-0a…", "db", node id */
+};
+
+/* Lies in an arena. */
+struct report {
+    const struct graph *graph;
+    const struct facts *facts;         /* NULL */
+    const struct schedule *schedule;   /* predicted */
+    struct run_options options;
+    const char *run_id;
+    enum run_status status;
+    int64_t started_utc_ms, elapsed_ms; /* alive time until the last record */
+    int sessions;                       /* processes that worked on it: 1 + resumes */
+    struct node_status *nodes;          /* graph->node_count */
+    struct report_vm *vms;              /* graph->vm_count */
+    size_t recovered;
+    int64_t rto_ms;                     /* all critical VMs recovered; -1: not (yet) */
+    int64_t loss_ms;                    /* the worst; -1: unknown */
+    uint32_t *causes;                   /* nodes that failed for reasons of their own */
+    size_t cause_count;
+    struct report_thing *things;        /* made, and by the journal not deleted */
+    size_t thing_count;
+    struct executor_counters counters;
+};
+
+struct report *report_load(struct arena *arena, struct journal *journal, struct error *error);
+
+/* As a person reads it: ends with commands that can be given now. `width` in columns. */
+void report_write_text(const struct report *report, int width, bool colour, struct buffer *out);
+void report_write_json(const struct report *report, struct buffer *out);
+void report_write_markdown(const struct report *report, struct buffer *out);
+
+#endif
