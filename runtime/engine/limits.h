@@ -17,6 +17,8 @@ enum limits_mode {
 
 struct limits *limits_create(struct world *world, enum limits_mode mode);
 void limits_destroy(struct limits *limits);
+/* Changes the mode; what was learnt so far is forgotten. */
+void limits_set_mode(struct limits *limits, enum limits_mode mode);
 /* The gate lives as long as the limits. */
 struct gate *limits_gate(struct limits *limits);
 

@@ -41,8 +41,11 @@ struct world_responder sandbox_responder(struct sandbox *sandbox);
 /* A real world whose HTTP and clock are the sandbox's. Takes `inner` over. */
 struct world *sandbox_world(struct sandbox *sandbox, struct world *inner);
 
-/* Serves it over HTTP on 127.0.0.1:port (0: a free one, told in *bound) until *until is true. */
-bool sandbox_serve(struct sandbox *sandbox, int port, int *bound, const volatile bool *until,
-                   struct error *error);
+/* Serves it over HTTP on 127.0.0.1:port (0: a free one, told in *bound) on threads of its own,
+ * until stopped. Signals are the caller's: block them before. */
+struct sandbox_server;
+struct sandbox_server *sandbox_server_start(struct sandbox *sandbox, int port, int *bound,
+                                            struct error *error);
+void sandbox_server_stop(struct sandbox_server *server);
 
 #endif
