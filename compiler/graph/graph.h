@@ -97,6 +97,7 @@ struct graph_pool {
 struct graph {
     struct arena *arena;
     const char *plan_name;
+    const char *plan_file; /* where it was compiled from; NULL: unknown */
     const char *plan_digest, *inventory_digest, *tool; /* hex, hex or "" without facts, version */
     enum workflow workflow;
     const char *region, *account; /* of the recovery site; account NULL when the plan names none */

@@ -13,25 +13,11 @@
 #include "compiler/graph/graph.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/run.h"
+#include "runtime/engine/run_options.h"
 
 struct arena;
 struct buffer;
 struct journal;
-
-/* What a run was started with, beside graph and facts: the journal's blob "options". */
-struct run_options {
-    const char *plan_path;      /* as the user wrote it; NULL: unknown */
-    const char *owner;          /* NULL */
-    int64_t rto_ms, rpo_ms;     /* objectives; 0: none */
-    int64_t disaster_utc_ms;    /* loss is counted from here; 0: from the run's start */
-    bool limits_aws;            /* limits_mode */
-    const char *sandbox;        /* --sandbox DIR; NULL */
-};
-bool run_options_write(struct journal *journal, const struct run_options *options,
-                       struct error *error);
-/* Defaults when there is no such blob. Texts lie in the arena. */
-bool run_options_read(struct arena *arena, struct journal *journal, struct run_options *options,
-                      struct error *error);
 
 enum vm_outcome { VM_UNFINISHED, VM_RECOVERED, VM_FAILED, VM_SKIPPED };
 
