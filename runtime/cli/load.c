@@ -22,7 +22,7 @@ const char *plan_file(struct arena *arena, const char *path)
     return path;
 }
 
-static void tell(const struct diagnostics *diagnostics)
+void tell_diagnostics(const struct diagnostics *diagnostics)
 {
     if (diagnostics->error_count + diagnostics->warning_count == 0) {
         return;
@@ -45,7 +45,7 @@ bool load_plan(const struct invocation *invocation, const char *path, struct pla
     struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
     *plan = compile_plan(invocation->arena, source, invocation->variables,
                          invocation->variable_count, diagnostics);
-    tell(diagnostics);
+    tell_diagnostics(diagnostics);
     return *plan != NULL;
 }
 
@@ -87,7 +87,7 @@ struct graph *load_compiled(const struct invocation *invocation, const struct pl
 {
     struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
     struct graph *graph = compile_graph(invocation->arena, plan, workflow, facts, diagnostics);
-    tell(diagnostics);
+    tell_diagnostics(diagnostics);
     return graph;
 }
 

@@ -22,6 +22,10 @@ struct loaded {
     bool given_graph; /* a compiled graph stands in place of plan and workflow */
 };
 
+/* Human diagnostics on stderr; nothing when there are none. */
+struct diagnostics;
+void tell_diagnostics(const struct diagnostics *diagnostics);
+
 /* PLAN as a file: a directory stands for its plan.yaml. */
 const char *plan_file(struct arena *arena, const char *path);
 

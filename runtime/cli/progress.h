@@ -22,7 +22,7 @@ enum progress_style {
 struct progress_options {
     FILE *out; /* stderr */
     enum progress_style style;
-    struct world *world;             /* clock, timer, environment, SIGWINCH */
+    struct world *world; /* clock, timer, environment, SIGWINCH */
     const struct graph *graph;
     const struct schedule *schedule; /* NULL: nothing is predicted */
     /* The executor comes later than the observer that it is given: see progress_attach. */

@@ -1,0 +1,363 @@
+/* drc plan apply and facts: from a plan (or a reviewed graph) to a run. */
+#include "runtime/cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "compiler/compile.h"
+#include "compiler/emit/emit.h"
+#include "compiler/front/diagnostic.h"
+#include "runtime/cli/load.h"
+#include "runtime/cli/output.h"
+#include "runtime/cli/session.h"
+#include "runtime/cli/summary.h"
+#include "runtime/engine/journal.h"
+#include "runtime/engine/lease.h"
+#include "runtime/world/world.h"
+
+/* Flags of the design that later work brings: refused, never ignored. */
+static bool refuse_unbuilt(const struct invocation *invocation, struct error *error)
+{
+    static const enum flag unbuilt[] = {FLAG_ONLY, FLAG_PLANNED, FLAG_FENCE};
+    for (size_t i = 0; i < sizeof unbuilt / sizeof *unbuilt; i++) {
+        if (invocation->given[unbuilt[i]]) {
+            return error_set(error, "--%s is not built yet in this version",
+                             flag_infos[unbuilt[i]].name);
+        }
+    }
+    return true;
+}
+
+/* The plan of a compiled graph is where it was compiled from, or where --plan says; it has to be
+ * what was reviewed. */
+static bool load_plan_of_graph(struct session *session, struct error *error)
+{
+    const struct graph *graph = session->reviewed;
+    const char *path = session->invocation->values[FLAG_PLAN];
+    path = path ? path : graph->plan_file;
+    if (!path || access(path, R_OK) != 0) {
+        error_set(error, "the plan %s, from which the graph was compiled, cannot be read here",
+                  path ? path : "");
+        return error_help(error, "run from the same folder, or say where it is: --plan PLAN");
+    }
+    if (!load_plan(session->invocation, path, &session->plan)) {
+        return error_set(error, "the graph's plan has errors");
+    }
+    if (strcmp(session->plan->digest, graph->plan_digest) != 0) {
+        error_set(error, "%s is no longer what the graph was compiled from (%.7s, now %.7s)", path,
+                  graph->plan_digest, session->plan->digest);
+        return error_help(error, "compile it again and review it; variables (--var) count too");
+    }
+    return true;
+}
+
+/* PLAN WORKFLOW, or GRAPH: fills plan and reviewed, and *workflow. */
+static bool load_subject(struct session *session, enum workflow *workflow, struct error *error)
+{
+    const struct invocation *invocation = session->invocation;
+    const char *path = invocation->arguments[0];
+    if (is_graph_file(path)) {
+        struct loaded loaded = {0};
+        if (!load_graph(invocation, &loaded)) {
+            return false;
+        }
+        session->reviewed = loaded.graph;
+        *workflow = loaded.graph->workflow;
+        return load_plan_of_graph(session, error);
+    }
+    const char *word = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
+    return load_workflow(word, workflow, error) && load_plan(invocation, path, &session->plan);
+}
+
+static void table_options(const struct session *session, struct table_options *options)
+{
+    *options = (struct table_options){
+        .colour = wants_colour(stdout),
+        .all = true,
+        .width = output_width(stdout),
+        .rto_objective_ms = session->plan->objectives.rto.ms,
+    };
+}
+
+static void print_dry_run(const struct session *session)
+{
+    struct table_options options;
+    table_options(session, &options);
+    struct buffer text = {0};
+    if (session->invocation->given[FLAG_JSON]) {
+        emit_table_json(session->graph, session->schedule, &options, &text);
+    } else {
+        emit_dry_run(session->graph, session->schedule, &options, &text);
+    }
+    fputs(buffer_text(&text), stdout);
+    buffer_free(&text);
+}
+
+/* Opens no socket: facts are those given, or none. */
+static enum exit_status dry_run_offline(struct session *session, enum workflow workflow)
+{
+    struct error error = {0};
+    if (!load_facts(session->invocation, &session->facts, &error)) {
+        return fail(&error);
+    }
+    session->graph = load_compiled(session->invocation, session->plan, workflow, session->facts);
+    if (!session->graph) {
+        return EXIT_ERROR;
+    }
+    session->schedule = estimate(session->invocation->arena, session->graph, session->facts, true);
+    print_dry_run(session);
+    return EXIT_DONE;
+}
+
+static void print_findings(const struct session *session)
+{
+    struct buffer text = {0};
+    findings_write(&session->findings, wants_colour(stderr), &text);
+    fputs(buffer_text(&text), stderr);
+    buffer_free(&text);
+}
+
+static enum exit_status dry_run_live(struct session *session)
+{
+    struct error error = {0};
+    if (!session_open_site(session, &error) || !session_prepare(session, &error)) {
+        return fail(&error);
+    }
+    print_dry_run(session);
+    print_findings(session);
+    if (session->findings.fatal) {
+        return EXIT_ERROR;
+    }
+    return session->findings.warnings || session->findings.unknown ? EXIT_LOOK : EXIT_DONE;
+}
+
+static enum exit_status dry_run(struct session *session, enum workflow workflow)
+{
+    struct error error = {0};
+    const char *kind = session->invocation->values[FLAG_DRY_RUN];
+    if (!kind || strcmp(kind, "offline") == 0) {
+        return dry_run_offline(session, workflow);
+    }
+    if (strcmp(kind, "live") == 0) {
+        return dry_run_live(session);
+    }
+    error_set(&error, "there is no dry run \"%s\"", kind);
+    error_help(&error, "--dry-run, --dry-run=offline and --dry-run=live are known");
+    return fail(&error);
+}
+
+/* Only one run of a plan and workflow at a time, and none beside one that left things behind. */
+static bool refuse_unfinished(struct session *session, struct error *error)
+{
+    struct run_info *runs = NULL;
+    size_t count = 0;
+    const char *plan = session->plan->name;
+    const char *workflow = workflow_name(session->options.workflow);
+    if (!run_list(session->invocation->arena, session->state, plan, &runs, &count, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct run_info *run = &runs[i];
+        if (strcmp(run->workflow, workflow) != 0 || run->status == RUN_SUCCEEDED ||
+            run->status == RUN_CLEANED || run->status == RUN_CANCELLED) {
+            continue;
+        }
+        if (run->alive) {
+            error_set(error, "run %s of %s %s is under way", run->id, plan, workflow);
+            return error_help(error, "drc run show %s says what it does", run->id);
+        }
+        if (run->vm_count == 0) {
+            continue; /* failed before anything was changed: a new run takes its place */
+        }
+        error_set(error, "run %s of %s %s is unfinished (%s)", run->id, plan, workflow,
+                  run_status_name(run->status));
+        return error_help(
+            error, "drc run resume %s goes on with it; drc run cleanup %s deletes what it made",
+            run->id, run->id);
+    }
+    return true;
+}
+
+static bool open_run(struct session *session, struct error *error)
+{
+    struct arena *arena = session->invocation->arena;
+    const char *plan = session->plan->name;
+    session->journal = run_create(arena, session->state, session->site.world, plan,
+                                  session->options.workflow, &session->run, error);
+    if (!session->journal) {
+        return false;
+    }
+    session->lease = lease_take(session->state, plan, lease_of(session->options.workflow),
+                                session->run.id, session->site.world, error);
+    if (!session->lease) {
+        session_give_up(session, RUN_CANCELLED);
+        return false;
+    }
+    const struct source *source = session->plan->source;
+    return run_options_write(session->journal, &session->options, error) &&
+           journal_put_blob(session->journal, "plan", source->text, source->length, error);
+}
+
+static bool confirm(void)
+{
+    fputs("\nOnly \"yes\" goes on: ", stderr);
+    char line[16];
+    return fgets(line, sizeof line, stdin) && strcmp(line, "yes\n") == 0;
+}
+
+static void print_summary(const struct session *session)
+{
+    struct summary summary = {
+        .plan = session->plan,
+        .graph = session->graph,
+        .schedule = session->schedule,
+        .facts = session->facts,
+        .findings = &session->findings,
+        .account = session->identity.account,
+        .now_utc_ms = world_utc_ms(session->site.world),
+        .colour = wants_colour(stderr),
+    };
+    struct buffer text = {0};
+    summary_write(&summary, &text);
+    fputs(buffer_text(&text), stderr);
+    buffer_free(&text);
+}
+
+/* Shows what will happen; true when it may. */
+static bool approved(struct session *session, enum exit_status *status)
+{
+    print_summary(session);
+    if (session->findings.fatal) {
+        struct error error = {0};
+        error_set(&error, "preflight found %zu error%s; nothing was changed",
+                  session->findings.fatal, session->findings.fatal == 1 ? "" : "s");
+        *status = fail(&error);
+        session_give_up(session, RUN_CANCELLED);
+        return false;
+    }
+    if (session->invocation->given[FLAG_YES] || session->reviewed) {
+        return true;
+    }
+    if (isatty(STDIN_FILENO) && confirm()) {
+        return true;
+    }
+    fputs("not approved: nothing was changed\n", stderr);
+    session_give_up(session, RUN_CANCELLED);
+    *status = EXIT_ERROR;
+    return false;
+}
+
+/* The run's record is made before the first request, so that a failure here can be resumed. */
+static enum exit_status apply(struct session *session)
+{
+    struct error error = {0};
+    if (!open_run(session, &error)) {
+        return fail(&error);
+    }
+    if (!site_open_providers(&session->site, &session->options, &error) ||
+        !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
+        session_give_up(session, RUN_FAILED);
+        return fail(&error);
+    }
+    switch (session_check_production(session, &error)) {
+    case PRODUCTION_NOTHING_TO_DO:
+        session_give_up(session, RUN_CANCELLED);
+        return EXIT_DONE;
+    case PRODUCTION_REFUSED:
+        session_give_up(session, RUN_CANCELLED);
+        return fail(&error);
+    case PRODUCTION_GO:
+        break;
+    }
+    if (!session_prepare(session, &error)) {
+        session_give_up(session, RUN_FAILED);
+        return fail(&error);
+    }
+    enum exit_status status = EXIT_DONE;
+    if (!approved(session, &status)) {
+        return status;
+    }
+    if (!session_store_graph(session, &error)) {
+        return fail(&error);
+    }
+    return session_execute(session);
+}
+
+static bool find_state(struct session *session, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    session->state = run_state_directory(session->invocation->arena, session->site.world,
+                                         session->invocation->values[FLAG_STATE], plan->state.value,
+                                         plan->directory, error);
+    return session->state != NULL;
+}
+
+/* Without facts: tells only what makes it impossible. */
+static bool can_compile(const struct invocation *invocation, const struct plan *plan,
+                        enum workflow workflow)
+{
+    struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
+    if (compile_graph(invocation->arena, plan, workflow, NULL, diagnostics)) {
+        return true;
+    }
+    tell_diagnostics(diagnostics);
+    return false;
+}
+
+enum exit_status command_plan_apply(const struct invocation *invocation)
+{
+    struct session session = {.invocation = invocation};
+    struct error error = {0};
+    enum workflow workflow = WORKFLOW_FAILOVER;
+    if (!refuse_unbuilt(invocation, &error) || !load_subject(&session, &workflow, &error)) {
+        return error.message ? fail(&error) : EXIT_ERROR;
+    }
+    if (!options_from(invocation, session.plan, workflow, &session.options, &error)) {
+        return fail(&error);
+    }
+    enum exit_status status;
+    if (invocation->given[FLAG_DRY_RUN]) {
+        status = dry_run(&session, workflow);
+    } else if (!can_compile(invocation, session.plan, workflow)) {
+        status = EXIT_ERROR; /* what cannot be compiled at all is refused before any record */
+    } else if (!invocation->given[FLAG_YES] && !session.reviewed && !isatty(STDIN_FILENO)) {
+        error_set(&error, "nobody can be asked: standard input is no terminal");
+        error_help(&error, "give --yes, or a compiled graph (drc plan compile) that was reviewed");
+        status = fail(&error);
+    } else {
+        bool ok = site_open_world(&session.site, session.options.sandbox, &error) &&
+                  find_state(&session, &error) && refuse_unfinished(&session, &error);
+        status = ok ? apply(&session) : fail(&error);
+    }
+    session_close(&session);
+    return status;
+}
+
+enum exit_status command_plan_facts(const struct invocation *invocation)
+{
+    struct session session = {.invocation = invocation};
+    struct error error = {0};
+    enum workflow workflow = WORKFLOW_FAILOVER;
+    if (!load_subject(&session, &workflow, &error)) {
+        return error.message ? fail(&error) : EXIT_ERROR;
+    }
+    const char *point = invocation->values[FLAG_RECOVERY_POINT];
+    bool ok = options_from(invocation, session.plan, workflow, &session.options, &error) &&
+              session_open_site(&session, &error) &&
+              aws_identify(session.site.aws, invocation->arena, &session.identity, &error);
+    if (ok) {
+        session.facts = aws_gather_facts(session.site.aws, invocation->arena, session.plan,
+                                         workflow, point ? point : "latest", &error);
+    }
+    if (session.facts) {
+        struct buffer text = {0};
+        facts_write(session.facts, &text);
+        ok = write_result(invocation, &text, &error);
+        buffer_free(&text);
+    }
+    session_close(&session);
+    return ok && session.facts ? EXIT_DONE : fail(&error);
+}

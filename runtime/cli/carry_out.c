@@ -1,0 +1,118 @@
+#include "runtime/cli/carry_out.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/cli/progress.h"
+#include "runtime/cli/site.h"
+#include "runtime/engine/events.h"
+#include "runtime/world/world.h"
+
+/* Who gets the executor's events. */
+struct watchers {
+    struct progress *progress;
+    struct events *events;
+    FILE *events_file;
+    struct executor *executor;
+    int interrupts;
+};
+
+static void observe(void *context, const struct executor_event *event)
+{
+    struct watchers *watchers = context;
+    progress_observe(watchers->progress, event);
+    if (watchers->events) {
+        events_observe(watchers->events, event);
+    }
+}
+
+static void interrupted(void *context, int signal)
+{
+    struct watchers *watchers = context;
+    (void)signal;
+    progress_clear(watchers->progress);
+    if (watchers->interrupts++ == 0) {
+        fputs("interrupted: nothing new is started, what is under way is awaited; once more stops "
+              "at once\n",
+              stderr);
+    }
+    executor_interrupt(watchers->executor);
+}
+
+static bool open_events(const struct carriage *carriage, struct watchers *watchers,
+                        struct error *error)
+{
+    const char *path = carriage->invocation->values[FLAG_EVENTS];
+    if (!path) {
+        return true;
+    }
+    bool standard = strcmp(path, "-") == 0;
+    watchers->events_file = standard ? stdout : fopen(path, "a");
+    if (!watchers->events_file) {
+        return error_set(error, "cannot write events to %s: %s", path, strerror(errno));
+    }
+    watchers->events = events_create(watchers->events_file, carriage->graph, carriage->run_id);
+    return true;
+}
+
+static void close_events(struct watchers *watchers)
+{
+    if (watchers->events && events_failed(watchers->events)) {
+        fputs("warning: not all events could be written\n", stderr);
+    }
+    events_destroy(watchers->events);
+    if (watchers->events_file && watchers->events_file != stdout) {
+        fclose(watchers->events_file);
+    }
+}
+
+static enum executor_result run(const struct carriage *carriage, struct watchers *watchers,
+                                struct error *error)
+{
+    struct world *world = carriage->site->world;
+    struct world_task *on_interrupt = world_signal(world, SIGINT, interrupted, watchers);
+    struct world_task *on_terminate = world_signal(world, SIGTERM, interrupted, watchers);
+    enum executor_result result = executor_run(watchers->executor, error);
+    world_cancel(world, on_interrupt);
+    world_cancel(world, on_terminate);
+    return result;
+}
+
+enum executor_result carry_out(const struct carriage *carriage, struct error *error)
+{
+    struct watchers watchers = {0};
+    if (!open_events(carriage, &watchers, error)) {
+        return EXECUTOR_BROKEN;
+    }
+    struct progress_options progress = {
+        .out = stderr,
+        .world = carriage->site->world,
+        .graph = carriage->graph,
+        .schedule = carriage->schedule,
+    };
+    struct executor_options options = {
+        .world = carriage->site->world,
+        .graph = carriage->graph,
+        .schedule = carriage->schedule,
+        .facts = carriage->facts,
+        .journal = carriage->journal,
+        .limits = carriage->site->limits,
+        .run_id = carriage->run_id,
+        .observer = observe,
+        .observer_context = &watchers,
+    };
+    memcpy(options.providers, carriage->site->providers, sizeof options.providers);
+    watchers.progress = progress_create(&progress);
+    watchers.executor = executor_create(&options, error);
+    enum executor_result result = EXECUTOR_BROKEN;
+    if (watchers.executor) {
+        progress_attach(watchers.progress, watchers.executor);
+        result = run(carriage, &watchers, error);
+    }
+    progress_finish(watchers.progress);
+    executor_destroy(watchers.executor);
+    close_events(&watchers);
+    return result;
+}

@@ -1,0 +1,27 @@
+/* Carrying out: a graph with its journal through the executor, with progress, events and signals;
+ * shared by apply, resume and cleanup. */
+#ifndef DRC_CLI_CARRY_OUT_H
+#define DRC_CLI_CARRY_OUT_H
+
+#include "compiler/base/error.h"
+#include "runtime/cli/command.h"
+#include "runtime/engine/executor.h"
+#include "runtime/engine/run.h"
+
+struct site;
+struct journal;
+
+struct carriage {
+    const struct invocation *invocation; /* --events */
+    struct site *site;
+    struct journal *journal;
+    const struct graph *graph;
+    const struct schedule *schedule;
+    const struct facts *facts; /* NULL: nothing is bound */
+    const char *run_id;
+};
+
+/* Runs it to its end. The journal's status is the caller's. EXECUTOR_BROKEN fills `error`. */
+enum executor_result carry_out(const struct carriage *carriage, struct error *error);
+
+#endif

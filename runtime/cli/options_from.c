@@ -1,0 +1,60 @@
+/* A run's options, from flags and plan. */
+#include "runtime/cli/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/world/world.h"
+
+static const char *absolute(struct arena *arena, const char *path, struct error *error)
+{
+    char *resolved = realpath(path, NULL);
+    if (!resolved) {
+        error_set(error, "cannot find %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    const char *copy = arena_strdup(arena, resolved);
+    free(resolved);
+    return copy;
+}
+
+static bool check_recovery_point(const char *text, struct error *error)
+{
+    if (!text || strcmp(text, "latest") == 0 || parse_time(text) >= 0) {
+        return true;
+    }
+    error_set(error, "--recovery-point wants latest or a time, not \"%s\"", text);
+    return error_help(error, "a time looks like 2026-11-22T10:00:00Z (RFC 3339, UTC)");
+}
+
+bool options_from(const struct invocation *invocation, const struct plan *plan,
+                      enum workflow workflow, struct run_options *options, struct error *error)
+{
+    struct arena *arena = invocation->arena;
+    *options = (struct run_options){
+        .plan_path = absolute(arena, plan->source->path, error),
+        .plan_digest = plan->digest,
+        .plan_name = plan->name,
+        .owner = plan->owner,
+        .workflow = workflow,
+        .recovery_point = invocation->values[FLAG_RECOVERY_POINT],
+        .limits = invocation->values[FLAG_LIMITS],
+        .region = plan->aws.region.value,
+        .account = plan->aws.account.value,
+        .profile = plan->aws.profile.value,
+        .role_arn = plan->aws.role_arn.value,
+        .rto_ms = plan->objectives.rto.ms,
+        .rpo_ms = plan->objectives.rpo.ms,
+        .variables = invocation->variables,
+        .variable_count = invocation->variable_count,
+    };
+    const char *sandbox = invocation->values[FLAG_SANDBOX];
+    if (sandbox) {
+        options->sandbox = absolute(arena, sandbox, error);
+    }
+    return options->plan_path && (!sandbox || options->sandbox) &&
+           check_recovery_point(options->recovery_point, error);
+}
+

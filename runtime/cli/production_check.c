@@ -1,0 +1,99 @@
+/* Where production is before a failover: what the state says, verified against tags. */
+#include "runtime/cli/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/engine/production.h"
+
+static bool lives(const struct aws_resource *resource)
+{
+    return resource->kind == AWS_INSTANCE && resource->workflow &&
+           strcmp(resource->workflow, "failover") == 0 && resource->state &&
+           strcmp(resource->state, "terminated") != 0 &&
+           strcmp(resource->state, "shutting-down") != 0;
+}
+
+static const struct aws_resource *instance_of(const struct aws_resource *resources, size_t count,
+                                              const char *vm)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (lives(&resources[i]) && resources[i].vm && strcmp(resources[i].vm, vm) == 0) {
+            return &resources[i];
+        }
+    }
+    return NULL;
+}
+
+static enum production_verdict state_lost(const struct aws_resource *instance, struct error *error)
+{
+    const char *run = instance->run ? instance->run : "?";
+    error_set(
+        error,
+        "%s has an instance of run %s already (%s, %s), of which the state directory does not know",
+        instance->vm, run, instance->id, instance->state);
+    error_help(error, "give the --state that run %s was made with, or delete what it made", run);
+    return PRODUCTION_REFUSED;
+}
+
+static enum production_verdict instance_lost(const struct production_vm *vm, struct error *error)
+{
+    error_set(error,
+              "the state says that %s runs at the recovery site since run %s, but its instance %s "
+              "is not there",
+              vm->name, vm->run ? vm->run : "?", vm->instance_id ? vm->instance_id : "");
+    error_help(error, "drc run cleanup %s deletes what is left of that run; then fail over again",
+               vm->run ? vm->run : "RUN");
+    return PRODUCTION_REFUSED;
+}
+
+static enum production_verdict partly_over(const struct production_vm *over, const char *rest,
+                                           struct error *error)
+{
+    error_set(error, "%s runs at the recovery site already, %s does not", over->name, rest);
+    error_help(error, "drc run resume %s takes up what failed in that run",
+               over->run ? over->run : "RUN");
+    return PRODUCTION_REFUSED;
+}
+
+enum production_verdict session_check_production(struct session *session, struct error *error)
+{
+    struct arena *arena = session->invocation->arena;
+    const struct plan *plan = session->plan;
+    struct production *production = production_read(arena, session->state, plan->name, error);
+    struct aws_resource *resources = NULL;
+    size_t count = 0;
+    if (!production || !aws_list_resources(session->site.aws, arena, plan->name, NULL, &resources,
+                                           &count, error)) {
+        return PRODUCTION_REFUSED;
+    }
+    const char *rest = NULL;
+    struct production_vm over = {0};
+    size_t over_count = 0;
+    for (size_t i = 0; i < plan->vm_count; i++) {
+        const char *name = plan->vms[i].name;
+        struct production_vm vm = production_of(production, name);
+        const struct aws_resource *instance = instance_of(resources, count, name);
+        if (vm.place == PRODUCTION_RECOVERY && !instance) {
+            return instance_lost(&vm, error);
+        }
+        if (vm.place == PRODUCTION_PRIMARY && instance) {
+            return state_lost(instance, error);
+        }
+        if (vm.place == PRODUCTION_RECOVERY) {
+            over = vm;
+            over_count++;
+        } else {
+            rest = name;
+        }
+    }
+    if (over_count == 0) {
+        return PRODUCTION_GO;
+    }
+    if (rest) {
+        return partly_over(&over, rest, error);
+    }
+    printf("%s: nothing to do: all %zu VMs run at the recovery site since run %s\n", plan->name,
+           over_count, over.run ? over.run : "?");
+    return PRODUCTION_NOTHING_TO_DO;
+}

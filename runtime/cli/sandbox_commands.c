@@ -1,0 +1,130 @@
+/* drc sandbox init, serve. (show: sandbox_show.c) */
+#include "runtime/cli/command.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/cli/load.h"
+#include "runtime/cli/output.h"
+#include "runtime/sandbox/sandbox.h"
+#include "runtime/world/world.h"
+
+static bool number_flag(const struct invocation *invocation, enum flag flag, double smallest,
+                        double largest, double *value, struct error *error)
+{
+    const char *text = invocation->values[flag];
+    if (!text) {
+        return true;
+    }
+    char *end = NULL;
+    errno = 0;
+    double number = strtod(text, &end);
+    if (errno || end == text || *end || !(number >= smallest && number <= largest)) {
+        error_set(error, "--%s wants a number from %g to %g, not \"%s\"", flag_infos[flag].name,
+                  smallest, largest, text);
+        return error_help(error, "drc %s --help", invocation->command->words);
+    }
+    *value = number;
+    return true;
+}
+
+static bool real_now_ms(int64_t *now, struct error *error)
+{
+    struct world *world = world_real_create(error);
+    if (world) {
+        *now = world_utc_ms(world);
+        world_destroy(world);
+    }
+    return world != NULL;
+}
+
+static bool make_sandbox(const struct invocation *invocation, struct plan **plans, size_t count,
+                         struct error *error)
+{
+    double seed = 1;
+    double speed = 1;
+    int64_t now = 0;
+    if (!number_flag(invocation, FLAG_SEED, 0, 9007199254740992.0, &seed, error) ||
+        !number_flag(invocation, FLAG_SPEED, 1, 10000, &speed, error) ||
+        !real_now_ms(&now, error)) {
+        return false;
+    }
+    struct sandbox_options options = {
+        .seed = (uint64_t)seed,
+        .speed = speed,
+        .throttle = !invocation->given[FLAG_NO_THROTTLE],
+        .utc_base_ms = now,
+        .real_base_ms = now,
+    };
+    struct sandbox *sandbox = sandbox_init(invocation->arguments[0], &options, error);
+    bool ok = sandbox != NULL;
+    for (size_t i = 0; i < count && ok; i++) {
+        ok = sandbox_populate(sandbox, plans[i], error);
+    }
+    sandbox_close(sandbox);
+    return ok;
+}
+
+enum exit_status command_sandbox_init(const struct invocation *invocation)
+{
+    size_t count = invocation->argument_count - 1;
+    struct plan **plans = ARENA_ARRAY(invocation->arena, struct plan *, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!load_plan(invocation, invocation->arguments[i + 1], &plans[i])) {
+            return EXIT_ERROR;
+        }
+    }
+    struct error error = {0};
+    if (!make_sandbox(invocation, plans, count, &error)) {
+        return fail(&error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        printf("%s: networks, images, conversion instances and DR copies of %zu VM%s\n",
+               plans[i]->name, plans[i]->vm_count, plans[i]->vm_count == 1 ? "" : "s");
+    }
+    printf("sandbox in %s; use it with --sandbox %s\n", invocation->arguments[0],
+           invocation->arguments[0]);
+    return EXIT_DONE;
+}
+
+/* Serves until SIGINT or SIGTERM, which are blocked first so that no thread of the server gets
+ * them. */
+static bool serve(struct sandbox *sandbox, int port, struct error *error)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    int bound = 0;
+    struct sandbox_server *server = sandbox_server_start(sandbox, port, &bound, error);
+    if (!server) {
+        return false;
+    }
+    printf("http://127.0.0.1:%d\n", bound);
+    fflush(stdout);
+    int signal = 0;
+    sigwait(&signals, &signal);
+    sandbox_server_stop(server);
+    return true;
+}
+
+enum exit_status command_sandbox_serve(const struct invocation *invocation)
+{
+    struct error error = {0};
+    double port = 0;
+    if (!number_flag(invocation, FLAG_PORT, 0, 65535, &port, &error)) {
+        return fail(&error);
+    }
+    struct sandbox *sandbox = sandbox_open(invocation->arguments[0], &error);
+    if (!sandbox) {
+        return fail(&error);
+    }
+    bool ok = serve(sandbox, (int)port, &error);
+    sandbox_close(sandbox);
+    return ok ? EXIT_DONE : fail(&error);
+}

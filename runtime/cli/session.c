@@ -1,0 +1,266 @@
+#include "runtime/cli/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "compiler/compile.h"
+#include "runtime/cli/carry_out.h"
+#include "runtime/cli/load.h"
+#include "runtime/cli/output.h"
+#include "runtime/cli/summary.h"
+#include "runtime/engine/journal.h"
+#include "runtime/engine/lease.h"
+#include "runtime/engine/production.h"
+#include "runtime/engine/report.h"
+#include "runtime/world/world.h"
+
+bool session_open_site(struct session *session, struct error *error)
+{
+    return site_open_world(&session->site, session->options.sandbox, error) &&
+           site_open_providers(&session->site, &session->options, error);
+}
+
+void session_give_up(struct session *session, enum run_status status)
+{
+    struct error ignored = {0};
+    if (session->journal) {
+        run_set_status(session->journal, session->site.world, status, &ignored);
+    }
+    error_clear(&ignored);
+}
+
+void session_close(struct session *session)
+{
+    journal_close(session->journal);
+    lease_release(session->lease);
+    site_close(&session->site);
+}
+
+/* The shape of a graph is its text without what only the facts' digest says. */
+static void shape(const struct graph *graph, struct buffer *out)
+{
+    struct graph copy = *graph;
+    copy.inventory_digest = "";
+    copy.assumptions = NULL;
+    copy.assumption_count = 0;
+    graph_write_json(&copy, out);
+}
+
+static const char *first_difference(struct arena *arena, const struct graph *reviewed,
+                                    const struct graph *now)
+{
+    struct map ids = {.arena = arena};
+    for (uint32_t i = 0; i < reviewed->node_count; i++) {
+        map_put(&ids, reviewed->nodes[i].id, &reviewed->nodes[i]);
+    }
+    for (uint32_t i = 0; i < now->node_count; i++) {
+        if (!map_get(&ids, now->nodes[i].id)) {
+            return arena_printf(arena, "%s would be new", now->nodes[i].id);
+        }
+    }
+    struct map now_ids = {.arena = arena};
+    for (uint32_t i = 0; i < now->node_count; i++) {
+        map_put(&now_ids, now->nodes[i].id, &now->nodes[i]);
+    }
+    for (uint32_t i = 0; i < reviewed->node_count; i++) {
+        if (!map_get(&now_ids, reviewed->nodes[i].id)) {
+            return arena_printf(arena, "%s would be missing", reviewed->nodes[i].id);
+        }
+    }
+    return "the actions are the same, their inputs are not";
+}
+
+static bool same_as_reviewed(struct session *session, struct error *error)
+{
+    struct buffer reviewed = {0};
+    struct buffer now = {0};
+    shape(session->reviewed, &reviewed);
+    shape(session->graph, &now);
+    bool same = strcmp(buffer_text(&reviewed), buffer_text(&now)) == 0;
+    buffer_free(&reviewed);
+    buffer_free(&now);
+    if (same) {
+        return true;
+    }
+    error_set(error, "what the sites hold has changed since the graph was compiled: %s",
+              first_difference(session->invocation->arena, session->reviewed, session->graph));
+    return error_help(error,
+                      "gather facts again (drc plan facts), compile with --facts, and review "
+                      "what comes of it");
+}
+
+/* --facts at apply: what was reviewed; facts are gathered again and held against it. */
+static bool same_inventory(const struct facts *given, const struct facts *now, struct error *error)
+{
+    char reviewed[65];
+    char found[65];
+    facts_inventory_digest(given, reviewed);
+    facts_inventory_digest(now, found);
+    if (strcmp(reviewed, found) == 0) {
+        return true;
+    }
+    error_set(error, "the inventory is no longer that of the facts given (%.7s, now %.7s)",
+              reviewed, found);
+    return error_help(error, "gather them again with drc plan facts, and review the difference");
+}
+
+static bool gather(struct session *session, struct error *error)
+{
+    struct arena *arena = session->invocation->arena;
+    const char *point = session->options.recovery_point;
+    if (!aws_identify(session->site.aws, arena, &session->identity, error)) {
+        return false;
+    }
+    session->facts = aws_gather_facts(session->site.aws, arena, session->plan,
+                                      session->options.workflow, point ? point : "latest", error);
+    struct facts *given = NULL;
+    return session->facts && load_facts(session->invocation, &given, error) &&
+           (!given || same_inventory(given, session->facts, error));
+}
+
+bool session_prepare(struct session *session, struct error *error)
+{
+    struct arena *arena = session->invocation->arena;
+    if (!gather(session, error)) {
+        return false;
+    }
+    session->graph = load_compiled(session->invocation, session->plan, session->options.workflow,
+                                   session->facts);
+    if (!session->graph) {
+        return error_set(error, "the plan does not compile with what the sites hold");
+    }
+    if (session->reviewed && !same_as_reviewed(session, error)) {
+        return false;
+    }
+    session->schedule = estimate(arena, session->graph, session->facts, true);
+    return aws_preflight(session->site.aws, arena, session->plan, session->graph, session->facts,
+                         &session->findings, error);
+}
+
+bool session_store_graph(struct session *session, struct error *error)
+{
+    struct buffer graph = {0};
+    struct buffer facts = {0};
+    graph_write_json(session->graph, &graph);
+    facts_write(session->facts, &facts);
+    bool ok = journal_put_blob(session->journal, "facts", facts.data, facts.length, error) &&
+              journal_put_blob(session->journal, "graph", graph.data, graph.length, error);
+    buffer_free(&graph);
+    buffer_free(&facts);
+    return ok;
+}
+
+bool session_load_graph(struct session *session, struct error *error)
+{
+    struct arena *arena = session->invocation->arena;
+    void *bytes = NULL;
+    size_t length = 0;
+    if (!journal_get_blob(session->journal, "graph", &bytes, &length, error)) {
+        return false;
+    }
+    session->graph = graph_read(arena, "the run's graph", bytes, length, error);
+    free(bytes);
+    if (!session->graph || !journal_get_blob(session->journal, "facts", &bytes, &length, error)) {
+        return false;
+    }
+    session->facts = facts_read(arena, "the run's facts", bytes, length, error);
+    free(bytes);
+    if (!session->facts) {
+        return false;
+    }
+    session->schedule = estimate(arena, session->graph, session->facts, true);
+    return true;
+}
+
+/* Before: the VMs fail over. Afterwards: those that are recovered live at the recovery site. */
+static bool note_production(struct session *session, const struct report *report,
+                            struct error *error)
+{
+    struct arena *arena = session->invocation->arena;
+    const char *plan = session->graph->plan_name;
+    struct production *production = production_read(arena, session->state, plan, error);
+    if (!production) {
+        return false;
+    }
+    for (size_t i = 0; i < session->graph->vm_count; i++) {
+        const struct report_vm *vm = report ? &report->vms[i] : NULL;
+        bool recovered = vm && vm->outcome == VM_RECOVERED;
+        struct production_vm entry = {
+            .name = session->graph->vms[i].name,
+            .place = recovered ? PRODUCTION_RECOVERY : PRODUCTION_FAILING_OVER,
+            .run = session->run.id,
+            .instance_id = vm ? vm->instance_id : NULL,
+            .since_utc_ms = world_utc_ms(session->site.world),
+        };
+        production_set(arena, production, &entry);
+    }
+    return production_write(production, session->state, plan, error);
+}
+
+static enum run_status status_of(enum executor_result result)
+{
+    switch (result) {
+    case EXECUTOR_SUCCEEDED:
+        return RUN_SUCCEEDED;
+    case EXECUTOR_FAILED:
+        return RUN_FAILED;
+    case EXECUTOR_INTERRUPTED:
+    case EXECUTOR_BROKEN:
+        break;
+    }
+    return RUN_INTERRUPTED;
+}
+
+static void tell_report(const struct session *session, const struct report *report)
+{
+    struct buffer text = {0};
+    if (session->invocation->given[FLAG_JSON]) {
+        report_write_json(report, &text);
+    } else {
+        report_write_text(report, output_width(stdout), wants_colour(stdout), &text);
+    }
+    const char *events = session->invocation->values[FLAG_EVENTS];
+    bool taken = events && strcmp(events, "-") == 0;
+    fputs(buffer_text(&text), taken ? stderr : stdout);
+    buffer_free(&text);
+}
+
+enum exit_status session_execute(struct session *session)
+{
+    struct error error = {0};
+    struct carriage carriage = {
+        .invocation = session->invocation,
+        .site = &session->site,
+        .journal = session->journal,
+        .graph = session->graph,
+        .schedule = session->schedule,
+        .facts = session->facts,
+        .run_id = session->run.id,
+    };
+    if (!note_production(session, NULL, &error) ||
+        !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {
+        return fail(&error);
+    }
+    enum executor_result result = carry_out(&carriage, &error);
+    if (result == EXECUTOR_BROKEN) {
+        error_prefix(&error, "run %s", session->run.id);
+        fail(&error);
+        fprintf(stderr, "drc run resume %s goes on from there\n", session->run.id);
+        return EXIT_RESUMABLE;
+    }
+    struct report *report = NULL;
+    if (!run_set_status(session->journal, session->site.world, status_of(result), &error) ||
+        !(report = report_load(session->invocation->arena, session->journal, &error)) ||
+        !note_production(session, report, &error)) {
+        return fail(&error);
+    }
+    tell_report(session, report);
+    if (result == EXECUTOR_INTERRUPTED) {
+        fprintf(stderr, "stopped; drc run resume %s goes on\n", session->run.id);
+        return EXIT_RESUMABLE;
+    }
+    return result == EXECUTOR_SUCCEEDED ? EXIT_DONE : EXIT_ERROR;
+}

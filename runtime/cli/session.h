@@ -1,0 +1,69 @@
+/* Session: one process's work on one run: its record, lease, world, plan, facts and graph. apply
+ * makes a new run, resume opens one; from `session_prepare` on they are the same. */
+#ifndef DRC_CLI_SESSION_H
+#define DRC_CLI_SESSION_H
+
+#include <stdbool.h>
+
+#include "compiler/base/error.h"
+#include "compiler/graph/estimate.h"
+#include "compiler/graph/facts.h"
+#include "compiler/graph/graph.h"
+#include "compiler/plan/plan.h"
+#include "runtime/aws/aws.h"
+#include "runtime/cli/command.h"
+#include "runtime/cli/site.h"
+#include "runtime/engine/run.h"
+#include "runtime/engine/run_options.h"
+
+struct journal;
+struct lease;
+
+/* Zero-initialise, set invocation; session_close takes it apart. */
+struct session {
+    const struct invocation *invocation;
+    const char *state;
+    struct run_options options;
+    struct run_info run;
+    struct journal *journal;
+    struct lease *lease;
+    struct site site;
+    struct plan *plan;
+    const struct graph *reviewed; /* apply GRAPH; NULL */
+    struct facts *facts;
+    struct graph *graph;
+    struct schedule *schedule;
+    struct aws_identity identity;
+    struct findings findings;
+};
+
+/* What the invocation and the plan say. False: a path or a flag is wrong. */
+bool options_from(const struct invocation *invocation, const struct plan *plan,
+                  enum workflow workflow, struct run_options *options, struct error *error);
+
+/* The world, then the providers, of options. */
+bool session_open_site(struct session *session, struct error *error);
+
+/* Identity, facts, graph (held against the reviewed one), schedule, preflight. False: told on
+ * stderr already, or in `error` (then it has a message). */
+bool session_prepare(struct session *session, struct error *error);
+
+/* From the journal: graph, facts, schedule. False with an empty error: the run had not come that
+ * far. */
+bool session_load_graph(struct session *session, struct error *error);
+/* Into the journal. */
+bool session_store_graph(struct session *session, struct error *error);
+
+/* Carries the graph out, sets the run's status and where production is, tells the report. */
+enum exit_status session_execute(struct session *session);
+
+/* Sets the status and forgets a failure to do so: for the way out. */
+void session_give_up(struct session *session, enum run_status status);
+void session_close(struct session *session);
+
+/* Where production is, by state and by tags. NOTHING_TO_DO: every VM runs at the recovery site
+ * already (told on stdout). REFUSED: `error` says why. */
+enum production_verdict { PRODUCTION_GO, PRODUCTION_NOTHING_TO_DO, PRODUCTION_REFUSED };
+enum production_verdict session_check_production(struct session *session, struct error *error);
+
+#endif

@@ -1,0 +1,85 @@
+#include "runtime/cli/site.h"
+
+#include <string.h>
+
+#include "runtime/aws/aws.h"
+#include "runtime/engine/run_options.h"
+#include "runtime/engine/limits.h"
+#include "runtime/host/host.h"
+#include "runtime/sandbox/sandbox.h"
+#include "runtime/world/world.h"
+
+bool site_open_world(struct site *site, const char *sandbox, struct error *error)
+{
+    struct world *real = world_real_create(error);
+    if (!real) {
+        return false;
+    }
+    site->world = real;
+    if (!sandbox) {
+        return true;
+    }
+    site->sandbox = sandbox_open(sandbox, error);
+    if (!site->sandbox) {
+        return false;
+    }
+    site->world = sandbox_world(site->sandbox, real);
+    return true;
+}
+
+/* AWS's own endpoints and the sandbox keep AWS's rates; any other endpoint may have others. */
+static bool limits_mode(const struct run_options *options, struct aws *aws, bool sandbox,
+                        enum limits_mode *mode, struct error *error)
+{
+    *mode = !sandbox && aws_endpoint_overridden(aws) ? LIMITS_NONE : LIMITS_AWS;
+    if (!options->limits) {
+        return true;
+    }
+    if (strcmp(options->limits, "aws") == 0) {
+        *mode = LIMITS_AWS;
+    } else if (strcmp(options->limits, "none") == 0) {
+        *mode = LIMITS_NONE;
+    } else {
+        error_set(error, "there are no limits \"%s\"", options->limits);
+        return error_help(error, "--limits is aws or none");
+    }
+    return true;
+}
+
+bool site_open_providers(struct site *site, const struct run_options *options, struct error *error)
+{
+    bool sandbox = site->sandbox != NULL;
+    site->limits = limits_create(site->world, LIMITS_NONE);
+    struct aws_options aws = {
+        .world = site->world,
+        .gate = limits_gate(site->limits),
+        .region = options->region,
+        .account = options->account,
+        /* The sandbox has one set of credentials; the user's own stay out of it. */
+        .profile = sandbox ? NULL : options->profile,
+        .role_arn = sandbox ? NULL : options->role_arn,
+    };
+    site->aws = aws_create(&aws, error);
+    enum limits_mode mode = LIMITS_NONE;
+    if (!site->aws || !limits_mode(options, site->aws, sandbox, &mode, error)) {
+        return false;
+    }
+    limits_set_mode(site->limits, mode);
+    site->host = host_provider_create(site->world);
+    site->providers[PROVIDER_AWS] = aws_provider(site->aws);
+    site->providers[PROVIDER_HOST] = site->host;
+    return provider_check(site->providers[PROVIDER_AWS], error) &&
+           provider_check(site->providers[PROVIDER_HOST], error);
+}
+
+void site_close(struct site *site)
+{
+    if (site->host) {
+        site->host->destroy(site->host);
+    }
+    aws_destroy(site->aws);
+    limits_destroy(site->limits);
+    world_destroy(site->world);
+    sandbox_close(site->sandbox);
+    *site = (struct site){0};
+}

@@ -1,0 +1,34 @@
+/* Site: the world that a command talks to, with the providers on it: the real one, or the embedded
+ * sandbox (--sandbox DIR). */
+#ifndef DRC_CLI_SITE_H
+#define DRC_CLI_SITE_H
+
+#include <stdbool.h>
+
+#include "compiler/base/error.h"
+#include "runtime/world/provider.h"
+
+struct arena;
+struct aws;
+struct limits;
+struct run_options;
+struct sandbox;
+struct world;
+
+/* Everything is owned by it; site_close takes it apart. */
+struct site {
+    struct sandbox *sandbox; /* NULL: the real world */
+    struct world *world;
+    struct limits *limits;
+    struct aws *aws;
+    struct provider *host;
+    struct provider *providers[PROVIDER_COUNT];
+};
+
+/* The world alone (clock, randomness): what a run needs before its first request. */
+bool site_open_world(struct site *site, const char *sandbox, struct error *error);
+/* Limits and providers, as the options say. */
+bool site_open_providers(struct site *site, const struct run_options *options, struct error *error);
+void site_close(struct site *site);
+
+#endif

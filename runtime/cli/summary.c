@@ -1,0 +1,199 @@
+#include "runtime/cli/summary.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "compiler/emit/emit.h"
+#include "compiler/graph/estimate.h"
+#include "compiler/graph/graph.h"
+#include "compiler/plan/plan.h"
+#include "runtime/world/world.h"
+
+enum { COLUMN_COUNT = 6, BINDING_NAME_MAX = 96 };
+
+static const char *binding(const struct facts *facts, const char *vm, const char *name)
+{
+    char key[BINDING_NAME_MAX];
+    if (!facts || snprintf(key, sizeof key, "%s/%s", vm, name) >= (int)sizeof key) {
+        return NULL;
+    }
+    return map_get(&facts->bindings, key);
+}
+
+int64_t summary_loss_ms(const struct facts *facts, const char *vm, int64_t now_utc_ms)
+{
+    const char *time = binding(facts, vm, "recovery-point");
+    int64_t at = time ? parse_time(time) : -1;
+    return at < 0 ? -1 : now_utc_ms > at ? now_utc_ms - at : 0;
+}
+
+/* "2026-11-22 10:00 UTC" from RFC 3339. */
+static const char *short_time(struct arena *arena, const char *time)
+{
+    if (!time || strlen(time) < 16) {
+        return "unknown";
+    }
+    return arena_printf(arena, "%.10s %.5s UTC", time, time + 11);
+}
+
+static const char *instance_type(const struct graph *graph, uint32_t vm)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct graph_node *node = &graph->nodes[i];
+        if (node->vm != (int32_t)vm || node->action != ACTION_RUN_INSTANCE) {
+            continue;
+        }
+        const struct value *types = graph_input(node, "instance_types");
+        if (types && types->count && types->items[0].kind == VALUE_TEXT) {
+            return types->items[0].text;
+        }
+    }
+    return "?";
+}
+
+static const char *names_of(struct arena *arena, const struct plan_vm *vm)
+{
+    const char *text = "";
+    for (size_t i = 0; i < vm->dependency_count; i++) {
+        text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", vm->dependencies[i].vm->name);
+    }
+    return text;
+}
+
+static void fill_row(struct arena *arena, const struct summary *summary, uint32_t index,
+                     const char *row[COLUMN_COUNT])
+{
+    const char *name = summary->graph->vms[index].name;
+    const struct plan_vm *vm = plan_vm_by_name(summary->plan, name);
+    int64_t loss = summary_loss_ms(summary->facts, name, summary->now_utc_ms);
+    char text[32];
+    row[0] = name;
+    row[1] = short_time(arena, binding(summary->facts, name, "recovery-point"));
+    row[2] = loss < 0 ? "unknown" : arena_strdup(arena, format_duration(text, loss));
+    row[3] = instance_type(summary->graph, index);
+    row[4] = vm && vm->card_count && vm->cards[0].subnet_name.value ? vm->cards[0].subnet_name.value
+                                                                    : "";
+    row[5] = vm ? names_of(arena, vm) : "";
+}
+
+static void write_rows(const char *(*rows)[COLUMN_COUNT], size_t count, bool colour,
+                       struct buffer *out)
+{
+    int widths[COLUMN_COUNT] = {0};
+    for (size_t i = 0; i < count; i++) {
+        for (int c = 0; c < COLUMN_COUNT; c++) {
+            int width = (int)strlen(rows[i][c]);
+            widths[c] = width > widths[c] ? width : widths[c];
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        buffer_puts(out, i == 0 && colour ? "\033[1m  " : "  ");
+        for (int c = 0; c < COLUMN_COUNT; c++) {
+            bool last = c == COLUMN_COUNT - 1;
+            buffer_printf(out, "%-*s%s", last ? 0 : widths[c], rows[i][c], last ? "" : "   ");
+        }
+        while (out->length && out->data[out->length - 1] == ' ') {
+            out->data[--out->length] = '\0';
+        }
+        buffer_puts(out, i == 0 && colour ? "\033[0m\n" : "\n");
+    }
+}
+
+static void write_vms(const struct summary *summary, struct buffer *out)
+{
+    struct arena *arena = arena_create();
+    size_t count = summary->graph->vm_count + 1;
+    const char *(*rows)[COLUMN_COUNT] = arena_zalloc(arena, count * sizeof *rows);
+    static const char *const titles[COLUMN_COUNT] = {"VM",       "recovery point", "loss",
+                                                     "instance", "subnet",         "depends on"};
+    memcpy(rows[0], titles, sizeof titles);
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        fill_row(arena, summary, i, rows[i + 1]);
+    }
+    write_rows(rows, count, summary->colour, out);
+    arena_destroy(arena);
+}
+
+static void count_word(struct buffer *out, size_t count, const char *word, bool *first)
+{
+    if (count) {
+        buffer_printf(out, "%s%zu %s%s", *first ? "" : ", ", count, word, count == 1 ? "" : "s");
+        *first = false;
+    }
+}
+
+static void write_counts(const struct graph *graph, struct buffer *out)
+{
+    size_t counts[ACTION_COUNT] = {0};
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        counts[graph->nodes[i].action]++;
+    }
+    bool first = true;
+    buffer_puts(out, "  creates ");
+    count_word(out, counts[ACTION_RUN_INSTANCE], "instance", &first);
+    count_word(out, counts[ACTION_CREATE_VOLUME], "volume", &first);
+    count_word(out, counts[ACTION_REGISTER_IMAGE], "image", &first);
+    if (counts[ACTION_DELETE_VOLUME]) {
+        buffer_printf(out, " · deletes %zu (placeholder roots)", counts[ACTION_DELETE_VOLUME]);
+    }
+    if (counts[ACTION_ASSOCIATE_ADDRESS]) {
+        first = true;
+        buffer_puts(out, " · moves ");
+        count_word(out, counts[ACTION_ASSOCIATE_ADDRESS], "elastic address", &first);
+        while (out->length > 2 && strcmp(out->data + out->length - 2, "ss") == 0) {
+            out->data[--out->length] = '\0';
+            buffer_puts(out, "es");
+        }
+    }
+    buffer_putc(out, '\n');
+}
+
+void findings_write(const struct findings *findings, bool colour, struct buffer *out)
+{
+    static const char *const words[] = {"passed", "unknown", "warning", "error"};
+    static const char *const colours[] = {"", "\033[2m", "\033[1;33m", "\033[1;31m"};
+    buffer_printf(out, "  preflight: %zu checks passed", findings->passed);
+    if (findings->fatal) {
+        buffer_printf(out, ", %zu error%s", findings->fatal, findings->fatal == 1 ? "" : "s");
+    }
+    if (findings->warnings) {
+        buffer_printf(out, ", %zu warning%s", findings->warnings,
+                      findings->warnings == 1 ? "" : "s");
+    }
+    if (findings->unknown) {
+        buffer_printf(out, ", %zu unknown", findings->unknown);
+    }
+    buffer_putc(out, '\n');
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->items[i];
+        if (finding->severity == FINDING_PASSED) {
+            continue;
+        }
+        buffer_printf(out, "    %s%s%s: %s: %s\n", colour ? colours[finding->severity] : "",
+                      words[finding->severity], colour ? "\033[0m" : "", finding->subject,
+                      finding->text);
+        if (finding->help) {
+            buffer_printf(out, "      help: %s\n", finding->help);
+        }
+    }
+}
+
+void summary_write(const struct summary *summary, struct buffer *out)
+{
+    const struct plan *plan = summary->plan;
+    char predicted[32];
+    char objective[32];
+    buffer_printf(out, "%s · %s into %s (account %s) · plan %.7s · predicted RTO %s", plan->name,
+                  workflow_name(summary->graph->workflow), plan->aws.region.value, summary->account,
+                  plan->digest, format_duration(predicted, summary->schedule->rto_ms));
+    if (plan->objectives.rto.ms) {
+        buffer_printf(out, " of %s", format_duration(objective, plan->objectives.rto.ms));
+    }
+    buffer_puts(out, "\n\n");
+    write_vms(summary, out);
+    buffer_putc(out, '\n');
+    write_counts(summary->graph, out);
+    findings_write(summary->findings, summary->colour, out);
+}
