@@ -1,0 +1,300 @@
+#include "runtime/aws/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/aws/transfer.h"
+
+/* What AWS tolerates is five minutes. */
+enum { SKEW_MS = 4 * 60 * 1000 };
+
+struct client {
+    struct arena *arena;
+    struct world *world;
+    struct gate *gate;
+    const struct aws_settings *settings;
+    struct credentials *credentials;
+    const char *region;
+    int64_t skew_ms;
+    int64_t requests;
+    struct client_call *calls;
+};
+
+/* Its way: gate, key, transfer; with a corrected clock or new keys once more. */
+struct client_call {
+    struct client *client;
+    struct arena *arena;
+    struct client_request request;
+    client_callback callback;
+    void *context;
+    bool at_gate, waiting;
+    bool waited;      /* for a key already */
+    bool renewed;     /* sent again with new keys */
+    bool adjusted;    /* sent again with another clock */
+    int sent;
+    const char *key_id;
+    struct credentials_waiter waiter;
+    struct transfer transfer;
+    struct world_task *failing;
+    struct aws_answer failure;
+    struct client_call *prev, *next;
+};
+
+struct client *client_create(const struct client_options *options, struct error *error)
+{
+    struct arena *arena = arena_create();
+    const struct aws_settings *settings =
+        aws_settings_read(arena, options->world, options->profile, error);
+    struct aws_endpoint endpoint;
+    if (!settings ||
+        !aws_endpoint(settings, AWS_SERVICE_EC2, options->region, &endpoint, error)) {
+        arena_destroy(arena);
+        return NULL;
+    }
+    struct client *client = ARENA_NEW(arena, struct client);
+    client->arena = arena;
+    client->world = options->world;
+    client->gate = options->gate;
+    client->settings = settings;
+    client->region = arena_strdup(arena, options->region);
+    const char *role = options->role_arn ? arena_strdup(arena, options->role_arn) : NULL;
+    client->credentials = credentials_create(settings, client->region, role);
+    return client;
+}
+
+void client_destroy(struct client *client)
+{
+    if (!client) {
+        return;
+    }
+    while (client->calls) {
+        client_cancel(client->calls);
+    }
+    credentials_destroy(client->credentials);
+    arena_destroy(client->arena);
+}
+
+void client_cancel(struct client_call *call)
+{
+    struct client *client = call->client;
+    if (call->at_gate) {
+        client->gate->leave(client->gate, call);
+    }
+    if (call->waiting) {
+        credentials_forget(client->credentials, &call->waiter);
+    }
+    if (call->failing) {
+        world_cancel(client->world, call->failing);
+    }
+    transfer_cancel(&call->transfer);
+    DL_DELETE(client->calls, call);
+    arena_destroy(call->arena);
+}
+
+static void finish(struct client_call *call, struct aws_answer *answer)
+{
+    answer->requests = call->sent;
+    if (answer->outcome == OUTCOME_THROTTLED && call->client->gate &&
+        call->request.bucket != BUCKET_NONE) {
+        call->client->gate->throttled(call->client->gate, call->request.bucket);
+    }
+    call->callback(call->context, answer);
+    aws_answer_clear(answer);
+    client_cancel(call);
+}
+
+static void on_failing(void *context)
+{
+    struct client_call *call = context;
+    call->failing = NULL;
+    finish(call, &call->failure);
+}
+
+/* Ends the call without a request; the callback comes from the loop. */
+static void fail_later(struct client_call *call, const struct error *error)
+{
+    call->failure = (struct aws_answer){.outcome = OUTCOME_FATAL};
+    call->failure.error.service = aws_service_info(call->request.service)->name;
+    call->failure.error.message = arena_strdup(call->arena, error->message);
+    call->failure.error.help = error->help ? arena_strdup(call->arena, error->help) : NULL;
+    call->failing = world_timer(call->client->world, 0, on_failing, call);
+}
+
+static void proceed(struct client_call *call);
+
+static bool skew_explains(struct client_call *call, const struct aws_answer *answer)
+{
+    static const char *const codes[] = {"RequestTimeTooSkewed", "RequestExpired", "AuthFailure",
+                                        "SignatureDoesNotMatch", "InvalidSignatureException",
+                                        "RequestInTheFuture"};
+    if (call->adjusted || !answer->error.code || answer->server_utc_ms == 0) {
+        return false;
+    }
+    int64_t skew = answer->server_utc_ms - world_utc_ms(call->client->world);
+    int64_t off = skew - call->transfer.request.skew_ms;
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (strcmp(answer->error.code, codes[i]) == 0 && (off > SKEW_MS || off < -SKEW_MS)) {
+            call->client->skew_ms = skew;
+            return call->adjusted = true;
+        }
+    }
+    return false;
+}
+
+static bool keys_expired(struct client_call *call, const struct aws_answer *answer)
+{
+    const char *code = answer->error.code;
+    if (call->renewed || !code || strncmp(code, "ExpiredToken", 12) != 0) {
+        return false;
+    }
+    call->waited = false;
+    return call->renewed = credentials_expired(call->client->credentials, call->key_id);
+}
+
+/* Refusals because of the keys name the keys. */
+static void name_keys(struct client_call *call, struct aws_answer *answer)
+{
+    static const char *const codes[] = {"AuthFailure", "InvalidClientTokenId", "AccessDenied",
+                                        "UnrecognizedClientException", "SignatureDoesNotMatch",
+                                        "ExpiredToken", "UnauthorizedOperation",
+                                        "InvalidSignatureException"};
+    for (size_t i = 0; answer->error.code && i < sizeof codes / sizeof *codes; i++) {
+        if (strncmp(answer->error.code, codes[i], strlen(codes[i])) == 0) {
+            answer->error.message = arena_printf(
+                call->arena, "%s (key %s from %s)", answer->error.message, call->key_id,
+                credentials_source(call->client->credentials));
+            return;
+        }
+    }
+}
+
+static void on_answer(void *context, struct aws_answer *answer)
+{
+    struct client_call *call = context;
+    if (skew_explains(call, answer) || keys_expired(call, answer)) {
+        aws_answer_clear(answer);
+        proceed(call);
+        return;
+    }
+    if (answer->outcome == OUTCOME_FATAL) {
+        name_keys(call, answer);
+    }
+    finish(call, answer);
+}
+
+static void on_key(void *context, const struct error *error)
+{
+    struct client_call *call = context;
+    call->waiting = false;
+    call->waited = true;
+    if (error) {
+        fail_later(call, error);
+    } else {
+        proceed(call);
+    }
+}
+
+static void wait_for_key(struct client_call *call)
+{
+    struct error error = {0};
+    if (call->waited) {
+        error_set(&error, "AWS credentials: %s yields keys that have expired already",
+                  credentials_source(call->client->credentials));
+        error_help(&error, "renew them, then resume");
+        fail_later(call, &error);
+        error_clear(&error);
+        return;
+    }
+    call->waiting = true;
+    call->waiter = (struct credentials_waiter){.ready = on_key, .context = call};
+    credentials_wait(call->client->credentials, &call->waiter);
+}
+
+static void proceed(struct client_call *call)
+{
+    struct client *client = call->client;
+    const struct sigv4_key *now = credentials_key(client->credentials);
+    struct error error = {0};
+    if (!now) {
+        wait_for_key(call);
+        return;
+    }
+    struct sigv4_key *key = ARENA_NEW(call->arena, struct sigv4_key);
+    key->id = arena_strdup(call->arena, now->id);
+    key->secret = now->secret; /* needed while signing only */
+    key->token = now->token ? arena_strdup(call->arena, now->token) : NULL;
+    call->key_id = key->id;
+    struct transfer_request request = {.service = call->request.service,
+                                       .operation = call->request.operation,
+                                       .changes = call->request.changes,
+                                       .body = call->request.body,
+                                       .body_length = call->request.body_length,
+                                       .key = key,
+                                       .region = client->region,
+                                       .skew_ms = client->skew_ms,
+                                       .timeout_ms = call->request.timeout_ms};
+    if (transfer_send(&call->transfer, call->arena, client->settings, &request, on_answer, call,
+                      &error)) {
+        client->requests++;
+        call->sent++;
+    } else {
+        fail_later(call, &error);
+        error_clear(&error);
+    }
+}
+
+static void on_gate(void *context)
+{
+    struct client_call *call = context;
+    call->at_gate = false;
+    proceed(call);
+}
+
+struct client_call *client_send(struct client *client, const struct client_request *request,
+                                client_callback callback, void *context)
+{
+    struct arena *arena = arena_create();
+    struct client_call *call = ARENA_NEW(arena, struct client_call);
+    call->client = client;
+    call->arena = arena;
+    call->request = *request;
+    call->request.body =
+        arena_strndup(arena, request->body ? request->body : "", request->body_length);
+    call->callback = callback;
+    call->context = context;
+    DL_APPEND(client->calls, call);
+    if (client->gate && request->bucket != BUCKET_NONE) {
+        call->at_gate = true;
+        client->gate->enter(client->gate, request->bucket, 1, request->priority, on_gate, call);
+    } else {
+        proceed(call);
+    }
+    return call;
+}
+
+struct world *client_world(const struct client *client)
+{
+    return client->world;
+}
+
+const struct aws_settings *client_settings(const struct client *client)
+{
+    return client->settings;
+}
+
+const char *client_region(const struct client *client)
+{
+    return client->region;
+}
+
+const char *client_credentials_source(const struct client *client)
+{
+    return credentials_source(client->credentials);
+}
+
+int64_t client_requests(const struct client *client)
+{
+    return client->requests;
+}

@@ -1,0 +1,127 @@
+#include "runtime/aws/endpoints.h"
+
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/aws/ini.h"
+
+const struct aws_service_info *aws_service_info(enum aws_service service)
+{
+    static const struct aws_service_info table[AWS_SERVICE_COUNT] = {
+#define SERVICE(NAME, name, prefix, environment, config, PROTOCOL, version)                        \
+    [AWS_SERVICE_##NAME] = {name, prefix, environment, config, AWS_PROTOCOL_##PROTOCOL, version},
+#include "runtime/aws/service.def"
+#undef SERVICE
+    };
+    return &table[service];
+}
+
+/* Partitions by the beginning of their regions' names: DNS suffixes, plain and dual-stack. */
+struct partition {
+    const char *prefix, *suffix, *dualstack;
+};
+static const struct partition *partition_of(const char *region)
+{
+    static const struct partition partitions[] = {
+        {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+        {"us-gov-", "amazonaws.com", "api.aws"},
+        {"us-iso-", "c2s.ic.gov", "c2s.ic.gov"},
+        {"us-isob-", "sc2s.sgov.gov", "sc2s.sgov.gov"},
+        {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
+        {"", "amazonaws.com", "api.aws"},
+    };
+    const struct partition *partition = partitions;
+    while (strncmp(region, partition->prefix, strlen(partition->prefix)) != 0) {
+        partition++;
+    }
+    return partition;
+}
+
+/* In the order of the SDKs; NULL: the service's own. *from tells who said it. */
+static const char *configured_url(const struct aws_settings *settings, enum aws_service service,
+                                  const char **from)
+{
+    const struct aws_service_info *info = aws_service_info(service);
+    if (settings_flag(settings, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                      "ignore_configured_endpoint_urls")) {
+        return NULL;
+    }
+    *from = arena_printf(settings->arena, "AWS_ENDPOINT_URL_%s", info->environment);
+    const char *url = settings_environment(settings, *from);
+    if (!url) {
+        *from = "AWS_ENDPOINT_URL";
+        url = settings_environment(settings, *from);
+    }
+    *from = url ? *from : settings->config_path;
+    const char *services = settings_get(settings, settings->profile, "services");
+    if (!url && services) {
+        url = settings_section(settings, "services", services,
+                               arena_printf(settings->arena, "%s.endpoint_url", info->config));
+    }
+    return url ? url : settings_get(settings, settings->profile, "endpoint_url");
+}
+
+static bool split_url(const struct aws_settings *settings, const char *url, const char *from,
+                      struct aws_endpoint *endpoint, struct error *error)
+{
+    bool https = strncmp(url, "https://", 8) == 0;
+    const char *host = url + (https ? 8 : 7);
+    size_t length = https || strncmp(url, "http://", 7) == 0 ? strcspn(host, "/?#@ ") : 0;
+    if (length == 0 || (host[length] != '\0' && host[length] != '/') ||
+        strpbrk(host + length, "?#@ \"\\")) {
+        error_set(error, "\"%s\" (from %s) is not the URL of an endpoint", url, from);
+        return error_help(error, "give it as http://host:port or https://host");
+    }
+    size_t end = strlen(url);
+    while (url[end - 1] == '/') {
+        end--;
+    }
+    endpoint->url = arena_strndup(settings->arena, url, end);
+    endpoint->path = endpoint->url + (host - url) + length;
+    const char *port = https ? ":443" : ":80";
+    if (length > strlen(port) && strncmp(host + length - strlen(port), port, strlen(port)) == 0) {
+        length -= strlen(port);
+    }
+    endpoint->host = arena_strndup(settings->arena, host, length);
+    return true;
+}
+
+static bool is_region(const char *region)
+{
+    size_t length = strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return length > 0 && length <= 40 && region[length] == '\0';
+}
+
+static const char *own_url(const struct aws_settings *settings, enum aws_service service,
+                           const char *region)
+{
+    const struct partition *partition = partition_of(region);
+    bool fips = settings_flag(settings, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
+    bool dualstack =
+        settings_flag(settings, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+    /* In GovCloud the plain endpoints are the FIPS ones. */
+    fips = fips && (dualstack || strcmp(partition->prefix, "us-gov-") != 0);
+    return arena_printf(settings->arena, "https://%s%s.%s.%s", aws_service_info(service)->prefix,
+                        fips ? "-fips" : "", region,
+                        dualstack ? partition->dualstack : partition->suffix);
+}
+
+bool aws_endpoint(const struct aws_settings *settings, enum aws_service service,
+                  const char *region, struct aws_endpoint *endpoint, struct error *error)
+{
+    const char *from = "";
+    const char *url = configured_url(settings, service, &from);
+    if (!is_region(region)) {
+        return error_set(error, "\"%s\" is not the name of an AWS region", region);
+    }
+    endpoint->overridden = url != NULL;
+    return split_url(settings, url ? url : own_url(settings, service, region), from, endpoint,
+                     error);
+}
+
+const char *aws_ca_bundle(const struct aws_settings *settings)
+{
+    const char *bundle = settings_environment(settings, "AWS_CA_BUNDLE");
+    bundle = bundle ? bundle : settings_get(settings, settings->profile, "ca_bundle");
+    return bundle ? arena_strdup(settings->arena, bundle) : NULL;
+}

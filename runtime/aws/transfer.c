@@ -1,0 +1,103 @@
+#include "runtime/aws/transfer.h"
+
+#include <string.h>
+
+#include "compiler/base/arena.h"
+
+enum { OWN_HEADERS_MAX = 4 };
+
+static void on_response(void *context, const struct http_response *response)
+{
+    struct transfer *transfer = context;
+    struct aws_answer answer;
+    transfer->task = NULL;
+    aws_answer_read(transfer->arena, transfer->request.service, transfer->request.operation,
+                    transfer->request.changes, response, &answer);
+    /* The transfer may be gone after this. */
+    transfer->callback(transfer->context, &answer);
+}
+
+static size_t protocol_headers(struct transfer *transfer, struct http_header *headers)
+{
+    const struct aws_service_info *info = aws_service_info(transfer->request.service);
+    size_t count = 0;
+    if (info->protocol == AWS_PROTOCOL_QUERY) {
+        headers[count++] = (struct http_header){
+            "Content-Type", "application/x-www-form-urlencoded; charset=utf-8"};
+    } else if (info->protocol == AWS_PROTOCOL_JSON) {
+        headers[count++] = (struct http_header){"Content-Type", "application/x-amz-json-1.1"};
+        headers[count++] = (struct http_header){
+            "X-Amz-Target", arena_printf(transfer->arena, "%s.%s", info->version,
+                                         transfer->request.operation)};
+    }
+    return count;
+}
+
+static void fill_headers(struct transfer *transfer, const struct aws_endpoint *endpoint,
+                         const char *path)
+{
+    const struct transfer_request *request = &transfer->request;
+    struct http_header *headers =
+        ARENA_ARRAY(transfer->arena, struct http_header,
+                    request->header_count + OWN_HEADERS_MAX + SIGV4_HEADERS_MAX);
+    size_t count = protocol_headers(transfer, headers);
+    for (size_t i = 0; i < request->header_count; i++) {
+        headers[count++] = request->headers[i];
+    }
+    if (request->key) {
+        struct sigv4_request to_sign = {.method = transfer->http.method,
+                                        .host = endpoint->host,
+                                        .path = path,
+                                        .query = request->query,
+                                        .headers = headers,
+                                        .header_count = count,
+                                        .body = request->body,
+                                        .body_length = request->body_length,
+                                        .service = aws_service_info(request->service)->name,
+                                        .region = request->region};
+        struct sigv4_headers signature;
+        sigv4_sign(transfer->arena, &to_sign, request->key,
+                   world_utc_ms(transfer->world) + request->skew_ms, &signature);
+        memcpy(headers + count, signature.items, signature.count * sizeof *headers);
+        count += signature.count;
+    }
+    headers[count++] = (struct http_header){"User-Agent", "drc/" DRC_VERSION};
+    transfer->http.headers = headers;
+    transfer->http.header_count = count;
+}
+
+bool transfer_send(struct transfer *transfer, struct arena *arena,
+                   const struct aws_settings *settings, const struct transfer_request *request,
+                   transfer_callback callback, void *context, struct error *error)
+{
+    struct aws_endpoint endpoint;
+    if (!aws_endpoint(settings, request->service, request->region, &endpoint, error)) {
+        return false;
+    }
+    *transfer = (struct transfer){.world = settings->world,
+                                  .arena = arena,
+                                  .request = *request,
+                                  .callback = callback,
+                                  .context = context};
+    const char *path = request->path ? request->path : "/";
+    const char *query = request->query ? request->query : "";
+    transfer->http = (struct http_request){
+        .method = aws_service_info(request->service)->protocol == AWS_PROTOCOL_REST ? "GET" : "POST",
+        .url = arena_printf(arena, "%s%s%s%s", endpoint.url, path, *query ? "?" : "", query),
+        .body = request->body,
+        .body_length = request->body_length,
+        .timeout_ms = request->timeout_ms,
+        .response_max = request->response_max,
+        .ca_file = aws_ca_bundle(settings)};
+    fill_headers(transfer, &endpoint, arena_printf(arena, "%s%s", endpoint.path, path));
+    transfer->task = world_http(transfer->world, &transfer->http, on_response, transfer);
+    return true;
+}
+
+void transfer_cancel(struct transfer *transfer)
+{
+    if (transfer->task) {
+        world_cancel(transfer->world, transfer->task);
+        transfer->task = NULL;
+    }
+}
