@@ -51,6 +51,14 @@ static const char *format_text(struct arena *arena, const char *format, va_list 
 struct diagnostic *diagnose(struct diagnostics *diagnostics, enum diagnostic_code code,
                             struct span span, const char *format, ...)
 {
+    if (infos[code].severity == SEVERITY_ERROR) {
+        diagnostics->error_count++;
+    } else {
+        diagnostics->warning_count++;
+    }
+    if (diagnostics->count == DIAGNOSTICS_MAX) {
+        return &diagnostics->spare; /* what is added to it is dropped */
+    }
     struct diagnostic *diagnostic = ARENA_NEW(diagnostics->arena, struct diagnostic);
     diagnostic->code = code;
     diagnostic->severity = infos[code].severity;
@@ -59,22 +67,18 @@ struct diagnostic *diagnose(struct diagnostics *diagnostics, enum diagnostic_cod
     va_start(args, format);
     diagnostic->message = format_text(diagnostics->arena, format, args);
     va_end(args);
-    if (diagnostic->severity == SEVERITY_ERROR) {
-        diagnostics->error_count++;
-    } else {
-        diagnostics->warning_count++;
-    }
-    if (diagnostics->count < DIAGNOSTICS_MAX) {
-        diagnostics->items = arena_grow(diagnostics->arena, diagnostics->items, diagnostics->count,
-                                        &diagnostics->capacity, sizeof *diagnostics->items);
-        diagnostics->items[diagnostics->count++] = diagnostic;
-    }
+    diagnostics->items = arena_grow(diagnostics->arena, diagnostics->items, diagnostics->count,
+                                    &diagnostics->capacity, sizeof *diagnostics->items);
+    diagnostics->items[diagnostics->count++] = diagnostic;
     return diagnostic;
 }
 
 void diagnostic_label(struct diagnostics *list, struct diagnostic *diagnostic, const char *format,
                       ...)
 {
+    if (diagnostic == &list->spare) {
+        return;
+    }
     va_list args;
     va_start(args, format);
     diagnostic->primary.text = format_text(list->arena, format, args);
@@ -84,6 +88,9 @@ void diagnostic_label(struct diagnostics *list, struct diagnostic *diagnostic, c
 void diagnostic_secondary(struct diagnostics *list, struct diagnostic *diagnostic, struct span span,
                           const char *format, ...)
 {
+    if (diagnostic == &list->spare) {
+        return;
+    }
     diagnostic->secondary =
         arena_grow(list->arena, diagnostic->secondary, diagnostic->secondary_count,
                    &diagnostic->secondary_capacity, sizeof *diagnostic->secondary);
@@ -97,6 +104,9 @@ void diagnostic_secondary(struct diagnostics *list, struct diagnostic *diagnosti
 void diagnostic_help(struct diagnostics *list, struct diagnostic *diagnostic, const char *format,
                      ...)
 {
+    if (diagnostic == &list->spare) {
+        return;
+    }
     diagnostic->helps = arena_grow(list->arena, diagnostic->helps, diagnostic->help_count,
                                    &diagnostic->help_capacity, sizeof *diagnostic->helps);
     va_list args;
@@ -108,6 +118,9 @@ void diagnostic_help(struct diagnostics *list, struct diagnostic *diagnostic, co
 void diagnostic_note(struct diagnostics *list, struct diagnostic *diagnostic, const char *format,
                      ...)
 {
+    if (diagnostic == &list->spare) {
+        return;
+    }
     diagnostic->notes = arena_grow(list->arena, diagnostic->notes, diagnostic->note_count,
                                    &diagnostic->note_capacity, sizeof *diagnostic->notes);
     va_list args;

@@ -60,6 +60,7 @@ struct diagnostics {
     struct diagnostic **items; /* in the order of their finding */
     size_t count, capacity;
     size_t error_count, warning_count; /* also of those not kept */
+    struct diagnostic spare;           /* given out for those that are not kept */
 };
 
 struct diagnostics *diagnostics_create(struct arena *arena);

@@ -9,9 +9,9 @@
 #include "compiler/front/visible.h"
 
 enum {
-    LABELS_MAX = 64,    /* more places are counted, not shown */
-    LINE_WIDTH = 100,   /* columns of a source line that are shown */
-    CONTEXT = 30,       /* characters kept before the first place of a line that is cut */
+    LABELS_MAX = 64,  /* more places are counted, not shown */
+    LINE_WIDTH = 100, /* columns of a source line that are shown */
+    CONTEXT = 30,     /* characters kept before the first place of a line that is cut */
     CHARACTERS_MAX = 4 * LINE_WIDTH,
 };
 
@@ -35,8 +35,8 @@ struct shown_line {
 /* The part of a line that fits. */
 struct view {
     struct buffer text;
-    uint32_t from;   /* its first character, from 1 */
-    size_t count;    /* characters in it */
+    uint32_t from;                        /* its first character, from 1 */
+    size_t count;                         /* characters in it */
     unsigned columns[CHARACTERS_MAX + 1]; /* display column of each character, and of the end */
 };
 
@@ -55,11 +55,8 @@ struct writer {
 static void set_colour(const struct writer *writer, enum colour colour)
 {
     static const char *const codes[] = {
-        [PLAIN] = "\033[0m",
-        [BOLD] = "\033[1m",
-        [RED] = "\033[1;31m",
-        [YELLOW] = "\033[1;33m",
-        [BLUE] = "\033[1;34m",
+        [PLAIN] = "\033[0m",     [BOLD] = "\033[1m",    [RED] = "\033[1;31m",
+        [YELLOW] = "\033[1;33m", [BLUE] = "\033[1;34m",
     };
     if (writer->colour) {
         buffer_puts(writer->out, codes[colour]);

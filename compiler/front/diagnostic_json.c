@@ -151,8 +151,8 @@ static void append_escaped(struct buffer *out, const char *text, bool property)
     struct buffer valid = {0};
     visible_utf8(&valid, text, strlen(text));
     for (const char *c = buffer_text(&valid); *c; c++) {
-        bool escape = *c == '%' || *c == '\r' || *c == '\n' ||
-                      (property && (*c == ':' || *c == ','));
+        bool escape =
+            *c == '%' || *c == '\r' || *c == '\n' || (property && (*c == ':' || *c == ','));
         if (escape) {
             buffer_printf(out, "%%%02X", (unsigned char)*c);
         } else {

@@ -107,8 +107,8 @@ static void sort(struct diagnostic **items, struct diagnostic **spare, size_t co
     memcpy(spare, items, half * sizeof *items);
     size_t left = 0, right = half, to = 0;
     while (left < half && right < count) {
-        items[to++] = compare_places(&spare[left], &items[right]) <= 0 ? spare[left++]
-                                                                       : items[right++];
+        items[to++] =
+            compare_places(&spare[left], &items[right]) <= 0 ? spare[left++] : items[right++];
     }
     memcpy(items + to, spare + left, (half - left) * sizeof *items);
 }

@@ -15,7 +15,8 @@ struct schema;
 struct tree;
 
 /* Loads a schema from JSON text. Refuses keywords that it does not know. Lies in the arena. */
-struct schema *schema_load(struct arena *arena, const char *name, const char *json, struct error *error);
+struct schema *schema_load(struct arena *arena, const char *name, const char *json,
+                           struct error *error);
 
 /* The embedded plan schema, loaded. */
 struct schema *schema_plan(struct arena *arena);

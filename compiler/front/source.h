@@ -11,8 +11,8 @@ struct arena;
 
 /* Lives in an arena, with a copy of the text (without a byte order mark). */
 struct source {
-    const char *path;  /* as the user wrote it */
-    const char *text;  /* `length` bytes and a NUL */
+    const char *path; /* as the user wrote it */
+    const char *text; /* `length` bytes and a NUL */
     size_t length;
     const uint32_t *line_starts; /* byte offset of each line; lines end with LF, CRLF or CR */
     uint32_t line_count;

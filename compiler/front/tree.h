@@ -8,7 +8,15 @@
 
 #include "compiler/front/source.h"
 
-enum tree_kind { TREE_NULL, TREE_BOOL, TREE_INT, TREE_FLOAT, TREE_STRING, TREE_SEQUENCE, TREE_MAPPING };
+enum tree_kind {
+    TREE_NULL,
+    TREE_BOOL,
+    TREE_INT,
+    TREE_FLOAT,
+    TREE_STRING,
+    TREE_SEQUENCE,
+    TREE_MAPPING
+};
 
 struct tree_pair {
     struct tree *key; /* always TREE_STRING, whatever it looked like */
