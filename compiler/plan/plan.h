@@ -117,6 +117,7 @@ struct check {
     const char *path;       /* http; script */
     int status;             /* http */
     const char *match;      /* http: PCRE2 pattern on the body, NULL: none */
+    struct span match_at;
     bool tls;               /* http */
     const char *dns_name;   /* dns */
     struct template value;  /* dns */
