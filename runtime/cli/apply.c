@@ -10,6 +10,7 @@
 #include "compiler/compile.h"
 #include "compiler/emit/emit.h"
 #include "compiler/front/diagnostic.h"
+#include "runtime/cli/apply.h"
 #include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/session.h"
@@ -123,7 +124,9 @@ static void print_findings(const struct session *session)
 static enum exit_status dry_run_live(struct session *session)
 {
     struct error error = {0};
-    if (!session_open_site(session, &error) || !session_prepare(session, &error)) {
+    if (!session_open_site(session, &error) ||
+        !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error) ||
+        !session_prepare(session, &error)) {
         return fail(&error);
     }
     print_dry_run(session);
@@ -201,13 +204,6 @@ static bool open_run(struct session *session, struct error *error)
            journal_put_blob(session->journal, "plan", source->text, source->length, error);
 }
 
-static bool confirm(void)
-{
-    fputs("\nOnly \"yes\" goes on: ", stderr);
-    char line[16];
-    return fgets(line, sizeof line, stdin) && strcmp(line, "yes\n") == 0;
-}
-
 static void print_summary(const struct session *session)
 {
     struct summary summary = {
@@ -241,7 +237,7 @@ static bool approved(struct session *session, enum exit_status *status)
     if (session->invocation->given[FLAG_YES] || session->reviewed) {
         return true;
     }
-    if (isatty(STDIN_FILENO) && confirm()) {
+    if (isatty(STDIN_FILENO) && ask_yes()) {
         return true;
     }
     fputs("not approved: nothing was changed\n", stderr);
@@ -250,13 +246,9 @@ static bool approved(struct session *session, enum exit_status *status)
     return false;
 }
 
-/* The run's record is made before the first request, so that a failure here can be resumed. */
-static enum exit_status apply(struct session *session)
+enum exit_status apply_prepared(struct session *session)
 {
     struct error error = {0};
-    if (!open_run(session, &error)) {
-        return fail(&error);
-    }
     if (!site_open_providers(&session->site, &session->options, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
         session_give_up(session, RUN_FAILED);
@@ -284,6 +276,13 @@ static enum exit_status apply(struct session *session)
         return fail(&error);
     }
     return session_execute(session);
+}
+
+/* The run's record is made before the first request, so that a failure after it can be resumed. */
+static enum exit_status apply(struct session *session)
+{
+    struct error error = {0};
+    return open_run(session, &error) ? apply_prepared(session) : fail(&error);
 }
 
 static bool find_state(struct session *session, struct error *error)

@@ -30,7 +30,7 @@ static bool check_recovery_point(const char *text, struct error *error)
 }
 
 bool options_from(const struct invocation *invocation, const struct plan *plan,
-                      enum workflow workflow, struct run_options *options, struct error *error)
+                  enum workflow workflow, struct run_options *options, struct error *error)
 {
     struct arena *arena = invocation->arena;
     *options = (struct run_options){
@@ -57,4 +57,3 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
     return options->plan_path && (!sandbox || options->sandbox) &&
            check_recovery_point(options->recovery_point, error);
 }
-

@@ -73,6 +73,13 @@ bool write_result(const struct invocation *invocation, const struct buffer *text
     return true;
 }
 
+bool ask_yes(void)
+{
+    fputs("\nOnly \"yes\" goes on: ", stderr);
+    char line[16];
+    return fgets(line, sizeof line, stdin) && strcmp(line, "yes\n") == 0;
+}
+
 bool wants_colour(FILE *stream)
 {
     const char *never = getenv("NO_COLOR");

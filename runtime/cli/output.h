@@ -18,6 +18,9 @@ bool write_result(const struct invocation *invocation, const struct buffer *text
 /* Writes a file whole or not at all: to a temporary name beside it, then renamed. */
 bool write_file(const char *path, const void *bytes, size_t length, struct error *error);
 
+/* Asks on stderr; true when the answer on stdin is the word yes. */
+bool ask_yes(void);
+
 /* NO_COLOR, CLICOLOR_FORCE, and whether the stream is a terminal. */
 bool wants_colour(FILE *stream);
 /* Columns of the terminal behind the stream, 100 when it is none. */

@@ -111,9 +111,6 @@ static bool gather(struct session *session, struct error *error)
 {
     struct arena *arena = session->invocation->arena;
     const char *point = session->options.recovery_point;
-    if (!aws_identify(session->site.aws, arena, &session->identity, error)) {
-        return false;
-    }
     session->facts = aws_gather_facts(session->site.aws, arena, session->plan,
                                       session->options.workflow, point ? point : "latest", error);
     struct facts *given = NULL;
@@ -175,29 +172,40 @@ bool session_load_graph(struct session *session, struct error *error)
     return true;
 }
 
-/* Before: the VMs fail over. Afterwards: those that are recovered live at the recovery site. */
-static bool note_production(struct session *session, const struct report *report,
-                            struct error *error)
+static bool set_places(struct session *session, const struct report *report, bool cleaned,
+                       struct error *error)
 {
     struct arena *arena = session->invocation->arena;
-    const char *plan = session->graph->plan_name;
+    const char *plan = session->run.plan;
     struct production *production = production_read(arena, session->state, plan, error);
     if (!production) {
         return false;
     }
-    for (size_t i = 0; i < session->graph->vm_count; i++) {
+    size_t count = session->graph ? session->graph->vm_count : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct production_vm now = production_of(production, session->graph->vms[i].name);
+        if (cleaned && (!now.run || strcmp(now.run, session->run.id) != 0)) {
+            continue; /* another run has brought it where it is */
+        }
         const struct report_vm *vm = report ? &report->vms[i] : NULL;
         bool recovered = vm && vm->outcome == VM_RECOVERED;
         struct production_vm entry = {
             .name = session->graph->vms[i].name,
-            .place = recovered ? PRODUCTION_RECOVERY : PRODUCTION_FAILING_OVER,
-            .run = session->run.id,
+            .place = cleaned     ? PRODUCTION_PRIMARY
+                     : recovered ? PRODUCTION_RECOVERY
+                                 : PRODUCTION_FAILING_OVER,
+            .run = cleaned ? NULL : session->run.id,
             .instance_id = vm ? vm->instance_id : NULL,
             .since_utc_ms = world_utc_ms(session->site.world),
         };
         production_set(arena, production, &entry);
     }
     return production_write(production, session->state, plan, error);
+}
+
+bool session_note_cleaned(struct session *session, struct error *error)
+{
+    return set_places(session, NULL, true, error);
 }
 
 static enum run_status status_of(enum executor_result result)
@@ -240,7 +248,7 @@ enum exit_status session_execute(struct session *session)
         .facts = session->facts,
         .run_id = session->run.id,
     };
-    if (!note_production(session, NULL, &error) ||
+    if (!set_places(session, NULL, false, &error) ||
         !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {
         return fail(&error);
     }
@@ -254,7 +262,7 @@ enum exit_status session_execute(struct session *session)
     struct report *report = NULL;
     if (!run_set_status(session->journal, session->site.world, status_of(result), &error) ||
         !(report = report_load(session->invocation->arena, session->journal, &error)) ||
-        !note_production(session, report, &error)) {
+        !set_places(session, report, false, &error)) {
         return fail(&error);
     }
     tell_report(session, report);

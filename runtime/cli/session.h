@@ -44,7 +44,7 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
 /* The world, then the providers, of options. */
 bool session_open_site(struct session *session, struct error *error);
 
-/* Identity, facts, graph (held against the reviewed one), schedule, preflight. False: told on
+/* Facts, graph (held against the reviewed one), schedule, preflight. False: told on
  * stderr already, or in `error` (then it has a message). */
 bool session_prepare(struct session *session, struct error *error);
 
@@ -60,6 +60,9 @@ enum exit_status session_execute(struct session *session);
 /* Sets the status and forgets a failure to do so: for the way out. */
 void session_give_up(struct session *session, enum run_status status);
 void session_close(struct session *session);
+
+/* What the run brought over lives at home again, as far as the state goes. */
+bool session_note_cleaned(struct session *session, struct error *error);
 
 /* Where production is, by state and by tags. NOTHING_TO_DO: every VM runs at the recovery site
  * already (told on stdout). REFUSED: `error` says why. */

@@ -1,0 +1,219 @@
+/* drc run list, show, report: what can be told from the journals alone. */
+#include "runtime/cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "compiler/base/json_writer.h"
+#include "compiler/emit/emit.h"
+#include "runtime/cli/output.h"
+#include "runtime/cli/run_lookup.h"
+#include "runtime/engine/journal.h"
+#include "runtime/engine/report.h"
+#include "runtime/engine/run.h"
+#include "runtime/world/world.h"
+
+static const char *status_word(const struct run_info *run)
+{
+    bool dead = !run->alive && (run->status == RUN_RUNNING || run->status == RUN_PREPARING);
+    return dead ? "killed" : run_status_name(run->status);
+}
+
+static void list_text(const struct run_info *runs, size_t count, struct buffer *out)
+{
+    buffer_printf(out, "%-10s %-16s %-10s %-12s %-21s %-9s %s\n", "RUN", "PLAN", "WORKFLOW",
+                  "STATUS", "STARTED", "TOOK", "RECOVERED");
+    for (size_t i = 0; i < count; i++) {
+        char started[32];
+        char took[32] = "";
+        const struct run_info *run = &runs[i];
+        format_time(started, run->started_utc_ms);
+        if (run->ended_utc_ms) {
+            format_duration(took, run->ended_utc_ms - run->started_utc_ms);
+        }
+        buffer_printf(out, "%-10s %-16s %-10s %-12s %-21s %-9s ", run->id, run->plan, run->workflow,
+                      status_word(run), started, took);
+        if (run->problem) {
+            buffer_printf(out, "%s\n", run->problem);
+        } else {
+            buffer_printf(out, "%zu of %zu\n", run->vms_recovered, run->vm_count);
+        }
+    }
+}
+
+static void list_json(const struct run_info *runs, size_t count, struct buffer *out)
+{
+    struct json_writer json = json_writer(out, 2);
+    json_begin_array(&json);
+    for (size_t i = 0; i < count; i++) {
+        char time[32];
+        const struct run_info *run = &runs[i];
+        json_begin_object(&json);
+        json_key_string(&json, "run", run->id);
+        json_key_string(&json, "plan", run->plan);
+        json_key_string(&json, "workflow", run->workflow);
+        json_key_string(&json, "status", status_word(run));
+        json_key_bool(&json, "alive", run->alive);
+        json_key_string(&json, "started", format_time(time, run->started_utc_ms));
+        if (run->ended_utc_ms) {
+            json_key_string(&json, "ended", format_time(time, run->ended_utc_ms));
+        }
+        json_key_int(&json, "vms", (int64_t)run->vm_count);
+        json_key_int(&json, "recovered", (int64_t)run->vms_recovered);
+        json_key_string(&json, "problem", run->problem);
+        json_end_object(&json);
+    }
+    json_end_array(&json);
+}
+
+enum exit_status command_run_list(const struct invocation *invocation)
+{
+    struct error error = {0};
+    struct run_info *runs = NULL;
+    size_t count = 0;
+    const char *state = lookup_state(invocation, &error);
+    if (!state ||
+        !run_list(invocation->arena, state, invocation->values[FLAG_PLAN], &runs, &count, &error)) {
+        return fail(&error);
+    }
+    struct buffer out = {0};
+    if (invocation->given[FLAG_JSON]) {
+        list_json(runs, count, &out);
+    } else if (count) {
+        list_text(runs, count, &out);
+    } else {
+        fprintf(stderr, "no runs in %s\n", state);
+    }
+    fputs(buffer_text(&out), stdout);
+    buffer_free(&out);
+    return EXIT_DONE;
+}
+
+/* The report of RUN. NULL when there is none yet, which is told. */
+static struct report *load_report(const struct invocation *invocation, struct run_info *run,
+                                  struct error *error)
+{
+    const char *state = lookup_state(invocation, error);
+    const char *prefix = invocation->argument_count ? invocation->arguments[0] : NULL;
+    if (!state || !run_find(invocation->arena, state, prefix, run, error)) {
+        return NULL;
+    }
+    struct journal *journal = run_open(run, NULL, true, error);
+    if (!journal) {
+        return NULL;
+    }
+    struct report *report = report_load(invocation->arena, journal, error);
+    journal_close(journal);
+    return report;
+}
+
+enum exit_status command_run_report(const struct invocation *invocation)
+{
+    struct error error = {0};
+    struct run_info run;
+    struct report *report = load_report(invocation, &run, &error);
+    if (!report) {
+        return fail(&error);
+    }
+    struct buffer out = {0};
+    if (invocation->given[FLAG_JSON]) {
+        report_write_json(report, &out);
+    } else {
+        bool file = invocation->given[FLAG_OUTPUT];
+        report_write_text(report, output_width(stdout), !file && wants_colour(stdout), &out);
+    }
+    bool ok = write_result(invocation, &out, &error);
+    buffer_free(&out);
+    return ok ? EXIT_DONE : fail(&error);
+}
+
+static const char *time_of(char out[32], const struct node_status *status)
+{
+    if (status->started_ms < 0) {
+        return "";
+    }
+    format_duration(out, status->started_ms);
+    return out;
+}
+
+/* What a node that has not come to its end waits for: the first predecessor that is not done. */
+static const char *waits_for(const struct report *report, uint32_t index)
+{
+    const struct graph_node *node = &report->graph->nodes[index];
+    for (uint32_t i = 0; i < node->after_count; i++) {
+        uint32_t before = node->after[i].node;
+        if (report->nodes[before].state != NODE_DONE) {
+            return report->graph->nodes[before].id;
+        }
+    }
+    return NULL;
+}
+
+static void show_node(const struct report *report, uint32_t index, struct buffer *out)
+{
+    char started[32];
+    const struct graph_node *node = &report->graph->nodes[index];
+    const struct node_status *status = &report->nodes[index];
+    const char *before = waits_for(report, index);
+    buffer_printf(out, "  %-9s %8s  %-44s", node_state_name(status->state),
+                  time_of(started, status), node->id);
+    if (status->state == NODE_BLOCKED && before) {
+        buffer_printf(out, " waits for %s", before);
+    } else if (status->state == NODE_SKIPPED && status->cause != NO_NODE) {
+        buffer_printf(out, " because %s failed", report->graph->nodes[status->cause].id);
+    } else if (status->detail) {
+        buffer_printf(out, " %s", status->detail);
+    }
+    while (out->length && out->data[out->length - 1] == ' ') {
+        out->data[--out->length] = '\0';
+    }
+    buffer_putc(out, '\n');
+}
+
+static void show_text(const struct invocation *invocation, const struct run_info *run,
+                      const struct report *report, struct buffer *out)
+{
+    static const char *const outcomes[] = {"under way", "recovered", "failed", "skipped"};
+    char time[32];
+    char elapsed[32];
+    buffer_printf(out, "run %s · %s · %s · %s · started %s, %s of work\n\n", run->id, run->plan,
+                  run->workflow, status_word(run), format_time(time, run->started_utc_ms),
+                  format_duration(elapsed, report->elapsed_ms));
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        const struct report_vm *vm = &report->vms[i];
+        buffer_printf(out, "  %-20s %-10s %s %s\n", vm->name, outcomes[vm->outcome],
+                      vm->instance_id ? vm->instance_id : "",
+                      vm->instance_type ? vm->instance_type : "");
+    }
+    buffer_putc(out, '\n');
+    for (uint32_t i = 0; i < report->graph->node_count; i++) {
+        enum node_state state = report->nodes[i].state;
+        bool quiet = state == NODE_DONE || state == NODE_BLOCKED;
+        if (invocation->given[FLAG_ALL] || !quiet) {
+            show_node(report, i, out);
+        }
+    }
+    buffer_printf(out, "  %zu of %zu actions done\n", report->counters.done,
+                  report->counters.total);
+}
+
+enum exit_status command_run_show(const struct invocation *invocation)
+{
+    struct error error = {0};
+    struct run_info run;
+    struct report *report = load_report(invocation, &run, &error);
+    if (!report) {
+        return fail(&error);
+    }
+    struct buffer out = {0};
+    if (invocation->given[FLAG_JSON]) {
+        report_write_json(report, &out);
+    } else {
+        show_text(invocation, &run, report, &out);
+    }
+    fputs(buffer_text(&out), stdout);
+    buffer_free(&out);
+    return EXIT_DONE;
+}

@@ -1,0 +1,56 @@
+#include "runtime/cli/run_lookup.h"
+
+#include "runtime/engine/journal.h"
+#include "runtime/engine/lease.h"
+#include "runtime/world/world.h"
+
+const char *lookup_state(const struct invocation *invocation, struct error *error)
+{
+    struct world *world = world_real_create(error);
+    if (!world) {
+        return NULL;
+    }
+    const char *state = run_state_directory(invocation->arena, world,
+                                            invocation->values[FLAG_STATE], NULL, NULL, error);
+    world_destroy(world);
+    return state;
+}
+
+bool lookup_run(struct session *session, struct error *error)
+{
+    const struct invocation *invocation = session->invocation;
+    const char *prefix = invocation->argument_count ? invocation->arguments[0] : NULL;
+    session->state = lookup_state(invocation, error);
+    if (!session->state ||
+        !run_find(invocation->arena, session->state, prefix, &session->run, error)) {
+        return false;
+    }
+    struct journal *journal = run_open(&session->run, NULL, true, error);
+    if (!journal) {
+        return false;
+    }
+    bool ok = run_options_read(invocation->arena, journal, &session->options, error);
+    journal_close(journal);
+    if (invocation->values[FLAG_SANDBOX]) {
+        session->options.sandbox = invocation->values[FLAG_SANDBOX];
+    }
+    if (invocation->values[FLAG_LIMITS]) {
+        session->options.limits = invocation->values[FLAG_LIMITS];
+    }
+    return ok;
+}
+
+bool lookup_take(struct session *session, struct error *error)
+{
+    if (!site_open_world(&session->site, session->options.sandbox, error)) {
+        return false;
+    }
+    session->lease =
+        lease_take(session->state, session->run.plan, lease_of(session->options.workflow),
+                   session->run.id, session->site.world, error);
+    if (!session->lease) {
+        return false;
+    }
+    session->journal = run_open(&session->run, session->site.world, false, error);
+    return session->journal != NULL;
+}
