@@ -1,0 +1,407 @@
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "compiler/base/buffer.h"
+#include "runtime/world/simulated.h"
+
+enum { UTC = 1000000 };
+
+/* A responder that keeps a log and answers by the path's last letter. */
+struct server {
+    struct buffer log;
+    int requests;
+    int64_t latency_ms;
+    char *big;
+    size_t big_length;
+};
+
+static void respond(void *context, int64_t utc_ms, const struct http_request *request,
+                    struct http_response *response, int64_t *latency_ms)
+{
+    static const struct http_header headers[] = {{"X-Request-Id", "r-1"}};
+    struct server *server = context;
+    server->requests++;
+    buffer_printf(&server->log, "%s@%d ", request->url, (int)(utc_ms - UTC));
+    *latency_ms = server->latency_ms;
+    response->status = strstr(request->url, "missing") ? 404 : 200;
+    response->headers = headers;
+    response->header_count = 1;
+    response->body = server->big ? server->big : "hello";
+    response->body_length = server->big ? server->big_length : 5;
+}
+
+static void accept_dial(void *context, int64_t utc_ms, const char *host, int port,
+                        const char **failure, int64_t *latency_ms)
+{
+    (void)utc_ms;
+    struct server *server = context;
+    *latency_ms = server->latency_ms;
+    *failure = port == 22 && strcmp(host, "10.0.0.1") == 0 ? NULL : "refused";
+}
+
+static struct world *make(struct server *server, uint64_t seed)
+{
+    struct world_responder responder = {server, respond, accept_dial};
+    return world_simulated_create(seed, UTC, responder);
+}
+
+/* What came back, as text with times. */
+struct trace {
+    struct world *world;
+    struct buffer text;
+    const char *name;
+    struct trace *into;
+    bool stop;
+};
+
+static void note(void *context)
+{
+    struct trace *trace = context;
+    struct trace *into = trace->into ? trace->into : trace;
+    buffer_printf(&into->text, "%s@%d ", trace->name, (int)world_monotonic_ms(into->world));
+}
+
+static void note_http(void *context, const struct http_response *response)
+{
+    struct trace *trace = context;
+    buffer_printf(&trace->text, "%d/%d/%zu@%d ", response->failure, response->status,
+                  response->body_length, (int)world_monotonic_ms(trace->world));
+}
+
+static void note_dial(void *context, const char *failure)
+{
+    struct trace *trace = context;
+    buffer_printf(&trace->text, "%s@%d ", failure ? failure : "connected",
+                  (int)world_monotonic_ms(trace->world));
+}
+
+static void timers_come_in_order(void **state)
+{
+    (void)state;
+    struct world *world = make(&(struct server){0}, 1);
+    struct trace all = {.world = world, .name = "a"};
+    struct trace b = {.into = &all, .name = "b"}, c = {.into = &all, .name = "c"};
+    world_timer(world, 30, note, &c);
+    world_timer(world, 10, note, &all);
+    world_timer(world, 30, note, &b);
+    struct world_task *cancelled = world_timer(world, 20, note, &b);
+    world_cancel(world, cancelled);
+    world_cancel(world, NULL);
+    assert_int_equal(world_simulated_pending(world), 3);
+    bool never = false;
+    world_run(world, &never);
+    assert_string_equal(all.text.data, "a@10 c@30 b@30 ");
+    assert_int_equal(world_utc_ms(world), UTC + 30);
+    assert_int_equal(world_simulated_pending(world), 0);
+    buffer_free(&all.text);
+    world_destroy(world);
+}
+
+/* Makes one that is due at once, and one that is deferred. */
+static void chain(void *context)
+{
+    struct trace *trace = context;
+    note(trace);
+    struct trace *into = trace->into;
+    static const char *const names[] = {"first", "second", "third"};
+    if (strcmp(trace->name, names[2]) != 0) {
+        world_defer(into->world, note, into);
+        trace->name = strcmp(trace->name, names[0]) == 0 ? names[1] : names[2];
+        world_timer(into->world, 0, chain, trace);
+    }
+}
+
+static void deferred_comes_after_the_turn(void **state)
+{
+    (void)state;
+    struct world *world = make(&(struct server){0}, 1);
+    struct trace all = {.world = world, .name = "commit"};
+    struct trace other = {.into = &all, .name = "other"};
+    struct trace task = {.into = &all, .name = "first"};
+    world_timer(world, 5, chain, &task);
+    world_timer(world, 5, note, &other);
+    bool never = false;
+    world_run(world, &never);
+    assert_string_equal(all.text.data,
+                        "first@5 other@5 commit@5 second@5 commit@5 third@5 ");
+    buffer_free(&all.text);
+    world_destroy(world);
+}
+
+static void http_is_answered_later(void **state)
+{
+    (void)state;
+    struct server server = {.latency_ms = 40};
+    struct world *world = make(&server, 1);
+    struct trace trace = {.world = world};
+    struct http_request good = {.method = "GET", .url = "/x"};
+    struct http_request slow = {.method = "GET", .url = "/slow", .timeout_ms = 40};
+    struct http_request small = {.method = "GET", .url = "/missing", .response_max = 4};
+    world_http(world, &good, note_http, &trace);
+    assert_int_equal(server.requests, 0);
+    world_http(world, &slow, note_http, &trace);
+    world_http(world, &small, note_http, &trace);
+    bool never = false;
+    world_run(world, &never);
+    assert_string_equal(trace.text.data, "0/200/5@40 3/0/0@40 5/404/0@40 ");
+    buffer_free(&trace.text);
+    buffer_free(&server.log);
+    world_destroy(world);
+}
+
+static void cancelled_after_it_was_carried_out(void **state)
+{
+    (void)state;
+    struct server server = {.latency_ms = 40};
+    struct world *world = make(&server, 1);
+    struct trace trace = {.world = world};
+    struct http_request request = {.method = "GET", .url = "/x"};
+    struct world_task *task = world_http(world, &request, note_http, &trace);
+    world_simulated_stop_after(world, 1);
+    world_run(world, NULL);
+    assert_int_equal(server.requests, 1);
+    world_cancel(world, task);
+    world_simulated_stop_after(world, -1);
+    world_run(world, NULL);
+    assert_int_equal(trace.text.length, 0);
+    buffer_free(&server.log);
+    world_destroy(world);
+}
+
+struct sink {
+    size_t bytes, limit;
+    struct world *world;
+    struct world_task *task;
+};
+
+static bool take(void *context, const void *bytes, size_t length)
+{
+    struct sink *sink = context;
+    assert_non_null(bytes);
+    sink->bytes += length;
+    if (sink->task) {
+        world_cancel(sink->world, sink->task);
+    }
+    return sink->bytes < sink->limit;
+}
+
+static void bodies_are_streamed(void **state)
+{
+    (void)state;
+    static char big[100000];
+    struct server server = {.big = big, .big_length = sizeof big};
+    struct world *world = make(&server, 1);
+    struct trace trace = {.world = world};
+    struct sink all = {.limit = SIZE_MAX}, some = {.limit = 20000}, not_2xx = {0};
+    struct sink leaving = {.limit = SIZE_MAX, .world = world};
+    struct http_request request[4] = {
+        {.url = "/x", .on_body = take, .body_context = &all, .response_max = 10},
+        {.url = "/x", .on_body = take, .body_context = &some},
+        {.url = "/missing", .on_body = take, .body_context = &not_2xx},
+        {.url = "/x", .on_body = take, .body_context = &leaving},
+    };
+    for (int i = 0; i < 4; i++) {
+        struct world_task *task = world_http(world, &request[i], note_http, &trace);
+        leaving.task = i == 3 ? task : NULL;
+    }
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "0/200/0@0 4/200/0@0 0/404/100000@0 ");
+    assert_int_equal(all.bytes, sizeof big);
+    assert_in_range(some.bytes, 20000, 40000);
+    assert_int_equal(not_2xx.bytes, 0);
+    assert_in_range(leaving.bytes, 1, 20000);
+    buffer_free(&trace.text);
+    buffer_free(&server.log);
+    world_destroy(world);
+}
+
+static void dials(void **state)
+{
+    (void)state;
+    struct server server = {.latency_ms = 7};
+    struct world *world = make(&server, 1);
+    struct trace trace = {.world = world};
+    world_connect(world, "10.0.0.1", 22, 100, note_dial, &trace);
+    world_connect(world, "10.0.0.1", 80, 0, note_dial, &trace);
+    world_connect(world, "10.0.0.1", 22, 7, note_dial, &trace);
+    world_cancel(world, world_connect(world, "10.0.0.1", 22, 100, note_dial, &trace));
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "connected@7 refused@7 timed out@7 ");
+    buffer_free(&trace.text);
+    world_destroy(world);
+}
+
+static void nobody_answers_without_a_responder(void **state)
+{
+    (void)state;
+    struct world *world = world_simulated_create(1, UTC, (struct world_responder){0});
+    struct trace trace = {.world = world};
+    struct http_request request = {.url = "/x"};
+    world_http(world, &request, note_http, &trace);
+    world_connect(world, "10.0.0.1", 22, 0, note_dial, &trace);
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "1/0/0@0 no route to host@0 ");
+    buffer_free(&trace.text);
+    world_destroy(world);
+}
+
+static void run_work(void *context)
+{
+    ((struct trace *)context)->name = "worked";
+}
+
+static void works_and_stops_when_told(void **state)
+{
+    (void)state;
+    struct world *world = make(&(struct server){0}, 1);
+    struct trace trace = {.world = world, .name = "idle"};
+    world_work(world, run_work, note, &trace);
+    world_cancel(world, world_work(world, run_work, note, &trace));
+    bool until = true;
+    world_run(world, &until);
+    assert_int_equal(trace.text.length, 0);
+    until = false;
+    world_run(world, &until);
+    assert_string_equal(trace.text.data, "worked@0 ");
+    buffer_free(&trace.text);
+    world_destroy(world); /* with nothing left behind: ASan would tell */
+}
+
+static void nest(void *context)
+{
+    struct trace *trace = context;
+    bool inner = false;
+    note(trace);
+    world_defer(trace->world, note, trace);
+    world_timer(trace->world, 10, note, trace);
+    world_run(trace->world, &inner); /* until nothing is left */
+    buffer_puts(&trace->text, "back ");
+}
+
+static void runs_nest(void **state)
+{
+    (void)state;
+    struct world *world = make(&(struct server){0}, 1);
+    struct trace trace = {.world = world, .name = "n"};
+    world_defer(world, nest, &trace);
+    world_timer(world, 5, note, &trace);
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "n@0 n@0 n@5 n@10 back ");
+    buffer_free(&trace.text);
+    world_destroy(world);
+}
+
+static void on_signal(void *context, int signal)
+{
+    struct trace *trace = context;
+    buffer_printf(&trace->text, "signal%d ", signal);
+}
+
+static void signals_do_not_keep_it_alive(void **state)
+{
+    (void)state;
+    struct world *world = make(&(struct server){0}, 1);
+    struct trace trace = {.world = world, .name = "t"};
+    struct world_task *task = world_signal(world, SIGINT, on_signal, &trace);
+    world_run(world, NULL);
+    assert_int_equal(trace.text.length, 0);
+    world_simulated_raise(world, SIGINT);
+    world_simulated_raise(world, SIGINT);
+    world_simulated_raise(world, SIGTERM);
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "signal2 signal2 ");
+    world_simulated_raise(world, SIGINT);
+    world_cancel(world, task);
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "signal2 signal2 ");
+    buffer_free(&trace.text);
+    world_destroy(world);
+}
+
+static void environment(void **state)
+{
+    (void)state;
+    struct world *world = make(&(struct server){0}, 1);
+    assert_null(world_environment(world, "PATH"));
+    world_simulated_set_environment(world, "A", "1");
+    world_simulated_set_environment(world, "A", "2");
+    assert_string_equal(world_environment(world, "A"), "2");
+    world_simulated_set_environment(world, "A", NULL);
+    assert_null(world_environment(world, "A"));
+    world_simulated_set_environment(world, "B", "left for destroy");
+    world_destroy(world);
+}
+
+/* One run with every fault: what was seen on both sides. */
+static char *faulty_run(uint64_t seed, int *carried_out, int failures[6])
+{
+    struct server server = {.latency_ms = 3};
+    struct world *world = make(&server, seed);
+    struct simulated_faults faults = {.unreachable = 0.1, .lost_request = 0.1,
+                                      .error_before = 0.1, .lost_answer = 0.1,
+                                      .error_after = 0.1, .refused_dial = 0.5,
+                                      .latency_min_ms = 1, .latency_max_ms = 50};
+    world_simulated_set_faults(world, &faults);
+    struct trace trace = {.world = world};
+    struct http_request request = {.url = "/x", .timeout_ms = 1000};
+    for (int i = 0; i < 1000; i++) {
+        world_http(world, &request, note_http, &trace);
+        world_connect(world, "10.0.0.1", 22, 100, note_dial, &trace);
+    }
+    uint64_t drawn;
+    world_random(world, &drawn, sizeof drawn);
+    world_run(world, NULL);
+    buffer_printf(&trace.text, "%llx", (unsigned long long)drawn);
+    *carried_out = server.requests;
+    for (const char *at = trace.text.data; (at = strchr(at, '/')); at += 5) {
+        failures[at[-1] - '0' + (strncmp(at, "/500", 4) == 0 ? 5 : 0)]++;
+    }
+    buffer_free(&server.log);
+    world_destroy(world);
+    return buffer_steal(&trace.text);
+}
+
+static void faults_come_from_the_seed(void **state)
+{
+    (void)state;
+    int carried, again, failures[6] = {0}, more[6] = {0};
+    char *one = faulty_run(1, &carried, failures), *same = faulty_run(1, &again, more);
+    char *other = faulty_run(2, &again, more);
+    assert_string_equal(one, same);
+    assert_string_not_equal(one, other);
+    assert_in_range(carried, 650, 800);               /* 0.9³ of 1000 */
+    assert_in_range(failures[HTTP_UNREACHABLE], 60, 140);
+    assert_in_range(failures[HTTP_TIMED_OUT], 50, 130);
+    assert_in_range(failures[HTTP_BROKEN], 50, 130);
+    assert_in_range(failures[5], 90, 200);            /* 500 pages */
+    assert_in_range(failures[HTTP_ANSWERED], 500, 680);
+    free(one);
+    free(same);
+    free(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(timers_come_in_order),
+        cmocka_unit_test(deferred_comes_after_the_turn),
+        cmocka_unit_test(http_is_answered_later),
+        cmocka_unit_test(cancelled_after_it_was_carried_out),
+        cmocka_unit_test(bodies_are_streamed),
+        cmocka_unit_test(dials),
+        cmocka_unit_test(nobody_answers_without_a_responder),
+        cmocka_unit_test(works_and_stops_when_told),
+        cmocka_unit_test(runs_nest),
+        cmocka_unit_test(signals_do_not_keep_it_alive),
+        cmocka_unit_test(environment),
+        cmocka_unit_test(faults_come_from_the_seed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
