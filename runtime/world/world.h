@@ -36,7 +36,8 @@ struct http_request {
     const char *ca_file;        /* NULL: the system's store */
     const char *proxy;          /* NULL: from the environment; "": none */
     bool insecure;              /* no verification: only checks of a VM's own health page use it */
-    /* Streams the body of a 2xx answer instead of collecting it; returning false aborts. */
+    /* Streams the body of a 2xx answer instead of collecting it (response_max does not count then);
+     * returning false aborts. Of the world it may use nothing but world_cancel of its own task. */
     bool (*on_body)(void *context, const void *bytes, size_t length);
     void *body_context;
 };
@@ -54,7 +55,7 @@ enum http_failure {
 struct http_response {
     enum http_failure failure;
     const char *failure_text; /* "Connection refused"; NULL when answered */
-    int status;
+    int status; /* also with HTTP_TOO_LARGE */
     const struct http_header *headers;
     size_t header_count;
     const char *body; /* NUL-terminated behind its length */
@@ -96,7 +97,8 @@ struct world {
     const struct world_operations *operations;
 };
 
-/* The real world. NULL when the loop cannot be made. */
+/* The real world. NULL when the loop cannot be made. From then on the process ignores SIGPIPE:
+ * writing to a broken pipe is an error like others. */
 struct world *world_real_create(struct error *error);
 
 /* Answers HTTP requests and dials in the simulated world (and in the sandbox's wrapper):
@@ -151,7 +153,8 @@ void world_run(struct world *world, const bool *until);
 /* An environment variable; NULL when unset. */
 const char *world_environment(struct world *world, const char *name);
 
-/* "2026-11-22T10:00:00Z" (RFC 3339) and back; -1 when malformed. */
+/* "2026-11-22T10:00:00Z" (RFC 3339), to the second, and back: any zone, to the millisecond; -1 when
+ * malformed or before 1970. */
 const char *format_time(char out[32], int64_t utc_ms);
 int64_t parse_time(const char *text);
 

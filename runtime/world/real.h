@@ -1,0 +1,81 @@
+/* The real world's inside: what real.c, real_http.c, real_dial.c and real_work.c share.
+ *
+ * Callbacks of libuv and libcurl never call the user: they put the task into the ready list, and
+ * world_run calls the user from there, outside of uv_run (which must not be nested; world_run may).
+ * A turn: what libuv has, then what is ready, then what was deferred. */
+#ifndef DRC_WORLD_REAL_H
+#define DRC_WORLD_REAL_H
+
+#include <curl/curl.h>
+#include <uv.h>
+
+#include "runtime/world/task.h"
+
+struct real;
+struct real_task;
+
+struct real_list {
+    struct real_task *first, *last;
+};
+
+/* What a kind of task does. */
+struct real_kind {
+    bool persistent; /* goes on after its callback, and does not keep the loop alive: signals */
+    /* Calls the user. */
+    void (*deliver)(struct real_task *task);
+    /* Ends it, whatever it was doing, and frees it, now or when libuv lets go of it. */
+    void (*release)(struct real_task *task);
+};
+
+/* First in the struct of each kind. */
+struct real_task {
+    struct world_task base;
+    const struct real_kind *kind;
+    void *context;
+    bool running;   /* its callback is on the stack */
+    bool cancelled; /* meanwhile */
+    uint64_t sequence;
+    struct real_list *queue; /* ready or deferred; NULL: in neither */
+    struct real_task *queue_prev, *queue_next;
+    struct real_task *prev, *next; /* in real.tasks */
+};
+
+struct real {
+    struct world base;
+    uv_loop_t loop;
+    struct real_list ready, deferred;
+    struct real_task *tasks;
+    size_t alive; /* tasks that are not persistent */
+    uint64_t sequence;
+    CURLM *curl;
+    uv_timer_t curl_timer;
+    bool in_curl; /* libcurl is on the stack: it must not be entered again */
+};
+
+static inline struct real *real_of(struct real_task *task)
+{
+    return (struct real *)task->base.owner;
+}
+
+/* `task` is the first member of zeroed heap memory. */
+void real_task_begin(struct real *real, struct real_task *task, const struct real_kind *kind,
+                     void *context);
+/* Its callback is due. */
+void real_task_ready(struct real_task *task);
+/* Takes it off the lists; the memory is then the caller's to free. */
+void real_task_end(struct real_task *task);
+
+/* Multi handle, timer and sockets of libcurl (real_curl.c). */
+bool real_curl_open(struct real *real, struct error *error);
+void real_curl_close(struct real *real);
+/* libcurl is done with this request. */
+void real_http_finished(CURL *easy, CURLcode result);
+
+struct world_task *real_http(struct world *world, const struct http_request *request,
+                             world_http_callback callback, void *context);
+struct world_task *real_connect(struct world *world, const char *host, int port,
+                                int64_t timeout_ms, world_connect_callback callback, void *context);
+struct world_task *real_work(struct world *world, world_callback run, world_callback done,
+                             void *context);
+
+#endif
