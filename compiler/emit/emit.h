@@ -4,6 +4,7 @@
 #define DRC_EMIT_EMIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct buffer;
 struct error;

@@ -1,0 +1,402 @@
+#include "compiler/emit/words.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "compiler/base/buffer.h"
+#include "compiler/emit/emit.h"
+#include "compiler/emit/text.h"
+#include "compiler/graph/estimate.h"
+#include "compiler/graph/graph.h"
+
+bool words_is_milestone(const struct graph_node *node)
+{
+    return node->action == ACTION_RUNNING || node->action == ACTION_READY ||
+           node->action == ACTION_RECOVERED;
+}
+
+const char *words_vm(const struct graph *graph, const struct graph_node *node)
+{
+    return node->vm == NO_VM ? "" : graph->vms[node->vm].name;
+}
+
+const char *words_short_id(const struct graph *graph, const struct graph_node *node)
+{
+    const char *vm = words_vm(graph, node);
+    size_t length = strlen(vm);
+    bool prefixed = length > 0 && strncmp(node->id, vm, length) == 0 && node->id[length] == '/';
+    return prefixed ? node->id + length + 1 : node->id;
+}
+
+static void put_members(const struct graph *graph, const struct value *value, struct buffer *out)
+{
+    for (uint32_t i = 0; i < value->count; i++) {
+        buffer_puts(out, i > 0 ? ", " : "");
+        if (value->kind == VALUE_MAP) {
+            text_put(out, value->keys[i]);
+            buffer_puts(out, ": ");
+        }
+        words_value(graph, &value->items[i], out);
+    }
+}
+
+void words_value(const struct graph *graph, const struct value *value, struct buffer *out)
+{
+    switch (value->kind) {
+    case VALUE_TEXT:
+        text_put(out, *value->text ? value->text : "\"\"");
+        break;
+    case VALUE_INT:
+        buffer_printf(out, "%" PRId64, value->integer);
+        break;
+    case VALUE_BOOL:
+        buffer_puts(out, value->boolean ? "true" : "false");
+        break;
+    case VALUE_LIST:
+        buffer_putc(out, '[');
+        put_members(graph, value, out);
+        buffer_putc(out, ']');
+        break;
+    case VALUE_MAP:
+        buffer_putc(out, '{');
+        put_members(graph, value, out);
+        buffer_putc(out, '}');
+        break;
+    case VALUE_OUTPUT:
+        buffer_puts(out, "${");
+        text_put(out, graph->nodes[value->node].id);
+        buffer_putc(out, '.');
+        text_put(out, value->text);
+        buffer_putc(out, '}');
+        break;
+    case VALUE_BIND:
+        buffer_puts(out, "${");
+        text_put(out, value->text);
+        buffer_putc(out, '}');
+        break;
+    case VALUE_SLOT:
+        buffer_puts(out, "${slot of ");
+        text_put(out, graph->pools[value->node].id);
+        buffer_putc(out, '}');
+        break;
+    case VALUE_SECRET:
+        buffer_puts(out, "(secret ");
+        text_put(out, value->text);
+        buffer_putc(out, ')');
+        break;
+    case VALUE_TEMPLATE:
+        for (uint32_t i = 0; i < value->count; i++) {
+            words_value(graph, &value->items[i], out);
+        }
+        break;
+    }
+}
+
+/* The parts of a sentence, with commas between. */
+struct sentence {
+    const struct graph *graph;
+    const struct graph_node *node;
+    struct buffer *out;
+    size_t from; /* where it begins in `out` */
+};
+
+static void part(struct sentence *to, const char *text)
+{
+    buffer_puts(to->out, to->out->length > to->from ? ", " : "");
+    buffer_puts(to->out, text);
+}
+
+/* "before VALUE after", left out when the input is. */
+static bool part_input(struct sentence *to, const char *before, const char *name, const char *after)
+{
+    const struct value *value = graph_input(to->node, name);
+    if (!value) {
+        return false;
+    }
+    part(to, before);
+    words_value(to->graph, value, to->out);
+    buffer_puts(to->out, after);
+    return true;
+}
+
+/* The VM whose instance the input names, else the value itself. */
+static void put_instance(struct sentence *to, const char *name)
+{
+    const struct value *value = graph_input(to->node, name);
+    if (value && value->kind == VALUE_OUTPUT && to->graph->nodes[value->node].vm != NO_VM) {
+        text_put(to->out, to->graph->vms[to->graph->nodes[value->node].vm].name);
+    } else if (value) {
+        words_value(to->graph, value, to->out);
+    }
+}
+
+static void put_list(struct sentence *to, const struct value *list, const char *between)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        buffer_puts(to->out, i > 0 ? between : "");
+        words_value(to->graph, &list->items[i], to->out);
+    }
+}
+
+static const struct value *member(const struct value *map, const char *key)
+{
+    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->count; i++) {
+        if (strcmp(map->keys[i], key) == 0) {
+            return &map->items[i];
+        }
+    }
+    return NULL;
+}
+
+static void tell_create_volume(struct sentence *to)
+{
+    part_input(to, "", "type", "");
+    part_input(to, "", "size_gib", " GiB");
+    part_input(to, "", "iops", " IOPS");
+    part_input(to, "", "throughput", " MiB/s");
+    part_input(to, "from ", "snapshot_id", "");
+    if (graph_input(to->node, "zone")) {
+        buffer_puts(to->out, " in ");
+        words_value(to->graph, graph_input(to->node, "zone"), to->out);
+    }
+}
+
+static void tell_card(struct sentence *to, const struct value *card)
+{
+    const struct value *subnet = member(card, "subnet"), *address = member(card, "private_ip");
+    subnet = subnet ? subnet : member(card, "subnet_id");
+    if (subnet) {
+        part(to, "");
+        words_value(to->graph, subnet, to->out);
+    }
+    if (address) {
+        buffer_putc(to->out, ' ');
+        words_value(to->graph, address, to->out);
+    }
+}
+
+static void tell_run_instance(struct sentence *to)
+{
+    const struct value *types = graph_input(to->node, "instance_types");
+    if (types && types->kind == VALUE_LIST) {
+        part(to, "");
+        put_list(to, types, " or ");
+    }
+    const struct value *cards = graph_input(to->node, "cards");
+    for (uint32_t i = 0; cards && cards->kind == VALUE_LIST && i < cards->count; i++) {
+        tell_card(to, &cards->items[i]);
+    }
+    const struct value *image = graph_input(to->node, "image_id");
+    if (image && image->kind == VALUE_OUTPUT) {
+        part(to, "its own image");
+    } else {
+        part_input(to, "placeholder ", "image_id", "");
+    }
+}
+
+static void tell_inject(struct sentence *to)
+{
+    part_input(to, "drivers for ", "os", "");
+    part_input(to, "", "firmware", "");
+    part_input(to, "on ", "conversion_instance", "");
+    part_input(to, "at ", "device", "");
+}
+
+static void tell_http(struct sentence *to)
+{
+    const struct value *tls = graph_input(to->node, "tls");
+    bool secure = tls && tls->kind == VALUE_BOOL && tls->boolean;
+    part_input(to, secure ? "https://" : "http://", "address", "");
+    const struct value *port = graph_input(to->node, "port"), *path = graph_input(to->node, "path");
+    if (port) {
+        buffer_putc(to->out, ':');
+        words_value(to->graph, port, to->out);
+    }
+    if (path) {
+        words_value(to->graph, path, to->out);
+    }
+    if (graph_input(to->node, "status")) {
+        buffer_puts(to->out, " answers ");
+        words_value(to->graph, graph_input(to->node, "status"), to->out);
+    }
+    part_input(to, "body matches ", "match", "");
+}
+
+static void tell_tcp(struct sentence *to)
+{
+    part_input(to, "port ", "port", "");
+    if (graph_input(to->node, "address")) {
+        buffer_puts(to->out, " of ");
+        words_value(to->graph, graph_input(to->node, "address"), to->out);
+    }
+    buffer_puts(to->out, " accepts connections");
+}
+
+static void tell_delay(struct sentence *to)
+{
+    const struct value *delay = graph_input(to->node, "delay_ms");
+    char text[32];
+    if (delay && delay->kind == VALUE_INT) {
+        part(to, format_duration(text, delay->integer));
+        buffer_puts(to->out, ", as the plan says");
+    }
+}
+
+static void tell_instance(struct sentence *to, const char *before, const char *after)
+{
+    part(to, before);
+    put_instance(to, "instance_id");
+    buffer_puts(to->out, after);
+}
+
+static void tell_volume_and_instance(struct sentence *to, const char *before)
+{
+    part_input(to, "as ", "device", "");
+    part(to, "");
+    /* "as /dev/sdf to db" reads better without its comma. */
+    if (to->out->length >= 2 && strcmp(to->out->data + to->out->length - 2, ", ") == 0) {
+        to->out->data[to->out->length -= 2] = '\0';
+        buffer_putc(to->out, ' ');
+    }
+    buffer_puts(to->out, before);
+    put_instance(to, "instance_id");
+}
+
+static void tell_devices(struct sentence *to)
+{
+    const struct value *devices = graph_input(to->node, "devices");
+    if (devices && devices->kind == VALUE_LIST) {
+        part(to, "");
+        put_list(to, devices, ", ");
+    }
+    buffer_puts(to->out, " go with the instance");
+}
+
+static void tell_register_image(struct sentence *to)
+{
+    part_input(to, "", "name", "");
+    part_input(to, "", "architecture", "");
+    part_input(to, "", "boot_mode", "");
+    const struct value *devices = graph_input(to->node, "block_devices");
+    if (devices && devices->kind == VALUE_LIST) {
+        part(to, "");
+        buffer_printf(to->out, "%" PRIu32 " disk%s", devices->count, devices->count == 1 ? "" : "s");
+    }
+}
+
+static void tell_recovered(struct sentence *to)
+{
+    bool critical = to->node->vm == NO_VM || to->graph->vms[to->node->vm].critical;
+    part(to, critical ? "ready, and its post-boot steps done" :
+                        "ready, and its post-boot steps done (not critical)");
+}
+
+static void tell_volume(struct sentence *to)
+{
+    part_input(to, "", "volume_id", "");
+}
+
+static void tell_address(struct sentence *to)
+{
+    part_input(to, "", "allocation_id", "");
+}
+
+static void tell_image(struct sentence *to)
+{
+    part_input(to, "", "image_id", "");
+}
+
+static void tell_attach(struct sentence *to)
+{
+    tell_volume_and_instance(to, "to ");
+}
+
+static void tell_detach(struct sentence *to)
+{
+    tell_volume_and_instance(to, "from ");
+}
+
+static void tell_start(struct sentence *to)
+{
+    tell_instance(to, "", " boots from its recovered disks");
+}
+
+static void tell_instance_alone(struct sentence *to)
+{
+    tell_instance(to, "", "");
+}
+
+/* For each kind of action a fixed text, or a function of its inputs. */
+static const struct telling {
+    const char *text;
+    void (*tell)(struct sentence *to);
+} tellings[ACTION_COUNT] = {
+    [ACTION_RUNNING] = {.text = "runs at its recovery site"},
+    [ACTION_READY] = {.text = "runs, and its checks held"},
+    [ACTION_RECOVERED] = {.tell = tell_recovered},
+    [ACTION_DELAY] = {.tell = tell_delay},
+    [ACTION_CREATE_VOLUME] = {.tell = tell_create_volume},
+    [ACTION_WAIT_VOLUME_AVAILABLE] = {.text = "until the volume is available"},
+    [ACTION_ATTACH_VOLUME] = {.tell = tell_attach},
+    [ACTION_WAIT_VOLUME_ATTACHED] = {.text = "until the volume is attached"},
+    [ACTION_DETACH_VOLUME] = {.tell = tell_detach},
+    [ACTION_DELETE_VOLUME] = {.tell = tell_volume},
+    [ACTION_RUN_INSTANCE] = {.tell = tell_run_instance},
+    [ACTION_WAIT_RUNNING] = {.text = "until the instance is running"},
+    [ACTION_STOP_INSTANCE] = {.tell = tell_instance_alone},
+    [ACTION_WAIT_STOPPED] = {.text = "until the instance is stopped"},
+    [ACTION_SET_DELETE_ON_TERMINATION] = {.tell = tell_devices},
+    [ACTION_START_INSTANCE] = {.tell = tell_start},
+    [ACTION_ASSOCIATE_ADDRESS] = {.tell = tell_address},
+    [ACTION_CHECK_INSTANCE_STATUS] = {.text = "both EC2 status checks pass"},
+    [ACTION_TERMINATE_INSTANCE] = {.tell = tell_instance_alone},
+    [ACTION_WAIT_TERMINATED] = {.text = "until the instance is terminated"},
+    [ACTION_REGISTER_IMAGE] = {.tell = tell_register_image},
+    [ACTION_WAIT_IMAGE_AVAILABLE] = {.text = "until the image is available"},
+    [ACTION_DEREGISTER_IMAGE] = {.tell = tell_image},
+    [ACTION_INJECT] = {.tell = tell_inject},
+    [ACTION_WAIT_INJECTED] = {.text = "until drc inject has ended"},
+    [ACTION_CHECK_TCP] = {.tell = tell_tcp},
+    [ACTION_CHECK_HTTP] = {.tell = tell_http},
+};
+
+void words_what(const struct graph *graph, const struct graph_node *node, struct buffer *out)
+{
+    const struct telling *telling = &tellings[node->action];
+    struct sentence to = {.graph = graph, .node = node, .out = out, .from = out->length};
+    if (telling->text) {
+        part(&to, telling->text);
+    } else if (telling->tell) {
+        telling->tell(&to);
+    }
+}
+
+void words_waits_for(const struct graph *graph, const struct schedule *schedule,
+                     const struct graph_node *node, struct buffer *out)
+{
+    const struct schedule_entry *entry = &schedule->entries[node->index];
+    if (entry->binding_node == NO_NODE) {
+        return;
+    }
+    const struct graph_node *binding = &graph->nodes[entry->binding_node];
+    const struct action_info *info = action_info(node->action);
+    switch (entry->bound_by) {
+    case BOUND_BY_NOTHING:
+        break;
+    case BOUND_BY_NODE:
+        if (binding->vm != node->vm && binding->vm != NO_VM) {
+            buffer_puts(out, "waits for ");
+            text_put(out, binding->id);
+        }
+        break;
+    case BOUND_BY_POOL:
+        buffer_puts(out, "waits for a place in ");
+        text_put(out, graph->pools[node->acquire].id);
+        buffer_puts(out, ", until ");
+        text_put(out, binding->id);
+        break;
+    case BOUND_BY_BUCKET:
+        buffer_printf(out, "waits for the rate limit %s", bucket_info(info->bucket)->name);
+        break;
+    }
+}
