@@ -72,7 +72,9 @@ struct facts {
     struct map images;         /* plan's text (ami-… or ssm:PARAMETER) -> struct fact_image * */
     struct map subnets;        /* id -> struct fact_subnet * */
     struct map conversions;    /* id -> struct fact_conversion * */
-    struct map bindings;       /* "db/disk-0/snapshot" -> const char *; "db/recovery-point" */
+    /* -> const char *: "db/disk-0/snapshot", "db/disk-0/bootable-snapshot" (fact_disk.bootable),
+     * "db/recovery-point" */
+    struct map bindings;
     struct map durations;      /* action name, or node id -> int64_t * (ms), measured before */
     struct {
         const char *at, *digest; /* NULL: never */
