@@ -81,6 +81,8 @@ struct executor_counters {
     size_t done, failed, skipped, total;
 };
 struct executor_counters executor_counters(const struct executor *executor);
+/* After a second interrupt, or when the run ended as BROKEN, calls may still be under way: destroy
+ * their providers first. NULL is allowed. */
 void executor_destroy(struct executor *executor);
 
 #endif

@@ -1,0 +1,175 @@
+/* Policy: what the end of a node means for others. A failed node fails its VM; VMs that depend on it
+ * are skipped because of it; independent ones are finished; guards run if what they guard was
+ * attempted. */
+#include <stdlib.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/engine/executor_state.h"
+
+bool node_is_final(enum node_state state)
+{
+    return state == NODE_DONE || state == NODE_FAILED || state == NODE_SKIPPED;
+}
+
+void policy_ended(struct executor *executor, uint32_t node)
+{
+    executor->unfinished--;
+    executor->ended = arena_grow(executor->arena, executor->ended, executor->ended_count,
+                                 &executor->ended_capacity, sizeof *executor->ended);
+    executor->ended[executor->ended_count++] = node;
+}
+
+static bool counts_as_done(const struct node_run *run)
+{
+    return run->status.state == NODE_DONE || (run->status.state == NODE_FAILED && run->forgiven);
+}
+
+static void skip(struct executor *executor, uint32_t node, int32_t cause)
+{
+    struct node_run *run = &executor->nodes[node];
+    run->status.cause = cause;
+    run->status.state = NODE_SKIPPED;
+    run->status.ended_ms = executor_alive_ms(executor);
+    if (!run->attempted) {
+        pool_release(executor, node);
+    }
+    record_skipped(executor, node);
+    executor->counters.skipped++;
+    waits_leave(executor, node);
+    policy_ended(executor, node);
+    executor_queue_event(executor, EVENT_NODE_SKIPPED, (int32_t)node, NULL);
+}
+
+/* A guard is for later to decide, and what may have happened has to be found out first. */
+static bool can_be_skipped(const struct node_run *run)
+{
+    switch (run->status.state) {
+    case NODE_BLOCKED:
+    case NODE_READY:
+    case NODE_RETRYING:
+        return run->guarded == NO_NODE && !run->in_doubt;
+    default:
+        return false;
+    }
+}
+
+/* Nobody is left who would go on after this wait. */
+static bool is_idle_wait(const struct executor *executor, uint32_t node)
+{
+    const struct node_run *run = &executor->nodes[node];
+    if (run->status.state != NODE_RUNNING || run->guarded != NO_NODE ||
+        action_info(executor->graph->nodes[node].action)->effect != EFFECT_WAIT) {
+        return false;
+    }
+    for (uint32_t s = executor->successor_start[node]; s < executor->successor_start[node + 1]; s++) {
+        if (!node_is_final(executor->nodes[executor->successors[s].node].status.state)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void policy_fail_vm(struct executor *executor, uint32_t node, int32_t cause)
+{
+    int32_t vm = executor->graph->nodes[node].vm;
+    if (vm == NO_VM || executor->vm_failed[vm] != NO_NODE) {
+        return;
+    }
+    executor->vm_failed[vm] = cause;
+    executor_queue_event(executor, EVENT_VM_FAILED, (int32_t)node, NULL);
+    uint32_t end = executor->vm_start[vm + 1];
+    for (uint32_t i = executor->vm_start[vm]; i < end; i++) {
+        if (can_be_skipped(&executor->nodes[executor->vm_nodes[i]])) {
+            skip(executor, executor->vm_nodes[i], cause);
+        }
+    }
+    for (uint32_t i = executor->vm_start[vm]; i < end; i++) {
+        if (is_idle_wait(executor, executor->vm_nodes[i])) {
+            skip(executor, executor->vm_nodes[i], cause);
+        }
+    }
+}
+
+bool policy_give_up(struct executor *executor, uint32_t node)
+{
+    int32_t vm = executor->graph->nodes[node].vm;
+    if (vm == NO_VM || executor->vm_failed[vm] == NO_NODE ||
+        !can_be_skipped(&executor->nodes[node])) {
+        return false;
+    }
+    skip(executor, node, executor->vm_failed[vm]);
+    return true;
+}
+
+/* All before it has ended. A node of a failed VM goes on only as a guard. */
+static void unblocked(struct executor *executor, uint32_t node)
+{
+    struct node_run *run = &executor->nodes[node];
+    int32_t vm = executor->graph->nodes[node].vm;
+    int32_t cause = run->status.cause;
+    if (run->guarded != NO_NODE && !executor->nodes[run->guarded].attempted) {
+        const struct node_status *guarded = &executor->nodes[run->guarded].status;
+        cause = guarded->state == NODE_SKIPPED ? guarded->cause : run->guarded;
+    } else if (run->guarded == NO_NODE && vm != NO_VM && executor->vm_failed[vm] != NO_NODE) {
+        cause = executor->vm_failed[vm];
+    }
+    if (cause != NO_NODE) {
+        skip(executor, node, cause);
+    } else {
+        ready_push(executor, node);
+    }
+}
+
+static void tell(struct executor *executor, const struct successor *successor, bool done,
+                 int32_t cause)
+{
+    struct node_run *run = &executor->nodes[successor->node];
+    run->blockers--;
+    if (run->status.state != NODE_BLOCKED) {
+        return;
+    }
+    if (!done && successor->when == WHEN_OK && run->status.cause == NO_NODE) {
+        run->status.cause = cause;
+    }
+    if (run->status.cause != NO_NODE && run->guarded == NO_NODE) {
+        skip(executor, successor->node, run->status.cause);
+        policy_fail_vm(executor, successor->node, run->status.cause);
+    } else if (run->blockers == 0) {
+        unblocked(executor, successor->node);
+    }
+}
+
+void policy_propagate(struct executor *executor)
+{
+    for (size_t i = 0; i < executor->ended_count; i++) {
+        uint32_t node = executor->ended[i];
+        const struct node_run *run = &executor->nodes[node];
+        bool done = counts_as_done(run);
+        int32_t cause = run->status.state == NODE_SKIPPED ? run->status.cause : (int32_t)node;
+        if (!done && run->status.state == NODE_FAILED) {
+            policy_fail_vm(executor, node, (int32_t)node);
+        }
+        for (uint32_t s = executor->successor_start[node]; s < executor->successor_start[node + 1];
+             s++) {
+            tell(executor, &executor->successors[s], done, cause);
+        }
+    }
+    executor->ended_count = 0;
+}
+
+bool policy_run_failed(const struct executor *executor)
+{
+    const struct graph *graph = executor->graph;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct node_run *run = &executor->nodes[i];
+        int32_t vm = graph->nodes[i].vm;
+        bool critical = vm == NO_VM || graph->vms[vm].critical;
+        if (run->status.state == NODE_FAILED && !run->forgiven && critical) {
+            return true;
+        }
+        if (run->status.state == NODE_SKIPPED && vm != NO_VM && critical) {
+            return true;
+        }
+    }
+    return false;
+}

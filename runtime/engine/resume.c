@@ -1,0 +1,344 @@
+/* Resume: the state of a run from its journal. Done nodes keep what they yielded; an intent without a
+ * result leaves its node in doubt, to be looked up; what failed or was skipped is taken up again. */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/engine/executor_state.h"
+#include "runtime/engine/journal.h"
+
+struct replay {
+    struct executor *executor;
+    int64_t number;
+    bool damaged;
+};
+
+static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, key);
+    return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : fallback;
+}
+
+static const char *text_of(const cJSON *record, const char *key)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
+}
+
+static void replay_intent(struct executor *executor, struct node_run *run, const cJSON *record)
+{
+    run->status.generation = (int)number_of(record, "g", 0);
+    run->status.choice = (int)number_of(record, "c", 0);
+    run->status.attempts = (int)number_of(record, "a", 0);
+    if (run->status.started_ms < 0) {
+        run->status.started_ms = number_of(record, "t", 0);
+    }
+    run->sent_utc_ms = number_of(record, "at", -1);
+    run->slot = (int32_t)number_of(record, "s", run->slot);
+    const char *digest = text_of(record, "d");
+    run->digest = digest ? strtoull(digest, NULL, 16) : 0;
+    run->status.state = NODE_RUNNING;
+    run->attempted = true;
+    run->in_doubt = true;
+    (void)executor;
+}
+
+static void replay_outputs(struct executor *executor, struct node_run *run, const cJSON *outputs)
+{
+    int count = cJSON_GetArraySize(outputs);
+    run->outputs = ARENA_ARRAY(executor->arena, struct call_output, (size_t)count);
+    run->output_count = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, outputs) {
+        if (cJSON_IsString(item) && run->output_count < (uint32_t)count) {
+            run->outputs[run->output_count++] = (struct call_output){
+                .name = arena_strdup(executor->arena, item->string),
+                .value = arena_strdup(executor->arena, item->valuestring),
+            };
+        }
+    }
+}
+
+static void replay_done(struct executor *executor, uint32_t node, const cJSON *record)
+{
+    struct node_run *run = &executor->nodes[node];
+    run->status.state = NODE_DONE;
+    run->status.ended_ms = number_of(record, "t", 0);
+    if (run->status.started_ms < 0) {
+        run->status.started_ms = run->status.ended_ms;
+    }
+    run->in_doubt = false;
+    run->attempted = true;
+    replay_outputs(executor, run, cJSON_GetObjectItemCaseSensitive(record, "o"));
+    if (executor->graph->nodes[node].release != NO_POOL && run->holder != NO_NODE) {
+        executor->nodes[run->holder].slot = -1;
+    }
+}
+
+static void replay_failed(struct node_run *run, const cJSON *record)
+{
+    run->status.state = NODE_FAILED;
+    run->status.ended_ms = number_of(record, "t", 0);
+    run->in_doubt = number_of(record, "doubt", 0) != 0;
+    run->forgiven = number_of(record, "cont", 0) != 0;
+    run->exhausted = number_of(record, "exhausted", 0) != 0;
+}
+
+static void replay_retry(struct node_run *run, const cJSON *record)
+{
+    const char *outcome = text_of(record, "o");
+    run->in_doubt = outcome && !strcmp(outcome, outcome_name(OUTCOME_UNKNOWN));
+    run->status.attempts++;
+}
+
+static void replay_again(struct node_run *run, const cJSON *record)
+{
+    run->status.generation = (int)number_of(record, "g", run->status.generation);
+    run->status.choice = (int)number_of(record, "c", 0);
+    run->status.state = NODE_BLOCKED;
+    run->in_doubt = false;
+    run->digest = 0;
+}
+
+static void replay_redo(struct node_run *run, const cJSON *record)
+{
+    replay_again(run, record);
+    run->status.started_ms = run->status.ended_ms = -1;
+    run->status.attempts = 0;
+    run->output_count = 0;
+    run->attempted = false;
+    run->slot = -1;
+}
+
+static void replay_node(struct executor *executor, uint32_t node, const char *kind,
+                        const cJSON *record)
+{
+    struct node_run *run = &executor->nodes[node];
+    if (!strcmp(kind, "intent")) {
+        replay_intent(executor, run, record);
+    } else if (!strcmp(kind, "wait")) {
+        run->status.state = NODE_RUNNING;
+        run->status.started_ms = number_of(record, "t", 0);
+        run->attempted = true;
+    } else if (!strcmp(kind, "done")) {
+        replay_done(executor, node, record);
+    } else if (!strcmp(kind, "fail")) {
+        replay_failed(run, record);
+    } else if (!strcmp(kind, "skip")) {
+        run->status.state = NODE_SKIPPED;
+    } else if (!strcmp(kind, "retry")) {
+        replay_retry(run, record);
+    } else if (!strcmp(kind, "next")) {
+        replay_again(run, record);
+    } else if (!strcmp(kind, "redo")) {
+        replay_redo(run, record);
+    }
+}
+
+static void replay_counters(struct executor *executor, const cJSON *record)
+{
+    executor->counters.requests = number_of(record, "q", 0);
+    executor->counters.throttled = number_of(record, "th", 0);
+    executor->counters.retries = number_of(record, "re", 0);
+    executor->counters.lookups = number_of(record, "lo", 0);
+}
+
+static bool replay_record(void *context, int64_t number, const char *text)
+{
+    struct replay *replay = context;
+    struct executor *executor = replay->executor;
+    cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
+    const char *kind = text_of(record, "r");
+    int64_t node = number_of(record, "n", -1);
+    int64_t alive = number_of(record, "t", 0);
+    replay->number = number;
+    if (!kind || node >= (int64_t)executor->graph->node_count) {
+        replay->damaged = true;
+    } else if (node >= 0) {
+        replay_node(executor, (uint32_t)node, kind, record);
+    } else if (!strcmp(kind, "tick")) {
+        replay_counters(executor, record);
+    } else if (!strcmp(kind, "start") || !strcmp(kind, "resume")) {
+        executor->resumed = true;
+    }
+    if (alive > executor->base_ms) {
+        executor->base_ms = alive;
+    }
+    cJSON_Delete(record);
+    return !replay->damaged;
+}
+
+/* --- taking up again --- */
+
+static bool is_wait(const struct executor *executor, uint32_t node)
+{
+    return action_info(executor->graph->nodes[node].action)->effect == EFFECT_WAIT;
+}
+
+/* What was under way keeps its start, because its deadline counts alive time over all sessions; what
+ * had ended gets its whole time again. */
+static void take_up(struct executor *executor, uint32_t node)
+{
+    struct node_run *run = &executor->nodes[node];
+    bool ended = run->status.state == NODE_FAILED || run->status.state == NODE_SKIPPED;
+    if (ended) {
+        run->status.started_ms = run->status.ended_ms = -1;
+        run->status.attempts = 0;
+        run->attempted = run->attempted && !is_wait(executor, node);
+    }
+    if (run->exhausted) {
+        run->exhausted = false;
+        run->status.choice = 0;
+        run->status.generation++;
+        run->digest = 0;
+        record_next(executor, node, "next");
+    }
+    run->status.state = NODE_BLOCKED;
+    run->status.cause = NO_NODE;
+}
+
+static bool stays(const struct node_run *run)
+{
+    return run->status.state == NODE_DONE || (run->status.state == NODE_FAILED && run->forgiven);
+}
+
+static void redo(struct executor *executor, uint32_t node)
+{
+    struct node_run *run = &executor->nodes[node];
+    run->status.generation++;
+    run->status.choice = 0;
+    run->status.state = NODE_BLOCKED;
+    run->status.started_ms = run->status.ended_ms = -1;
+    run->status.attempts = 0;
+    run->digest = 0;
+    run->output_count = 0;
+    run->attempted = run->in_doubt = false;
+    run->slot = -1;
+    record_next(executor, node, "redo");
+}
+
+static bool all_before_stay(const struct executor *executor, const struct graph_node *node)
+{
+    for (uint32_t e = 0; e < node->after_count; e++) {
+        if (!stays(&executor->nodes[node->after[e].node])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A guard has done its work because something between it and what it guards failed: a volume was
+ * detached, a slot given back. What it guards has to be done anew, with all that rests on it. */
+static bool mark_undone(const struct executor *executor, bool *undone)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        const struct node_run *run = &executor->nodes[i];
+        if (run->guarded == NO_NODE || run->status.state != NODE_DONE ||
+            all_before_stay(executor, &executor->graph->nodes[i])) {
+            continue;
+        }
+        uint32_t guarded = (uint32_t)run->guarded;
+        undone[i] = true;
+        undone[guarded] = undone[guarded] || executor->nodes[guarded].status.state == NODE_DONE;
+        any = true;
+    }
+    return any;
+}
+
+static bool rests_on_undone(const struct executor *executor, uint32_t node, const bool *undone)
+{
+    const struct graph_node *graph_node = &executor->graph->nodes[node];
+    for (uint32_t e = 0; e < graph_node->after_count; e++) {
+        uint32_t before = graph_node->after[e].node;
+        if (undone[before] && executor->graph->nodes[before].vm == graph_node->vm) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void redo_undone(struct executor *executor)
+{
+    bool *undone = base_alloc(executor->graph->node_count + 1);
+    if (mark_undone(executor, undone)) {
+        for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+            struct node_run *run = &executor->nodes[i];
+            bool done = run->status.state == NODE_DONE;
+            if (done && (undone[i] || rests_on_undone(executor, i, undone))) {
+                undone[i] = true;
+                redo(executor, i);
+            }
+        }
+    }
+    free(undone);
+}
+
+static void restore_pools(struct executor *executor)
+{
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        int32_t slot = executor->nodes[i].slot;
+        int32_t pool = executor->graph->nodes[i].acquire;
+        if (slot >= 0 && pool != NO_POOL && slot < executor->graph->pools[pool].capacity &&
+            !executor->pools[pool].taken[slot]) {
+            executor->pools[pool].taken[slot] = true;
+            executor->pools[pool].free--;
+        } else {
+            executor->nodes[i].slot = -1;
+        }
+    }
+}
+
+static void count_done(struct executor *executor)
+{
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        const struct node_run *run = &executor->nodes[i];
+        if (stays(run)) {
+            executor->unfinished--;
+            executor->counters.done += run->status.state == NODE_DONE;
+            executor->counters.failed += run->status.state == NODE_FAILED;
+            executor->recovered += run->status.state == NODE_DONE &&
+                                   executor->graph->nodes[i].action == ACTION_RECOVERED;
+        }
+    }
+}
+
+bool resume_replay(struct executor *executor, struct error *error)
+{
+    struct replay replay = {.executor = executor};
+    if (!journal_replay(executor->options.journal, replay_record, &replay, error)) {
+        return false;
+    }
+    if (replay.damaged) {
+        return error_set(error, "reading the journal: group %lld does not fit its graph",
+                         (long long)replay.number);
+    }
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        if (!stays(&executor->nodes[i])) {
+            take_up(executor, i);
+        }
+    }
+    redo_undone(executor);
+    restore_pools(executor);
+    count_done(executor);
+    return true;
+}
+
+void resume_count_blockers(struct executor *executor)
+{
+    const struct graph *graph = executor->graph;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        if (stays(&executor->nodes[i])) {
+            continue;
+        }
+        uint32_t end = executor->successor_start[i + 1];
+        for (uint32_t s = executor->successor_start[i]; s < end; s++) {
+            executor->nodes[executor->successors[s].node].blockers++;
+        }
+    }
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        if (executor->nodes[i].blockers == 0 && !stays(&executor->nodes[i])) {
+            ready_push(executor, i);
+        }
+    }
+}
