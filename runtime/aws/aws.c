@@ -1,0 +1,61 @@
+#include "runtime/aws/aws.h"
+
+#include <stdlib.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/aws/internal.h"
+#include "runtime/aws/operation.h"
+
+struct aws *aws_create(const struct aws_options *options, struct error *error)
+{
+    struct client_options client_options = {.world = options->world,
+                                            .gate = options->gate,
+                                            .region = options->region,
+                                            .profile = options->profile,
+                                            .role_arn = options->role_arn};
+    struct client *client = client_create(&client_options, error);
+    if (!client) {
+        return NULL;
+    }
+    struct aws *aws = base_alloc(sizeof *aws);
+    aws->client = client;
+    aws->account = options->account ? base_strdup(options->account) : NULL;
+    aws->provider = provider_of(aws);
+    return aws;
+}
+
+void aws_destroy(struct aws *aws)
+{
+    if (!aws) {
+        return;
+    }
+    while (aws->operations) {
+        operation_destroy(aws->operations);
+    }
+    client_destroy(aws->client);
+    free(aws->account);
+    free(aws);
+}
+
+struct provider *aws_provider(struct aws *aws)
+{
+    return &aws->provider;
+}
+
+bool aws_endpoint_overridden(struct aws *aws)
+{
+    for (int service = 0; service < AWS_SERVICE_COUNT; service++) {
+        struct aws_endpoint endpoint;
+        if (aws_endpoint(client_settings(aws->client), (enum aws_service)service,
+                         client_region(aws->client), &endpoint, NULL) &&
+            endpoint.overridden) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int64_t aws_request_count(const struct aws *aws)
+{
+    return client_requests(aws->client);
+}

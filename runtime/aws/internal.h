@@ -1,0 +1,20 @@
+/* What the files of runtime/aws share of a struct aws. */
+#ifndef DRC_AWS_INTERNAL_H
+#define DRC_AWS_INTERNAL_H
+
+#include "runtime/aws/aws.h"
+#include "runtime/aws/client.h"
+
+struct operation;
+
+struct aws {
+    struct provider provider;
+    struct client *client;
+    char *account; /* NULL: any */
+    struct operation *operations;
+};
+
+/* The operations of the provider (provider.c); aws->provider is its first member. */
+struct provider provider_of(struct aws *aws);
+
+#endif

@@ -1,0 +1,69 @@
+/* The provider: hands calls to their actions. */
+#include <string.h>
+
+#include "runtime/aws/internal.h"
+#include "runtime/aws/operation.h"
+
+static struct aws *aws_of(struct provider *provider)
+{
+    return (struct aws *)provider;
+}
+
+/* An operation that an action does not have: a broken graph. */
+static void refuse(void *context)
+{
+    struct operation *op = context;
+    op->task = NULL;
+    for (size_t i = 0; i < op->n; i++) {
+        operation_tell(op, i, OUTCOME_FATAL, "the graph is not of this version of drc: compile it again",
+                       "%s cannot do this", action_info(op->calls[i]->node->action)->name);
+    }
+    operation_destroy(op);
+}
+
+static void begin(struct provider *provider, struct call **calls, size_t n, call_done done,
+                  void *context, void (*const *what)(struct operation *op))
+{
+    struct aws *aws = aws_of(provider);
+    struct operation *op = operation_create(aws->client, &aws->operations, calls, n, done, context);
+    if (*what) {
+        (*what)(op);
+    } else {
+        op->task = world_timer(client_world(aws->client), 0, refuse, op);
+    }
+}
+
+static void start(struct provider *provider, struct call **calls, size_t n, call_done done,
+                  void *context)
+{
+    begin(provider, calls, n, done, context, &aws_action(calls[0]->node->action)->start);
+}
+
+static void lookup(struct provider *provider, struct call *call, call_done done, void *context)
+{
+    begin(provider, &call, 1, done, context, &aws_action(call->node->action)->lookup);
+}
+
+/* SSM has no question about many commands at once that tells their output: one each, all at the
+ * same time. */
+static void poll(struct provider *provider, struct call **calls, size_t n, call_done done,
+                 void *context)
+{
+    const struct aws_action *action = aws_action(calls[0]->node->action);
+    size_t step = action == &wait_injected_action ? 1 : n;
+    for (size_t i = 0; i < n; i += step) {
+        begin(provider, calls + i, step, done, context, &action->poll);
+    }
+}
+
+static void destroy(struct provider *provider)
+{
+    (void)provider; /* goes with its aws */
+}
+
+struct provider provider_of(struct aws *aws)
+{
+    (void)aws;
+    return (struct provider){
+        .name = "aws", .start = start, .lookup = lookup, .poll = poll, .destroy = destroy};
+}
