@@ -131,25 +131,9 @@ bool bind_is(const struct tree *tree, const char *word)
     return tree && tree->text && strcmp(tree->text, word) == 0;
 }
 
-static bool is_secret_reference(const char *text)
-{
-    return strncmp(text, "env:", 4) == 0 || strncmp(text, "file:", 5) == 0 ||
-           strncmp(text, "command:", 8) == 0;
-}
-
-/* What was written is not repeated in the message: it may be the secret itself. */
 struct secret bind_secret(struct binder *binder, const struct tree *tree)
 {
     struct text text = bind_text(binder, tree);
-    if (text.value && !is_secret_reference(text.value)) {
-        struct diagnostic *found = diagnose(binder->diagnostics, DIAG_LITERAL_SECRET, text.at,
-                                            "a secret stands in the plan itself");
-        diagnostic_label(binder->diagnostics, found, "say where to find it instead");
-        diagnostic_help(binder->diagnostics, found,
-                        "env:NAME, file:PATH (mode 0600) or command:PATH; and change this secret, "
-                        "because the history of the plan keeps it");
-        return (struct secret){0};
-    }
     return (struct secret){text.value, text.at};
 }
 

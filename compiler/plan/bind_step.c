@@ -33,7 +33,7 @@ static struct check bind_check(struct binder *binder, const struct tree *tree)
 {
     struct check check = {.kind = CHECK_INSTANCE_STATUS, .at = tree->span};
     const struct tree *tcp = tree_get(tree, "tcp"), *http = tree_get(tree, "http");
-    const struct tree *dns = tree_get(tree, "dns"), *script = tree_get(tree, "script");
+    const struct tree *dns = tree_get(tree, "dns");
     if (tcp) {
         check.kind = CHECK_TCP;
         check.port = (int)bind_int(tcp, 0);
@@ -43,12 +43,6 @@ static struct check bind_check(struct binder *binder, const struct tree *tree)
         check.kind = CHECK_DNS;
         check.dns_name = bind_string(binder, dns, "");
         check.value = reference_parse(binder, tree_get(tree, "value"));
-    } else if (script) {
-        check.kind = CHECK_SCRIPT;
-        check.path = bind_string(binder, script, "");
-        check.on_instance = !bind_is(tree_get(tree, "run_on"), "runner");
-        check.at = script->span;
-        bind_file(binder, check.path);
     }
     check.timeout = bind_positive_duration(binder, tree_get(tree, "timeout"), STEP_TIMEOUT_MS);
     check.interval = bind_positive_duration(binder, tree_get(tree, "interval"), CHECK_INTERVAL_MS);
@@ -77,8 +71,6 @@ static const char *check_title(struct binder *binder, const struct check *check)
         return arena_printf(binder->arena, "check http :%d%s", check->port, check->path);
     case CHECK_DNS:
         return arena_printf(binder->arena, "check dns %s", check->dns_name);
-    case CHECK_SCRIPT:
-        return arena_printf(binder->arena, "check %s", base_name(check->path));
     default:
         return "check instance status";
     }
@@ -204,8 +196,10 @@ static struct step bind_step(struct binder *binder, const struct tree *tree)
     step.timeout = bind_positive_duration(binder, tree_get(tree, "timeout"), STEP_TIMEOUT_MS);
     step.retries = (int)bind_int(tree_get(tree, "retries"), 0);
     step.continue_on_failure = bind_is(tree_get(tree, "on_failure"), "continue");
-    if (step.kind == STEP_CHECK && step.timeout.given) {
+    if (step.kind == STEP_CHECK) { /* There they stand beside `check`, not in it. */
         step.check.timeout = step.timeout;
+        step.check.interval =
+            bind_positive_duration(binder, tree_get(tree, "interval"), CHECK_INTERVAL_MS);
     }
     return step;
 }

@@ -99,6 +99,13 @@ static void check_unknown_type(const struct plan *plan, struct text type,
 static void check_type(const struct plan *plan, struct map *unknown, const struct plan_vm *vm,
                        struct text type, struct diagnostics *diagnostics)
 {
+    if (strcmp(type.value, "auto") == 0) {
+        struct diagnostic *found = diagnose(diagnostics, DIAG_UNKNOWN_INSTANCE_TYPE, type.at,
+                                            "auto cannot be one of several types");
+        diagnostic_help(diagnostics, found,
+                        "name the types, or write instance_type: auto and list instance_families");
+        return;
+    }
     const struct fact_instance_type *known = catalogue_type(type.value);
     if (!known) {
         if (map_put(unknown, type.value, (void *)vm)) {
@@ -170,33 +177,19 @@ static void check_arns(const struct plan *plan, struct diagnostics *diagnostics)
     }
 }
 
-/* ---- Tags ---- */
-
-enum { TAG_KEY_MAX = 128, TAG_VALUE_MAX = 256, TAGS_MAX = 35 };
-
 /* EC2 takes 50 tags; drc's own need some of them. */
+enum { TAGS_MAX = 35 };
+
 static void check_tags(const struct plan_vm *vm, struct diagnostics *diagnostics)
 {
-    for (size_t i = 0; i < vm->tag_count; i++) {
-        const struct tag *tag = &vm->tags[i];
-        struct diagnostic *found = NULL;
-        if (strncmp(tag->key, "drc:", 4) == 0 || strncmp(tag->key, "aws:", 4) == 0) {
-            found = diagnose(diagnostics, DIAG_INVALID_TAG, tag->at, "the tag %s is not yours",
-                             tag->key);
-            diagnostic_help(diagnostics, found,
-                            "drc: and aws: are kept for what drc and AWS write themselves");
-        } else if (strlen(tag->key) > TAG_KEY_MAX || strlen(tag->value) > TAG_VALUE_MAX) {
-            found = diagnose(diagnostics, DIAG_INVALID_TAG, tag->at, "this tag is too long");
-            diagnostic_help(diagnostics, found, "keys have up to %d characters, values up to %d",
-                            TAG_KEY_MAX, TAG_VALUE_MAX);
-        }
+    if (vm->tag_count <= TAGS_MAX) {
+        return;
     }
-    if (vm->tag_count > TAGS_MAX) {
-        struct diagnostic *found = diagnose(diagnostics, DIAG_INVALID_TAG, vm->tags[TAGS_MAX].at,
-                                            "%s has %zu tags, and there is room for %d", vm->name,
-                                            vm->tag_count, TAGS_MAX);
-        diagnostic_help(diagnostics, found, "EC2 takes 50, and some are drc's own");
-    }
+    struct diagnostic *found =
+        diagnose(diagnostics, DIAG_TOO_MANY_TAGS, vm->tags[TAGS_MAX].at,
+                 "%s has %zu tags, and there is room for %d", vm->name, vm->tag_count, TAGS_MAX);
+    diagnostic_label(diagnostics, found, "the first one too many");
+    diagnostic_help(diagnostics, found, "EC2 takes 50, and drc's own need some of them");
 }
 
 void check_boot(const struct plan *plan, struct diagnostics *diagnostics)

@@ -66,20 +66,15 @@ static bool ends_with(const char *text, const char *end)
 /* The record without the zone behind it, where somebody wrote both; NULL where not. */
 static const char *without_zone(const struct plan *plan, const struct step *step)
 {
-    size_t length = strlen(step->record);
-    if (length && step->record[length - 1] == '.') {
-        length--;
-    }
-    const char *record = arena_strndup(plan->arena, step->record, length);
-    const char *zone = step->zone->name;
+    const char *record = step->record, *zone = step->zone->name;
+    size_t length = strlen(record), tail = strlen(zone);
     if (strcasecmp(record, zone) == 0) {
         return "@";
     }
-    if (length > strlen(zone) + 1 && ends_with(record, zone) &&
-        record[length - strlen(zone) - 1] == '.') {
-        return arena_strndup(plan->arena, record, length - strlen(zone) - 1);
+    if (length > tail + 1 && ends_with(record, zone) && record[length - tail - 1] == '.') {
+        return arena_strndup(plan->arena, record, length - tail - 1);
     }
-    return step->record[length] == '.' ? record : NULL;
+    return NULL;
 }
 
 static void check_name(const struct plan *plan, const struct step *step,
@@ -112,7 +107,7 @@ static bool takes_address(const char *type)
     return strcmp(type, "A") == 0 || strcmp(type, "AAAA") == 0;
 }
 
-/* What an expression yields: an IPv4 address if it is a reference to one. */
+/* Whether it is a reference to an address, all of which are IPv4. */
 static bool yields_ipv4(const struct template *value)
 {
     return value->part_count == 1 && value->parts[0].kind == REFERENCE_VM &&

@@ -57,22 +57,7 @@ static void visit_step(const struct plan *plan, const struct plan_vm *vm, const 
     (void)vm;
     if (step->kind == STEP_SCRIPT) {
         check_script(plan, context, step->script.value, step->script.at);
-    } else if (step->kind == STEP_CHECK && step->check.kind == CHECK_SCRIPT) {
-        check_script(plan, context, step->check.path, step->check.at);
     }
-}
-
-static void check_scripts(const struct plan *plan, struct seen *seen)
-{
-    for (size_t i = 0; i < plan->vm_count; i++) {
-        const struct plan_vm *vm = &plan->vms[i];
-        for (size_t j = 0; j < vm->ready_count; j++) {
-            if (vm->ready[j].kind == CHECK_SCRIPT) {
-                check_script(plan, seen, vm->ready[j].path, vm->ready[j].at);
-            }
-        }
-    }
-    plan_each_step(plan, visit_step, seen);
 }
 
 /* A file that only its owner may read. Not there: it may be where the plan is run. */
@@ -148,7 +133,7 @@ static void check_artefact(const struct plan *plan, struct seen *seen, struct te
 void check_files(const struct plan *plan, struct diagnostics *diagnostics)
 {
     struct seen seen = {.diagnostics = diagnostics, .paths.arena = plan->arena};
-    check_scripts(plan, &seen);
+    plan_each_step(plan, visit_step, &seen);
     check_secrets(plan, &seen);
     check_certificate(plan, &seen);
     check_artefact(plan, &seen, plan->failback.proxy_ova, "", "failback");

@@ -175,15 +175,7 @@ static bool never_runs(const struct plan *plan, const struct step *step)
 static bool needs_vm(const struct check *check)
 {
     return check->kind == CHECK_INSTANCE_STATUS || check->kind == CHECK_TCP ||
-           check->kind == CHECK_HTTP || (check->kind == CHECK_SCRIPT && check->on_instance);
-}
-
-static bool is_on_instance(const struct step *step)
-{
-    return step->kind == STEP_SCRIPT
-               ? step->on_instance
-               : step->kind == STEP_CHECK && step->check.kind == CHECK_SCRIPT &&
-                     step->check.on_instance;
+           check->kind == CHECK_HTTP;
 }
 
 static bool is_before(const struct plan *plan, const struct step *step)
@@ -202,7 +194,7 @@ static void visit_step(const struct plan *plan, const struct plan_vm *vm, const 
                         "during lists when: failover, test (needs networks.test) or failback "
                         "(needs sites.primary.failback)");
     }
-    if (vm && is_on_instance(step)) {
+    if (vm && step->kind == STEP_SCRIPT && step->on_instance) {
         check_on_instance(plan, vm, step->during, step->at, diagnostics);
     }
     if (step->kind == STEP_CHECK) {
@@ -216,24 +208,12 @@ static void visit_step(const struct plan *plan, const struct plan_vm *vm, const 
     check_values(plan, step, is_before(plan, step), diagnostics);
 }
 
-static void check_ready(const struct plan *plan, const struct plan_vm *vm,
-                        struct diagnostics *diagnostics)
-{
-    unsigned all = 1U << WORKFLOW_FAILOVER | 1U << WORKFLOW_TEST | 1U << WORKFLOW_FAILBACK;
-    for (size_t i = 0; i < vm->ready_count; i++) {
-        const struct check *check = &vm->ready[i];
-        check_pattern(check, diagnostics);
-        if (check->kind == CHECK_SCRIPT && check->on_instance) {
-            check_on_instance(plan, vm, all, check->at, diagnostics);
-        }
-        check_template(plan, all, false, &check->value, diagnostics);
-    }
-}
-
 void check_steps(const struct plan *plan, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < plan->vm_count; i++) {
-        check_ready(plan, &plan->vms[i], diagnostics);
+        for (size_t j = 0; j < plan->vms[i].ready_count; j++) {
+            check_pattern(&plan->vms[i].ready[j], diagnostics);
+        }
     }
     plan_each_step(plan, visit_step, diagnostics);
 }

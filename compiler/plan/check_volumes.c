@@ -26,8 +26,6 @@ enum {
     GP3_THROUGHPUT_MIN = 125, /* MiB/s, also what there is without asking */
     GP3_THROUGHPUT_MAX = 1000,
     GP3_IOPS_PER_THROUGHPUT = 4,
-    INITIALIZATION_RATE_MIN = 100,
-    INITIALIZATION_RATE_MAX = 300,
 };
 
 static const struct volume_type *type_by_name(const char *name)
@@ -99,20 +97,6 @@ static void check_throughput(const struct plan *plan, const struct volume_settin
     }
 }
 
-static void check_rate(const struct plan *plan, const struct volume_settings *volume,
-                       struct diagnostics *diagnostics)
-{
-    int64_t rate = volume->initialization_rate;
-    if (rate && (rate < INITIALIZATION_RATE_MIN || rate > INITIALIZATION_RATE_MAX)) {
-        struct diagnostic *found = invalid(
-            diagnostics, volume->at,
-            arena_printf(plan->arena, "an initialization_rate of %" PRId64 " MiB/s cannot be had",
-                         rate));
-        diagnostic_help(diagnostics, found, "%d to %d can be had", INITIALIZATION_RATE_MIN,
-                        INITIALIZATION_RATE_MAX);
-    }
-}
-
 static void report_not_bootable(const struct plan *plan, const char *type, struct span at,
                                 struct diagnostics *diagnostics)
 {
@@ -135,7 +119,6 @@ static void check_volume(const struct plan *plan, const struct volume_settings *
     }
     check_iops(plan, volume, type, diagnostics);
     check_throughput(plan, volume, type, diagnostics);
-    check_rate(plan, volume, diagnostics);
 }
 
 /* What the default means for boot disks that say nothing themselves. */
