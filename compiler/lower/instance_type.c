@@ -1,0 +1,147 @@
+#include "compiler/lower/instance_type.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+
+const struct fact_instance_type *known_type(const struct facts *facts, const char *name)
+{
+    if (facts && map_count(&facts->instance_types) > 0) {
+        return map_get(&facts->instance_types, name);
+    }
+    return catalogue_type(name);
+}
+
+bool type_is_offered(const struct fact_instance_type *type, const char *zone)
+{
+    if (type->zone_count == 0 || !zone) {
+        return true;
+    }
+    for (size_t i = 0; i < type->zone_count; i++) {
+        if (strcmp(type->zones[i], zone) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool boots(const struct fact_instance_type *type, const char *firmware)
+{
+    return !firmware || (strcmp(firmware, "uefi") == 0 ? type->uefi : type->bios);
+}
+
+/* How many volumes go with that many cards. */
+static size_t volume_room(const struct fact_instance_type *type, size_t cards)
+{
+    size_t room = (size_t)type->max_volumes, taken = cards > 0 ? cards - 1 : 0;
+    if (!type->shared_attachments) {
+        return room;
+    }
+    return room > taken ? room - taken : 0;
+}
+
+static bool has_arch(const struct fact_instance_type *type, const char *arch)
+{
+    return !arch || !type->arch || strcmp(type->arch, arch) == 0;
+}
+
+static bool fits(const struct fact_instance_type *type, const struct type_needs *needs)
+{
+    return has_arch(type, needs->arch) && boots(type, needs->firmware) &&
+           (size_t)type->max_cards >= needs->cards &&
+           volume_room(type, needs->cards) >= needs->volumes;
+}
+
+const char *type_misfit(struct arena *arena, const struct fact_instance_type *type,
+                        const struct type_needs *needs)
+{
+    if (!has_arch(type, needs->arch)) {
+        return arena_printf(arena, "is %s, and the VM is %s", type->arch, needs->arch);
+    }
+    if (!boots(type, needs->firmware)) {
+        return arena_printf(arena, "does not boot by %s, as the VM does",
+                            strcmp(needs->firmware, "uefi") == 0 ? "UEFI" : "BIOS");
+    }
+    if ((size_t)type->max_cards < needs->cards) {
+        return arena_printf(arena, "takes %d network cards, and the VM has %zu", type->max_cards,
+                            needs->cards);
+    }
+    if (volume_room(type, needs->cards) < needs->volumes) {
+        return arena_printf(arena, "takes %zu volumes beside %zu network card%s, and the VM has %zu",
+                            volume_room(type, needs->cards), needs->cards,
+                            needs->cards == 1 ? "" : "s", needs->volumes);
+    }
+    return NULL;
+}
+
+/* The place of the type's family in the list; the list's length when it is not in it. */
+static size_t family_rank(const char *name, const struct texts *families)
+{
+    size_t length = strcspn(name, "."), i = 0;
+    while (i < families->count && (strncmp(families->items[i].value, name, length) != 0 ||
+                                   families->items[i].value[length] != '\0')) {
+        i++;
+    }
+    return i;
+}
+
+static bool is_metal(const char *name)
+{
+    const char *size = strchr(name, '.');
+    return size && strncmp(size + 1, "metal", 5) == 0;
+}
+
+struct choice {
+    const struct texts *families;
+    const struct type_needs *needs;
+    const struct fact_instance_type *best;
+    size_t rank; /* of best's family */
+};
+
+/* By CPUs and memory alone: whether the type could take the place of the best one. */
+static bool could_be_better(const struct choice *choice, const struct fact_instance_type *type)
+{
+    const struct fact_instance_type *best = choice->best;
+    if (type->vcpus < choice->needs->cpus || type->memory_mib < choice->needs->memory_mib) {
+        return false;
+    }
+    if (!best || type->vcpus != best->vcpus) {
+        return !best || type->vcpus < best->vcpus;
+    }
+    return type->memory_mib <= best->memory_mib;
+}
+
+static void consider(struct choice *choice, const struct fact_instance_type *type)
+{
+    if (!could_be_better(choice, type)) {
+        return;
+    }
+    const struct fact_instance_type *best = choice->best;
+    size_t rank = family_rank(type->name, choice->families);
+    bool tie = best && type->vcpus == best->vcpus && type->memory_mib == best->memory_mib;
+    if (rank == choice->families->count || (tie && rank >= choice->rank) || is_metal(type->name) ||
+        !fits(type, choice->needs) || !type_is_offered(type, choice->needs->zone)) {
+        return;
+    }
+    choice->best = type;
+    choice->rank = rank;
+}
+
+const struct fact_instance_type *choose_type(const struct facts *facts,
+                                             const struct texts *families,
+                                             const struct type_needs *needs)
+{
+    struct choice choice = {.families = families, .needs = needs};
+    if (facts && map_count(&facts->instance_types) > 0) {
+        for (struct map_entry *entry = map_first(&facts->instance_types); entry;
+             entry = map_next(entry)) {
+            consider(&choice, entry->value);
+        }
+        return choice.best;
+    }
+    for (size_t i = 0; i < catalogue_count(); i++) {
+        consider(&choice, catalogue_at(i));
+    }
+    return choice.best;
+}

@@ -1,0 +1,217 @@
+#include "compiler/lower/lower.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "compiler/compile.h"
+#include "compiler/lower/lowering.h"
+
+const char *lowering_join(struct lowering *l, const char *a, const char *b)
+{
+    size_t a_length = strlen(a), b_length = strlen(b);
+    char *text = arena_alloc(l->arena, a_length + b_length + 2);
+    memcpy(text, a, a_length);
+    text[a_length] = '/';
+    memcpy(text + a_length + 1, b, b_length + 1);
+    return text;
+}
+
+const char *lowering_number(struct lowering *l, const char *a, const char *b, size_t n)
+{
+    char digits[24], *end = digits + sizeof digits, *at = end;
+    do {
+        *--at = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    size_t a_length = strlen(a), b_length = strlen(b), digit_count = (size_t)(end - at);
+    char *text = arena_alloc(l->arena, a_length + b_length + digit_count + 2);
+    memcpy(text, a, a_length);
+    text[a_length] = '/';
+    memcpy(text + a_length + 1, b, b_length);
+    memcpy(text + a_length + 1 + b_length, at, digit_count);
+    text[a_length + 1 + b_length + digit_count] = '\0';
+    return text;
+}
+
+void lowering_assume(struct lowering *l, const char *format, ...)
+{
+    struct graph *graph = l->graph;
+    struct buffer text = {0};
+    va_list args;
+    va_start(args, format);
+    buffer_vprintf(&text, format, args);
+    va_end(args);
+    graph->assumptions = arena_grow(l->arena, graph->assumptions, graph->assumption_count,
+                                    &l->assumption_capacity, sizeof *graph->assumptions);
+    graph->assumptions[graph->assumption_count++] = arena_strdup(l->arena, buffer_text(&text));
+    buffer_free(&text);
+}
+
+/* Which of the plan's timeouts counts for an action; TIMEOUT_COUNT: none. */
+static enum timeout_kind timeout_of(enum action action)
+{
+    switch (action) {
+    case ACTION_RUN_INSTANCE:
+    case ACTION_START_INSTANCE:
+    case ACTION_WAIT_RUNNING:
+        return TIMEOUT_START;
+    case ACTION_STOP_INSTANCE:
+    case ACTION_WAIT_STOPPED:
+        return TIMEOUT_STOP;
+    case ACTION_CREATE_VOLUME:
+    case ACTION_WAIT_VOLUME_AVAILABLE:
+    case ACTION_ATTACH_VOLUME:
+    case ACTION_WAIT_VOLUME_ATTACHED:
+    case ACTION_DETACH_VOLUME:
+    case ACTION_DELETE_VOLUME:
+        return TIMEOUT_VOLUME;
+    case ACTION_REGISTER_IMAGE:
+    case ACTION_WAIT_IMAGE_AVAILABLE:
+        return TIMEOUT_IMAGE;
+    case ACTION_INJECT:
+    case ACTION_WAIT_INJECTED:
+        return TIMEOUT_INJECT;
+    default:
+        return TIMEOUT_COUNT;
+    }
+}
+
+uint32_t lowering_node(struct lowering *l, const struct vm_lowering *v, enum action action,
+                       const char *prefix, struct span at, const char *rule)
+{
+    struct because because = {
+        .file = at.source ? at.source->path : NULL, .line = at.line, .rule = rule};
+    uint32_t node = builder_node(l->builder, action, prefix, v ? v->index : NO_VM, because);
+    enum timeout_kind kind = timeout_of(action);
+    if (v && kind != TIMEOUT_COUNT && v->vm->timeouts[kind].given) {
+        builder_current(l->builder)->timeout_ms = v->vm->timeouts[kind].ms;
+    }
+    return node;
+}
+
+void lowering_after_before(struct lowering *l)
+{
+    if (l->before != NO_NODE) {
+        builder_after(l->builder, (uint32_t)l->before, l->before_when);
+    }
+}
+
+static struct graph *make_graph(struct lowering *l)
+{
+    const struct plan *plan = l->plan;
+    struct graph *graph = ARENA_NEW(l->arena, struct graph);
+    graph->plan_name = plan->name;
+    graph->plan_digest = plan->digest;
+    graph->inventory_digest = "";
+    if (l->facts) {
+        char *digest = arena_alloc(l->arena, 65);
+        facts_inventory_digest(l->facts, digest);
+        graph->inventory_digest = digest;
+    }
+    graph->tool = drc_version();
+    graph->workflow = l->workflow;
+    graph->region = plan->aws.region.value;
+    graph->account = plan->aws.account.value;
+    graph->vms = ARENA_ARRAY(l->arena, struct graph_vm, plan->vm_count);
+    graph->vm_count = plan->vm_count;
+    for (size_t i = 0; i < plan->vm_count; i++) {
+        graph->vms[i] =
+            (struct graph_vm){.name = plan->vms[i].name, .critical = plan->vms[i].critical};
+    }
+    return graph;
+}
+
+/* Facts gathered elsewhere would make a graph for another place. */
+static bool check_site(struct lowering *l)
+{
+    const struct plan *plan = l->plan;
+    struct text account = plan->aws.account, region = plan->aws.region;
+    bool ok = true;
+    if (l->facts && l->facts->account && account.value &&
+        strcmp(l->facts->account, account.value) != 0) {
+        diagnose(l->diagnostics, DIAG_FACTS_OF_OTHER_SITE, account.at,
+                 "the facts are of account %s, and the plan recovers into %s", l->facts->account,
+                 account.value);
+        ok = false;
+    }
+    if (l->facts && l->facts->region && region.value &&
+        strcmp(l->facts->region, region.value) != 0) {
+        diagnose(l->diagnostics, DIAG_FACTS_OF_OTHER_SITE, region.at,
+                 "the facts are of region %s, and the plan recovers into %s", l->facts->region,
+                 region.value);
+        ok = false;
+    }
+    return ok;
+}
+
+/* A guess at the number of nodes, rather too high. */
+static size_t guess_nodes(const struct lowering *l)
+{
+    size_t count = l->plan->before_count + l->plan->after_count;
+    for (size_t i = 0; i < l->plan->vm_count; i++) {
+        const struct plan_vm *vm = l->vms[i].vm;
+        count += 20 + 4 * l->vms[i].hardware.disk_count + vm->ready_count + vm->post_boot_count;
+    }
+    return count;
+}
+
+static bool is_built(struct lowering *l)
+{
+    if (l->workflow == WORKFLOW_FAILOVER) {
+        return true;
+    }
+    struct diagnostic *found =
+        diagnose(l->diagnostics, DIAG_WORKFLOW_NOT_BUILT, l->plan->name_at,
+                 "this version of drc cannot compile the workflow %s yet",
+                 workflow_name(l->workflow));
+    diagnostic_help(l->diagnostics, found, "failover can be compiled and carried out");
+    return false;
+}
+
+static void prepare_lowering(struct lowering *l)
+{
+    size_t vm_count = l->plan->vm_count;
+    l->graph = make_graph(l);
+    l->vms = ARENA_ARRAY(l->arena, struct vm_lowering, vm_count);
+    for (size_t i = 0; i < vm_count; i++) {
+        l->vms[i].vm = &l->plan->vms[i];
+        l->vms[i].index = (int32_t)i;
+        l->vms[i].injected = NO_NODE;
+        l->vms[i].delay = NO_NODE;
+    }
+    l->pools = ARENA_ARRAY(l->arena, int32_t, l->plan->aws.conversion_count);
+    for (size_t i = 0; i < l->plan->aws.conversion_count; i++) {
+        l->pools[i] = NO_POOL;
+    }
+}
+
+struct graph *lower(struct arena *arena, const struct plan *plan, enum workflow workflow,
+                    const struct facts *facts, struct diagnostics *diagnostics)
+{
+    struct lowering l = {
+        .arena = arena,
+        .plan = plan,
+        .facts = facts,
+        .diagnostics = diagnostics,
+        .workflow = workflow,
+        .network = workflow == WORKFLOW_TEST ? NETWORK_TEST : NETWORK_PRODUCTION,
+        .before = NO_NODE,
+    };
+    if (!is_built(&l) || !check_site(&l)) {
+        return NULL;
+    }
+    prepare_lowering(&l);
+    bool supported = lowering_check_support(&l);
+    bool known = lowering_know_machines(&l);
+    bool convertible = lowering_check_conversions(&l);
+    if (!supported || !known || !convertible) {
+        return NULL;
+    }
+    l.order = lowering_order(&l);
+    l.builder = builder_create(arena, l.graph, guess_nodes(&l));
+    lower_failover(&l);
+    return builder_finish(l.builder);
+}

@@ -1,0 +1,126 @@
+/* Lowering under way: what the files of lower/ share. Not for others. */
+#ifndef DRC_LOWER_LOWERING_H
+#define DRC_LOWER_LOWERING_H
+
+#include "compiler/front/diagnostic.h"
+#include "compiler/graph/builder.h"
+#include "compiler/graph/facts.h"
+#include "compiler/graph/graph.h"
+#include "compiler/plan/plan.h"
+
+/* What is known of a VM's machine, or assumed. */
+struct hardware {
+    const char *firmware, *os, *arch;
+    int64_t cpus, memory_mib;      /* 0: unknown */
+    const struct fact_disk *disks; /* NULL: sizes are not known */
+    size_t disk_count;
+};
+
+struct disk_lowering {
+    const char *prefix;   /* db/disk-0 */
+    const char *snapshot; /* name of the binding */
+    const char *device;
+    const struct volume_settings *settings; /* NULL: none of its own */
+    uint32_t created, available, attached;  /* nodes */
+};
+
+struct vm_lowering {
+    const struct plan_vm *vm;
+    int32_t index;
+    struct hardware hardware;
+    const char *zone;
+    const char *image;     /* boot: attach: what is launched */
+    const char *image_key; /* the same as the plan says it */
+    struct value tags, types;
+    struct disk_lowering *disks;
+    /* Nodes; which of them there are depends on the boot mode. */
+    uint32_t image_node, instance, stopped, root_freed, prepared, running;
+    int64_t injected; /* NO_NODE: no drivers are injected */
+    int64_t delay;    /* NO_NODE: none */
+    struct value address; /* where checks reach it */
+    uint32_t milestones[STAGE_RECOVERED + 1]; /* by enum dependency_stage */
+};
+
+struct lowering {
+    struct arena *arena;
+    const struct plan *plan;
+    const struct facts *facts; /* NULL: none */
+    struct diagnostics *diagnostics;
+    enum workflow workflow;
+    enum site_network network;
+    struct graph *graph;
+    struct graph_builder *builder;
+    struct vm_lowering *vms; /* in plan order */
+    size_t *order;           /* indexes of vms: what a VM depends on before itself */
+    int32_t *pools;          /* by the plan's conversion instances; NO_POOL: not used yet */
+    int64_t before;          /* the node that everything comes after; NO_NODE */
+    enum edge_when before_when;
+    size_t assumption_capacity;
+};
+
+/* ---- lower.c ---- */
+
+/* "a/b" in the arena. */
+const char *lowering_join(struct lowering *l, const char *a, const char *b);
+/* "a/bN" in the arena. */
+const char *lowering_number(struct lowering *l, const char *a, const char *b, size_t n);
+/* Says what was assumed; the format's text is kept as it is when it has no arguments. */
+void lowering_assume(struct lowering *l, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Adds a node of a VM, with the plan's timeout for its kind. The calls of builder.h go on with it. */
+uint32_t lowering_node(struct lowering *l, const struct vm_lowering *v, enum action action,
+                       const char *prefix, struct span at, const char *rule);
+/* For nodes that nothing else comes before: after the plan's own first steps. */
+void lowering_after_before(struct lowering *l);
+
+/* ---- hardware.c: what is known of the VMs. False when something is missing or wrong. ---- */
+bool lowering_know_machines(struct lowering *l);
+
+/* ---- support.c: whether this version can carry out all that the workflow needs. ---- */
+bool lowering_check_support(struct lowering *l);
+
+/* ---- order.c ---- */
+/* VMs so that each comes after those it depends on; ties by plan order. */
+size_t *lowering_order(struct lowering *l);
+
+/* ---- The parts of a VM's recovery, each adding nodes ---- */
+
+/* volume.c */
+void lower_create_volumes(struct lowering *l, struct vm_lowering *v);
+void lower_attach_volumes(struct lowering *l, struct vm_lowering *v);
+struct value lowering_block_devices(struct lowering *l, const struct vm_lowering *v,
+                                    bool with_snapshots);
+/* How many disks EC2 has device names for: the root, sdf to sdp, xvdba to xvdcz. */
+enum { LOWERING_DISKS_MAX = 1 + 11 + 52 };
+const char *lowering_device_name(struct lowering *l, const char *root_device, size_t disk);
+
+/* conversion.c */
+bool lowering_injects(const struct plan *plan);
+bool lowering_check_conversions(struct lowering *l);
+void lower_inject_drivers(struct lowering *l, struct vm_lowering *v);
+
+/* instance.c */
+void lower_launch_placeholder(struct lowering *l, struct vm_lowering *v);
+void lower_drop_placeholder_root(struct lowering *l, struct vm_lowering *v);
+void lower_register_image(struct lowering *l, struct vm_lowering *v);
+void lower_start(struct lowering *l, struct vm_lowering *v);
+void lower_launch_image(struct lowering *l, struct vm_lowering *v);
+
+/* step.c */
+void lower_before_steps(struct lowering *l);
+void lower_after_steps(struct lowering *l);
+/* The delay before the VM's start, where it has one. */
+void lower_delay(struct lowering *l, struct vm_lowering *v);
+/* The node added last starts the VM: after its delay, or else after what it depends on. */
+void lower_after_dependencies(struct lowering *l, struct vm_lowering *v);
+void lower_running(struct lowering *l, struct vm_lowering *v);
+void lower_ready(struct lowering *l, struct vm_lowering *v);
+void lower_recovered(struct lowering *l, struct vm_lowering *v);
+
+/* ---- The workflows ---- */
+
+/* failover.c */
+void lower_failover(struct lowering *l);
+
+#endif
