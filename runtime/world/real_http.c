@@ -321,7 +321,7 @@ static void tell_failure(struct http_task *http, CURLcode result)
                  *http->curl_error ? http->curl_error : curl_easy_strerror(result));
     }
     for (char *at = http->text; *at; at++) { /* libcurl quotes what the server said */
-        *at = (unsigned char)*at < ' ' ? ' ' : *at;
+        *at = *at >= ' ' && *at <= '~' ? *at : '?';
     }
 }
 
