@@ -1,10 +1,10 @@
 /* DOT by libcgraph, which is not thread-safe: one drawing at a time in a process. */
-#include <graphviz/cgraph.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/error.h"
+#include "compiler/emit/dot_ids.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/reduce.h"
 #include "compiler/emit/text.h"
@@ -18,6 +18,8 @@
 static const char CRITICAL[] = "#c1121f";
 static const char LINE[] = "#6e7781";
 static const char FONT[] = "Helvetica,Arial,sans-serif";
+
+enum { DOWNWARDS_VMS_MAX = 5 };
 
 struct drawing {
     struct arena *arena;
@@ -83,18 +85,20 @@ static void default_attribute(const struct drawing *draw, int kind, const char *
 static void set_defaults(const struct drawing *draw, enum graph_detail detail)
 {
     static const char *const settings[][2] = {
-        {"linelength", "0"}, {"rankdir", "LR"},        {"labelloc", "t"},
-        {"labeljust", "l"},  {"fontsize", "13"},       {"fontcolor", "#24292f"},
-        {"newrank", "true"}, {"bgcolor", "white"},     {"splines", "spline"},
-        {"style", ""},       {"color", "#d0d7de"},     {"fillcolor", "white"},
-        {"margin", ""},      {"penwidth", "1"},        {"pad", "0.3"},
+        {"linelength", "0"}, {"labelloc", "t"},          {"labeljust", "l"},
+        {"fontsize", "14"},  {"fontcolor", "#24292f"},   {"bgcolor", "white"},
+        {"style", ""},       {"color", "#afb8c1"},       {"fillcolor", "#f6f8fa"},
+        {"margin", ""},      {"penwidth", "1"},          {"pad", "0.3"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         default_attribute(draw, AGRAPH, settings[i][0], settings[i][1]);
     }
     default_attribute(draw, AGRAPH, "fontname", FONT);
-    default_attribute(draw, AGRAPH, "nodesep", detail == DETAIL_VM ? "0.35" : "0.12");
-    default_attribute(draw, AGRAPH, "ranksep", detail == DETAIL_VM ? "0.7" : "0.3");
+    /* A few VMs side by side, read downwards, fit a page; many are better one below the other. */
+    bool downwards = detail == DETAIL_ACTION && draw->graph->vm_count <= DOWNWARDS_VMS_MAX;
+    default_attribute(draw, AGRAPH, "rankdir", downwards ? "TB" : "LR");
+    default_attribute(draw, AGRAPH, "nodesep", detail == DETAIL_VM ? "0.35" : "0.14");
+    default_attribute(draw, AGRAPH, "ranksep", detail == DETAIL_VM ? "0.7" : "0.22");
     default_attribute(draw, AGNODE, "shape", "box");
     default_attribute(draw, AGNODE, "style", "rounded,filled");
     default_attribute(draw, AGNODE, "fontname", FONT);
@@ -167,6 +171,17 @@ static const char *fill_of(const struct graph_node *node)
     }
 }
 
+/* "create-volume", and "until available" for wait-volume-available. */
+static void put_action_name(const struct graph_node *node, struct buffer *out)
+{
+    const char *name = action_info(node->action)->name;
+    if (strncmp(name, "wait-", 5) == 0) {
+        name += strncmp(name + 5, "volume-", 7) == 0 ? 12 : 5;
+        buffer_puts(out, "until ");
+    }
+    put_html(out, name);
+}
+
 /* The action's name, and under it what precedes that name in the id, and its times. */
 static void label_action(const struct drawing *draw, Agnode_t *drawn, const struct graph_node *node)
 {
@@ -175,10 +190,14 @@ static void label_action(const struct drawing *draw, Agnode_t *drawn, const stru
     const char *slash = strrchr(rest, '/');
     struct buffer text = {0};
     char at[32], duration[32];
-    bool milestone = words_is_milestone(node);
-    put_html(&text, slash ? slash + 1 : rest);
-    buffer_printf(&text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"%s\">",
-                  milestone ? "#d8dee4" : "#57606a");
+    put_action_name(node, &text);
+    if (words_is_milestone(node)) {
+        buffer_printf(&text, " %s", format_clock(at, entry->start_ms));
+        set_html(draw, drawn, "label", buffer_text(&text));
+        buffer_free(&text);
+        return;
+    }
+    buffer_puts(&text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"#57606a\">");
     if (slash) {
         put_html(&text, arena_strndup(draw->arena, rest, (size_t)(slash - rest)));
         buffer_puts(&text, " · ");
@@ -199,8 +218,9 @@ static Agnode_t *draw_action(const struct drawing *draw, Agraph_t *where,
     label_action(draw, drawn, node);
     set(drawn, "fillcolor", fill_of(node));
     if (words_is_milestone(node)) {
-        set(drawn, "shape", "cds");
+        set(drawn, "shape", "ellipse");
         set(drawn, "style", "filled");
+        set(drawn, "margin", "0.02,0.01");
         set(drawn, "fontcolor", "white");
     }
     if (draw->schedule->entries[node->index].critical) {
@@ -218,9 +238,7 @@ static Agraph_t *add_cluster(const struct drawing *draw, const struct graph_vm *
     put_html(&text, vm->name);
     buffer_puts(&text, vm->critical ? "</B>" : "</B> (not critical)");
     set(cluster, "style", vm->critical ? "rounded,filled" : "rounded,filled,dashed");
-    set(cluster, "fillcolor", "#f6f8fa");
-    set(cluster, "color", "#afb8c1");
-    set(cluster, "margin", "10");
+    set(cluster, "margin", "12");
     set_html(draw, cluster, "label", buffer_text(&text));
     buffer_free(&text);
     return cluster;
@@ -328,14 +346,11 @@ bool emit_dot(const struct graph *graph, const struct schedule *schedule, enum g
               struct buffer *out, struct error *error)
 {
     Agiodisc_t io = {.putstr = append_text, .flush = flush_nothing};
-    Agdisc_t services = {.mem = &AgMemDisc, .id = &AgIdDisc, .io = &io};
+    struct drawing draw = {.arena = arena_create(), .graph = graph, .schedule = schedule};
+    struct dot_ids ids;
+    dot_ids_init(&ids, draw.arena, &io);
     agseterrf(stay_silent);
-    struct drawing draw = {
-        .arena = arena_create(),
-        .graph = graph,
-        .schedule = schedule,
-        .dot = agopen((char *)"drc", Agstrictdirected, &services),
-    };
+    draw.dot = agopen((char *)"drc", Agstrictdirected, &ids.services);
     bool ok = draw.dot != NULL;
     if (ok) {
         set_defaults(&draw, detail);

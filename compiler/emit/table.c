@@ -10,7 +10,7 @@
 #include "compiler/graph/estimate.h"
 #include "compiler/graph/graph.h"
 
-enum { ID_COLUMNS_MIN = 12, ID_COLUMNS_MAX = 44, WHAT_COLUMNS_MIN = 24 };
+enum { ID_COLUMNS_MIN = 12, ID_COLUMNS_MAX = 44, WHAT_COLUMNS_MIN = 34 };
 
 struct columns {
     int at, duration, id, what; /* widths; what: where it begins */

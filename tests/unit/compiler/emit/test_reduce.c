@@ -1,0 +1,117 @@
+#include "compiler/emit/reduce.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "compiler/base/arena.h"
+#include "tests/unit/support/graph_maker.h"
+
+static int set_up(void **state)
+{
+    *state = arena_create();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    arena_destroy(*state);
+    return 0;
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+static void an_edge_goes_when_a_longer_way_says_the_same(void **state)
+{
+    struct graph *graph = maker_graph(*state, 4);
+    for (int i = 0; i < 4; i++) {
+        maker_node(graph, "n", ACTION_DELAY, 1);
+    }
+    maker_edge(graph, 0, 1);
+    maker_edge(graph, 1, 2);
+    maker_edge(graph, 0, 2); /* says nothing new */
+    maker_edge(graph, 2, 3);
+    maker_edge(graph, 2, 3); /* said already */
+    bool **keep = reduce_edges(*state, graph);
+    assert_true(keep[1][0]);
+    assert_true(keep[2][0]);
+    assert_false(keep[2][1]);
+    assert_true(keep[3][0]);
+    assert_false(keep[3][1]);
+}
+
+static uint32_t next_random(uint32_t *seed, uint32_t below)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return (uint32_t)(((uint64_t)*seed * below) >> 32);
+}
+
+/* reach[i * n + k]: k comes before i; by the edges in `keep` only, where that is given. */
+static bool *ancestors(struct arena *arena, const struct graph *graph, bool **keep)
+{
+    size_t n = graph->node_count;
+    bool *reach = ARENA_ARRAY(arena, bool, n * n);
+    for (size_t i = 0; i < n; i++) {
+        for (uint32_t e = 0; e < graph->nodes[i].after_count; e++) {
+            size_t before = graph->nodes[i].after[e].node;
+            if (keep && !keep[i][e]) {
+                continue;
+            }
+            reach[i * n + before] = true;
+            for (size_t k = 0; k < before; k++) {
+                reach[i * n + k] |= reach[before * n + k];
+            }
+        }
+    }
+    return reach;
+}
+
+static bool is_implied(const struct graph *graph, const bool *reach, uint32_t i, uint32_t before)
+{
+    for (uint32_t e = 0; e < graph->nodes[i].after_count; e++) {
+        if (reach[graph->nodes[i].after[e].node * graph->node_count + before]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Also past the size of a chunk: what can be reached stays, and no edge that is left is implied. */
+static void reductions_are_least_and_complete(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 2, 40, 300, 1500, 2300};
+    for (uint32_t at = 0; at < sizeof sizes / sizeof *sizes; at++) {
+        struct arena *arena = arena_create();
+        uint32_t seed = at + 1, n = sizes[at];
+        struct graph *graph = maker_graph(arena, n);
+        for (uint32_t i = 0; i < n; i++) {
+            maker_node(graph, "n", ACTION_DELAY, 1);
+            for (uint32_t edges = i > 0 ? next_random(&seed, 4) : 0; edges > 0; edges--) {
+                maker_edge(graph, next_random(&seed, i), i);
+            }
+        }
+        bool **keep = reduce_edges(arena, graph);
+        bool *all = ancestors(arena, graph, NULL), *left = ancestors(arena, graph, keep);
+        assert_memory_equal(all, left, (size_t)n * n);
+        for (uint32_t i = 0; i < n; i++) {
+            for (uint32_t e = 0; e < graph->nodes[i].after_count; e++) {
+                assert_false(keep[i][e] &&
+                             is_implied(graph, all, i, graph->nodes[i].after[e].node));
+            }
+        }
+        arena_destroy(arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_edge_goes_when_a_longer_way_says_the_same),
+        TEST(reductions_are_least_and_complete),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
