@@ -66,11 +66,21 @@ static void put_html(struct buffer *out, const char *text)
     text_put(&safe, text);
     for (const char *c = buffer_text(&safe); *c; c++) {
         switch (*c) {
-        case '&': buffer_puts(out, "&amp;"); break;
-        case '<': buffer_puts(out, "&lt;"); break;
-        case '>': buffer_puts(out, "&gt;"); break;
-        case '"': buffer_puts(out, "&quot;"); break;
-        default: buffer_putc(out, *c); break;
+        case '&':
+            buffer_puts(out, "&amp;");
+            break;
+        case '<':
+            buffer_puts(out, "&lt;");
+            break;
+        case '>':
+            buffer_puts(out, "&gt;");
+            break;
+        case '"':
+            buffer_puts(out, "&quot;");
+            break;
+        default:
+            buffer_putc(out, *c);
+            break;
         }
     }
     buffer_free(&safe);
@@ -85,10 +95,9 @@ static void default_attribute(const struct drawing *draw, int kind, const char *
 static void set_defaults(const struct drawing *draw, enum graph_detail detail)
 {
     static const char *const settings[][2] = {
-        {"linelength", "0"}, {"labelloc", "t"},          {"labeljust", "l"},
-        {"fontsize", "14"},  {"fontcolor", "#24292f"},   {"bgcolor", "white"},
-        {"style", ""},       {"color", "#afb8c1"},       {"fillcolor", "#f6f8fa"},
-        {"margin", ""},      {"penwidth", "1"},          {"pad", "0.3"},
+        {"linelength", "0"},      {"labelloc", "t"},    {"labeljust", "l"}, {"fontsize", "14"},
+        {"fontcolor", "#24292f"}, {"bgcolor", "white"}, {"style", ""},      {"color", "#afb8c1"},
+        {"fillcolor", "#f6f8fa"}, {"margin", ""},       {"penwidth", "1"},  {"pad", "0.3"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         default_attribute(draw, AGRAPH, settings[i][0], settings[i][1]);
@@ -122,14 +131,16 @@ static void set_title(const struct drawing *draw, enum graph_detail detail)
     bool rto = draw->schedule->rto_ms > 0;
     buffer_puts(&text, "<B>");
     put_html(&text, draw->graph->plan_name);
-    buffer_printf(&text, "</B> · %s · predicted %s <B>%s</B><BR ALIGN=\"LEFT\"/>",
-                  workflow_name(draw->graph->workflow), rto ? "RTO" : "time",
-                  format_duration(duration, rto ? draw->schedule->rto_ms
-                                                : draw->schedule->makespan_ms));
-    buffer_printf(&text, "<FONT POINT-SIZE=\"10\" COLOR=\"#57606a\">thick red: critical path%s"
-                         "</FONT><BR ALIGN=\"LEFT\"/>",
-                  detail == DETAIL_VM ? " · dashed outline: not critical for the RTO"
-                                      : " · dark: milestone · blue: changes something · white: waits");
+    buffer_printf(
+        &text, "</B> · %s · predicted %s <B>%s</B><BR ALIGN=\"LEFT\"/>",
+        workflow_name(draw->graph->workflow), rto ? "RTO" : "time",
+        format_duration(duration, rto ? draw->schedule->rto_ms : draw->schedule->makespan_ms));
+    buffer_printf(&text,
+                  "<FONT POINT-SIZE=\"10\" COLOR=\"#57606a\">thick red: critical path%s"
+                  "</FONT><BR ALIGN=\"LEFT\"/>",
+                  detail == DETAIL_VM
+                      ? " · dashed outline: not critical for the RTO"
+                      : " · dark: milestone · blue: changes something · white: waits");
     set_html(draw, draw->dot, "label", buffer_text(&text));
     buffer_free(&text);
 }
@@ -166,8 +177,10 @@ static const char *fill_of(const struct graph_node *node)
     switch (action_info(node->action)->effect) {
     case EFFECT_CREATE:
     case EFFECT_CHANGE:
-    case EFFECT_DELETE: return "#d6e9fb";
-    default: return "white";
+    case EFFECT_DELETE:
+        return "#d6e9fb";
+    default:
+        return "white";
     }
 }
 
@@ -364,6 +377,6 @@ bool emit_dot(const struct graph *graph, const struct schedule *schedule, enum g
         agclose(draw.dot);
     }
     arena_destroy(draw.arena);
-    return ok || error_set(error, "drawing %s: libcgraph could not write the graph",
-                           graph->plan_name);
+    return ok ||
+           error_set(error, "drawing %s: libcgraph could not write the graph", graph->plan_name);
 }

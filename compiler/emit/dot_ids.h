@@ -1,5 +1,5 @@
-/* DOT ids: numbers for the names of a libcgraph graph, in the order of their coming. libcgraph's own
- * numbers are addresses, and it writes subgraphs in their order: not the same bytes twice. */
+/* DOT ids: numbers for the names of a libcgraph graph, in the order of their coming. libcgraph's
+ * own numbers are addresses, and it writes subgraphs in their order: not the same bytes twice. */
 #ifndef DRC_EMIT_DOT_IDS_H
 #define DRC_EMIT_DOT_IDS_H
 

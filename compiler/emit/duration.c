@@ -8,7 +8,8 @@ static const char *format_whole_seconds(char out[32], const char *sign, uint64_t
 {
     uint64_t days = s / 86400, hours = s / 3600 % 24, minutes = s / 60 % 60, seconds = s % 60;
     if (days > 0) {
-        snprintf(out, 32, hours ? "%s%" PRIu64 "d %02" PRIu64 "h" : "%s%" PRIu64 "d", sign, days, hours);
+        snprintf(out, 32, hours ? "%s%" PRIu64 "d %02" PRIu64 "h" : "%s%" PRIu64 "d", sign, days,
+                 hours);
     } else if (hours > 0) {
         snprintf(out, 32, minutes ? "%s%" PRIu64 "h %02" PRIu64 "m" : "%s%" PRIu64 "h", sign, hours,
                  minutes);

@@ -25,8 +25,8 @@ void emit_mermaid(const struct graph *graph, const struct schedule *schedule,
 
 struct table_options {
     bool colour;
-    bool all;       /* also instantaneous and bookkeeping nodes */
-    int width;      /* columns */
+    bool all;                 /* also instantaneous and bookkeeping nodes */
+    int width;                /* columns */
     int64_t rto_objective_ms; /* 0: unknown */
 };
 /* `drc plan show`: the ordered actions with predicted times. */

@@ -14,7 +14,7 @@
 struct chart {
     struct arena *arena;
     struct buffer *out;
-    struct map taken;      /* identifiers in use */
+    struct map taken; /* identifiers in use */
     size_t edge_count;
     struct buffer critical; /* numbers of the edges on the critical path */
 };
@@ -41,13 +41,27 @@ static void put_label(struct chart *chart, const char *text)
     text_put(&safe, text);
     for (const char *c = buffer_text(&safe); *c; c++) {
         switch (*c) {
-        case '"': buffer_puts(chart->out, "#quot;"); break;
-        case '#': buffer_puts(chart->out, "#35;"); break;
-        case '&': buffer_puts(chart->out, "#amp;"); break;
-        case '<': buffer_puts(chart->out, "#lt;"); break;
-        case '>': buffer_puts(chart->out, "#gt;"); break;
-        case '`': buffer_puts(chart->out, "#96;"); break;
-        default: buffer_putc(chart->out, *c); break;
+        case '"':
+            buffer_puts(chart->out, "#quot;");
+            break;
+        case '#':
+            buffer_puts(chart->out, "#35;");
+            break;
+        case '&':
+            buffer_puts(chart->out, "#amp;");
+            break;
+        case '<':
+            buffer_puts(chart->out, "#lt;");
+            break;
+        case '>':
+            buffer_puts(chart->out, "#gt;");
+            break;
+        case '`':
+            buffer_puts(chart->out, "#96;");
+            break;
+        default:
+            buffer_putc(chart->out, *c);
+            break;
         }
     }
     buffer_free(&safe);
@@ -117,8 +131,7 @@ static void put_edges_to(struct chart *chart, const struct graph_node *node,
         }
     }
     if (bound && (entry->bound_by == BOUND_BY_POOL || entry->bound_by == BOUND_BY_BUCKET)) {
-        const char *arrow =
-            entry->bound_by == BOUND_BY_POOL ? "-. place .->" : "-. rate limit .->";
+        const char *arrow = entry->bound_by == BOUND_BY_POOL ? "-. place .->" : "-. rate limit .->";
         put_edge(chart, ids[entry->binding_node], arrow, ids[node->index], true);
     }
 }
@@ -162,8 +175,7 @@ static void put_vm(struct chart *chart, const struct vm_view *vm, const char *id
     buffer_printf(chart->out, "\"]%s\n", vm->on_path ? ":::critical" : "");
 }
 
-static void put_vms(struct chart *chart, const struct graph *graph,
-                    const struct schedule *schedule)
+static void put_vms(struct chart *chart, const struct graph *graph, const struct schedule *schedule)
 {
     struct vm_views views = vm_view(chart->arena, graph, schedule);
     const char **ids = ARENA_ARRAY(chart->arena, const char *, graph->vm_count);

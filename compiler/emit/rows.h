@@ -12,10 +12,10 @@ struct schedule;
 
 struct row {
     uint32_t node;
-    int32_t wait;               /* the wait that belongs to it; NO_NODE */
-    int64_t start_ms, end_ms;   /* of both */
-    bool critical;              /* one of both is on the critical path */
-    bool bookkeeping;           /* nothing that one would ask about */
+    int32_t wait;             /* the wait that belongs to it; NO_NODE */
+    int64_t start_ms, end_ms; /* of both */
+    bool critical;            /* one of both is on the critical path */
+    bool bookkeeping;         /* nothing that one would ask about */
 };
 
 /* All rows, by start and plan order. They lie in the arena. */

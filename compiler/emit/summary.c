@@ -45,8 +45,7 @@ static void put_prediction(const struct schedule *schedule, const struct table_o
         buffer_printf(out, " of %s", format_duration(text, objective_ms));
     }
     if (missed) {
-        buffer_printf(out, ": %s too long",
-                      format_duration(text, schedule->rto_ms - objective_ms));
+        buffer_printf(out, ": %s too long", format_duration(text, schedule->rto_ms - objective_ms));
     }
 }
 
@@ -100,8 +99,8 @@ static bool joins(const struct graph *graph, const struct schedule *schedule,
     const uint32_t *path = schedule->critical_path;
     const struct graph_node *last = &graph->nodes[path[stretch->last]];
     const struct graph_node *node = &graph->nodes[path[next]];
-    *queued = schedule->entries[node->index].bound_by == BOUND_BY_BUCKET &&
-              node->action == last->action;
+    *queued =
+        schedule->entries[node->index].bound_by == BOUND_BY_BUCKET && node->action == last->action;
     return *queued || (!stretch->queued && subject_of[node->index] == (int32_t)last->index);
 }
 
@@ -114,8 +113,7 @@ static struct stretch *find_stretches(struct arena *arena, const struct graph *g
     *count = 0;
     for (uint32_t i = 0; i < path_count; i++) {
         bool queued;
-        if (*count > 0 &&
-            joins(graph, schedule, subject_of, &stretches[*count - 1], i, &queued)) {
+        if (*count > 0 && joins(graph, schedule, subject_of, &stretches[*count - 1], i, &queued)) {
             stretches[*count - 1].last = i;
             stretches[*count - 1].count += queued;
             stretches[*count - 1].queued |= queued;
@@ -164,8 +162,8 @@ static void put_path(struct arena *arena, const struct graph *graph,
     }
     int32_t vm = NO_VM;
     for (size_t i = 0; i < timed; i++) {
-        bool left_out = timed > PATH_ITEMS_MAX && i >= PATH_ITEMS_MAX / 2 &&
-                        i < timed - PATH_ITEMS_MAX / 2;
+        bool left_out =
+            timed > PATH_ITEMS_MAX && i >= PATH_ITEMS_MAX / 2 && i < timed - PATH_ITEMS_MAX / 2;
         if (left_out) {
             continue;
         }
@@ -232,7 +230,8 @@ void summary_foot(const struct graph *graph, const struct schedule *schedule,
     int64_t gain_ms = summary_gain_of_prepare_ms(graph, schedule);
     if (gain_ms > 0) {
         char duration[32];
-        buffer_printf(out, "shorter by %s: replication.prepare: replication (drivers injected ahead)\n",
+        buffer_printf(out,
+                      "shorter by %s: replication.prepare: replication (drivers injected ahead)\n",
                       format_duration(duration, gain_ms));
     }
     buffer_free(&text);

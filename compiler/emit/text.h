@@ -16,7 +16,8 @@ int text_columns(const char *text);
 /* Appends text without its control characters and invalid bytes: a "?" for each. */
 void text_put(struct buffer *out, const char *text);
 
-/* Appends text padded with spaces to `columns`, on its right or its left. Longer text stays whole. */
+/* Appends text padded with spaces to `columns`, on its right or its left. Longer text stays whole.
+ */
 void text_pad(struct buffer *out, const char *text, int columns);
 void text_pad_left(struct buffer *out, const char *text, int columns);
 

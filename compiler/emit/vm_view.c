@@ -167,8 +167,8 @@ static size_t drop_repeated(struct vm_link *links, size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        bool again = kept > 0 && links[kept - 1].to == links[i].to &&
-                     links[kept - 1].from == links[i].from;
+        bool again =
+            kept > 0 && links[kept - 1].to == links[i].to && links[kept - 1].from == links[i].from;
         if (!again) {
             links[kept++] = links[i];
         } else if (!links[i].limit) {

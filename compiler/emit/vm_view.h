@@ -12,8 +12,8 @@ struct schedule;
 
 struct vm_view {
     const char *name;
-    const char *type;   /* "r6i.xlarge"; NULL: nothing is launched */
-    const char *place;  /* "subnet-0a…b · 10.20.2.10"; NULL */
+    const char *type;               /* "r6i.xlarge"; NULL: nothing is launched */
+    const char *place;              /* "subnet-0a…b · 10.20.2.10"; NULL */
     int64_t start_ms, recovered_ms; /* of its boot; recovered_ms -1: no such milestone */
     bool has_nodes, critical, on_path;
 };

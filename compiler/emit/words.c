@@ -280,15 +280,16 @@ static void tell_register_image(struct sentence *to)
     const struct value *devices = graph_input(to->node, "block_devices");
     if (devices && devices->kind == VALUE_LIST) {
         part(to, "");
-        buffer_printf(to->out, "%" PRIu32 " disk%s", devices->count, devices->count == 1 ? "" : "s");
+        buffer_printf(to->out, "%" PRIu32 " disk%s", devices->count,
+                      devices->count == 1 ? "" : "s");
     }
 }
 
 static void tell_recovered(struct sentence *to)
 {
     bool critical = to->node->vm == NO_VM || to->graph->vms[to->node->vm].critical;
-    part(to, critical ? "ready, and its post-boot steps done" :
-                        "ready, and its post-boot steps done (not critical)");
+    part(to, critical ? "ready, and its post-boot steps done"
+                      : "ready, and its post-boot steps done (not critical)");
 }
 
 static void tell_volume(struct sentence *to)

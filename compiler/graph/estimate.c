@@ -30,11 +30,11 @@ struct simulation {
     int64_t now_ms;
     struct schedule_entry *entries;
     const int64_t *duration_ms;
-    int64_t *tail_ms;      /* the longest path from the node's start to the graph's end */
-    int64_t *queued_ms;    /* since when the node waits in its present queue */
-    uint32_t *blockers;    /* predecessors that have not ended */
+    int64_t *tail_ms;         /* the longest path from the node's start to the graph's end */
+    int64_t *queued_ms;       /* since when the node waits in its present queue */
+    uint32_t *blockers;       /* predecessors that have not ended */
     uint32_t *next_at, *next; /* successors of i: next[next_at[i]] up to next[next_at[i + 1]] */
-    uint32_t *order;       /* nodes as they were started */
+    uint32_t *order;          /* nodes as they were started */
     size_t order_count;
     struct heap running; /* by end */
     struct heap requests[ACTION_COUNT];
@@ -207,7 +207,7 @@ static const struct rate *lacking(const struct simulation *sim, const struct act
 {
     const struct rate *resource = &sim->rates[info->resource];
     return rate_ready_ms(resource, sim->now_ms - 1) >= sim->now_ms ? resource
-                                                                    : &sim->rates[info->bucket];
+                                                                   : &sim->rates[info->bucket];
 }
 
 /* One request for as many waiting nodes of the action as it can serve. */

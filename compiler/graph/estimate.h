@@ -17,9 +17,9 @@ enum binding_kind { BOUND_BY_NOTHING, BOUND_BY_NODE, BOUND_BY_POOL, BOUND_BY_BUC
 struct schedule_entry {
     int64_t start_ms, end_ms; /* from the start of the run */
     enum binding_kind bound_by;
-    int32_t binding_node;     /* NODE: predecessor; POOL, BUCKET: who held or took it; NO_NODE */
-    int64_t slack_ms;         /* how much later it could end without the RTO getting worse */
-    bool critical;            /* on the critical path */
+    int32_t binding_node; /* NODE: predecessor; POOL, BUCKET: who held or took it; NO_NODE */
+    int64_t slack_ms;     /* how much later it could end without the RTO getting worse */
+    bool critical;        /* on the critical path */
 };
 
 /* Lies in the arena. */

@@ -52,7 +52,8 @@ static uint32_t make_volume(struct making *make, int disk)
     maker_text(graph, create, "zone", "eu-west-1a");
     maker_int(graph, create, "size_gib", 8 << disk);
     maker_text(graph, create, "type", "gp3");
-    uint32_t wait = on_disk(make, create, disk, "wait-volume-available", ACTION_WAIT_VOLUME_AVAILABLE);
+    uint32_t wait =
+        on_disk(make, create, disk, "wait-volume-available", ACTION_WAIT_VOLUME_AVAILABLE);
     maker_output(graph, wait, "volume_id", create, "volume_id");
     return wait;
 }
@@ -76,8 +77,8 @@ static uint32_t make_injection(struct making *make, uint32_t volume)
     uint32_t injected = on_disk(make, inject, 0, "wait-injected", ACTION_WAIT_INJECTED);
     uint32_t detach = on_disk(make, injected, 0, "convert/detach-volume", ACTION_DETACH_VOLUME);
     maker_text(graph, detach, "instance_id", "i-0f00ba40000000000");
-    uint32_t free = on_disk(make, detach, 0, "convert/wait-volume-available",
-                            ACTION_WAIT_VOLUME_AVAILABLE);
+    uint32_t free =
+        on_disk(make, detach, 0, "convert/wait-volume-available", ACTION_WAIT_VOLUME_AVAILABLE);
     graph->nodes[free].release = 0;
     return free;
 }
@@ -110,8 +111,8 @@ static uint32_t make_instance(struct making *make)
     uint32_t stopped = then(make, stop, "wait-stopped", ACTION_WAIT_STOPPED);
     uint32_t detach = then(make, stopped, "placeholder-root/detach-volume", ACTION_DETACH_VOLUME);
     maker_output(make->graph, detach, "instance_id", make->launch, "instance_id");
-    uint32_t gone = then(make, detach, "placeholder-root/wait-volume-available",
-                         ACTION_WAIT_VOLUME_AVAILABLE);
+    uint32_t gone =
+        then(make, detach, "placeholder-root/wait-volume-available", ACTION_WAIT_VOLUME_AVAILABLE);
     then(make, gone, "placeholder-root/delete-volume", ACTION_DELETE_VOLUME);
     return gone;
 }
@@ -130,8 +131,8 @@ static uint32_t make_disks(struct making *make, uint32_t root_free)
         attached[disk] =
             on_disk(make, attach, disk, "wait-volume-attached", ACTION_WAIT_VOLUME_ATTACHED);
     }
-    uint32_t keep = then(make, attached[0], "set-delete-on-termination",
-                         ACTION_SET_DELETE_ON_TERMINATION);
+    uint32_t keep =
+        then(make, attached[0], "set-delete-on-termination", ACTION_SET_DELETE_ON_TERMINATION);
     for (int disk = 1; disk < disks; disk++) {
         maker_edge(make->graph, attached[disk], keep);
     }

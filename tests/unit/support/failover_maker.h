@@ -7,7 +7,7 @@
 struct maker_machine {
     const char *name, *type, *subnet, *address;
     int disks;
-    uint32_t needs;   /* bits: machines before this one that it depends on */
+    uint32_t needs; /* bits: machines before this one that it depends on */
     bool not_critical;
     int64_t ready_ms; /* how long its readiness check takes */
 };

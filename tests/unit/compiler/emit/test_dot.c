@@ -51,8 +51,8 @@ static void what_is_written_reads_back_as_the_graph(void **state)
         bool red = strcmp(attribute(drawn, "color"), "#c1121f") == 0;
         assert_int_equal(thick, schedule->entries[i].critical);
         assert_int_equal(red, schedule->entries[i].critical);
-        Agraph_t *cluster = agsubg(
-            dot, arena_printf(*state, "cluster_%s", graph->vms[node->vm].name), 0);
+        Agraph_t *cluster =
+            agsubg(dot, arena_printf(*state, "cluster_%s", graph->vms[node->vm].name), 0);
         assert_non_null(cluster);
         assert_non_null(agnode(cluster, (char *)node->id, 0));
         for (uint32_t e = 0; e < node->after_count; e++) {
@@ -147,9 +147,12 @@ static void names_cannot_break_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_written_reads_back_as_the_graph), TEST(milestones_have_a_shape_of_their_own),
-        TEST(a_wait_for_a_place_is_drawn_dashed),      TEST(one_node_for_each_vm),
-        TEST(edges_between_vms_are_reduced),           TEST(the_same_graph_gives_the_same_bytes),
+        TEST(what_is_written_reads_back_as_the_graph),
+        TEST(milestones_have_a_shape_of_their_own),
+        TEST(a_wait_for_a_place_is_drawn_dashed),
+        TEST(one_node_for_each_vm),
+        TEST(edges_between_vms_are_reduced),
+        TEST(the_same_graph_gives_the_same_bytes),
         TEST(names_cannot_break_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

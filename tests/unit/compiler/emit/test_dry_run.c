@@ -31,7 +31,8 @@ static void every_action_comes_with_times_inputs_and_its_call(void **state)
     struct table_options options = {.width = 100};
     const char *text = emitted_dry_run(*state, graph, &options);
     for (size_t i = 0; i < graph->node_count; i++) {
-        assert_int_equal(occurrences(text, arena_printf(*state, "  %s", graph->nodes[i].id)) > 0, 1);
+        assert_int_equal(occurrences(text, arena_printf(*state, "  %s", graph->nodes[i].id)) > 0,
+                         1);
     }
     assert_contains(text, " !    0:00 → 0:01     db/disk-0/create-volume  ec2:CreateVolume\n"
                           "      snapshot_id = ${db/disk-0/snapshot}\n"

@@ -53,7 +53,7 @@ static uint32_t next_random(uint32_t *seed, uint32_t below)
 static bool *ancestors(struct arena *arena, const struct graph *graph, bool **keep)
 {
     size_t n = graph->node_count;
-    bool *reach = ARENA_ARRAY(arena, bool, n * n);
+    bool *reach = ARENA_ARRAY(arena, bool, n *n);
     for (size_t i = 0; i < n; i++) {
         for (uint32_t e = 0; e < graph->nodes[i].after_count; e++) {
             size_t before = graph->nodes[i].after[e].node;

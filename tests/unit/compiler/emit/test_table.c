@@ -35,8 +35,9 @@ static void the_head_says_it_all_in_a_line(void **state)
     struct graph *graph = maker_shop(*state);
     struct table_options options = {.width = 100, .rto_objective_ms = 1200000};
     const char *table = emitted_table(*state, graph, &options);
-    assert_memory_equal(table, "shop · failover · 3 VMs · 67 actions · predicted RTO 5m 45s of 20m\n",
-                        strlen("shop · failover · 3 VMs · 67 actions · predicted RTO 5m 45s of 20m\n"));
+    assert_memory_equal(
+        table, "shop · failover · 3 VMs · 67 actions · predicted RTO 5m 45s of 20m\n",
+        strlen("shop · failover · 3 VMs · 67 actions · predicted RTO 5m 45s of 20m\n"));
     options.rto_objective_ms = 300000;
     assert_contains(emitted_table(*state, graph, &options),
                     "predicted RTO 5m 45s of 5m: 45s too long");
@@ -50,8 +51,9 @@ static void assumptions_are_listed(void **state)
     assert_lacks(emitted_table(*state, graph, &options), "facts:");
     graph->assumptions = assumptions;
     graph->assumption_count = 2;
-    assert_contains(emitted_table(*state, graph, &options),
-                    "\nfacts: none given. Assumed: one boot disk for each VM; DR copies symbolic\n");
+    assert_contains(
+        emitted_table(*state, graph, &options),
+        "\nfacts: none given. Assumed: one boot disk for each VM; DR copies symbolic\n");
 }
 
 static const char *line_of(struct arena *arena, const char *text, const char *part)
@@ -106,7 +108,9 @@ static void lines_keep_to_the_width(void **state)
         struct table_options options = {.width = width, .all = true};
         char *table = arena_strdup(*state, emitted_table(*state, graph, &options));
         for (char *line = strtok(table, "\n"); line; line = strtok(NULL, "\n")) {
-            if (text_columns(line) > width) {
+            /* Ids are never cut, they are there to be copied: one may stick out alone. */
+            bool alone = !strchr(line + strspn(line, " "), ' ');
+            if (text_columns(line) > width && !alone) {
                 fail_msg("more than %d columns: %s", width, line);
             }
         }
@@ -141,15 +145,16 @@ static void the_gain_of_preparing_is_computed(void **state)
     int64_t gain_ms = summary_gain_of_prepare_ms(graph, schedule);
     bool left_out[256] = {false};
     for (size_t i = 0; i < graph->node_count; i++) {
-        left_out[i] = strstr(graph->nodes[i].id, "/convert/") ||
-                      strstr(graph->nodes[i].id, "inject");
+        left_out[i] =
+            strstr(graph->nodes[i].id, "/convert/") || strstr(graph->nodes[i].id, "inject");
     }
     struct schedule *without = estimate_without(*state, graph, schedule, left_out);
     assert_int_equal(gain_ms, schedule->rto_ms - without->rto_ms);
     assert_true(gain_ms > 0);
     struct table_options options = {.width = 100};
-    assert_contains(emitted_table(*state, graph, &options),
-                    "\nshorter by 22s: replication.prepare: replication (drivers injected ahead)\n");
+    assert_contains(
+        emitted_table(*state, graph, &options),
+        "\nshorter by 22s: replication.prepare: replication (drivers injected ahead)\n");
 }
 
 static void without_injections_there_is_no_hint(void **state)

@@ -17,14 +17,18 @@ static void columns_are_those_of_a_terminal(void **state)
     assert_int_equal(text_columns("häuser"), 6);
     assert_int_equal(text_columns("数据库"), 6);
     assert_int_equal(text_columns("e\xcc\x81"), 1); /* a combining accent */
-    assert_int_equal(text_columns("a\xff" "b"), 3);
+    assert_int_equal(text_columns("a\xff"
+                                  "b"),
+                     3);
 }
 
 static void nothing_reaches_a_terminal_that_steers_it(void **state)
 {
     (void)state;
     struct buffer out = {0};
-    text_put(&out, "a\033[31mb\nc\xff\xe2\x80\xae" "d\xc2\x9b" "e");
+    text_put(&out, "a\033[31mb\nc\xff\xe2\x80\xae"
+                   "d\xc2\x9b"
+                   "e");
     assert_string_equal(buffer_text(&out), "a?[31mb?c??d?e");
     buffer_free(&out);
 }

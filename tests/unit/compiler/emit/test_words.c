@@ -159,9 +159,12 @@ static void short_ids_leave_the_vm_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sentences_say_what_the_inputs_say), TEST(http_checks_read_as_requests),
-        TEST(every_kind_of_action_can_be_told),  TEST(values_of_every_kind_can_be_read),
-        TEST(waits_name_what_binds),             TEST(short_ids_leave_the_vm_out),
+        TEST(sentences_say_what_the_inputs_say),
+        TEST(http_checks_read_as_requests),
+        TEST(every_kind_of_action_can_be_told),
+        TEST(values_of_every_kind_can_be_read),
+        TEST(waits_name_what_binds),
+        TEST(short_ids_leave_the_vm_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

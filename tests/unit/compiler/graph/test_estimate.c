@@ -243,10 +243,9 @@ static uint32_t next_random(uint32_t *seed, uint32_t below)
 
 static enum action random_action(uint32_t *seed)
 {
-    static const enum action choices[] = {ACTION_RUN_INSTANCE,   ACTION_START_INSTANCE,
-                                          ACTION_WAIT_RUNNING,   ACTION_INJECT,
-                                          ACTION_STOP_INSTANCE,  ACTION_DELAY,
-                                          ACTION_ATTACH_VOLUME,  ACTION_RUNNING};
+    static const enum action choices[] = {
+        ACTION_RUN_INSTANCE,  ACTION_START_INSTANCE, ACTION_WAIT_RUNNING,  ACTION_INJECT,
+        ACTION_STOP_INSTANCE, ACTION_DELAY,          ACTION_ATTACH_VOLUME, ACTION_RUNNING};
     return choices[next_random(seed, sizeof choices / sizeof *choices)];
 }
 
@@ -345,7 +344,8 @@ static void check_requests(const struct graph *graph, const struct schedule *sch
     const struct bucket_info *info = bucket_info(bucket);
     for (uint32_t from = 0; from < graph->node_count; from++) {
         for (uint32_t to = 0; to < graph->node_count; to++) {
-            int64_t from_ms = schedule->entries[from].start_ms, to_ms = schedule->entries[to].start_ms;
+            int64_t from_ms = schedule->entries[from].start_ms,
+                    to_ms = schedule->entries[to].start_ms;
             double requests = 0;
             if (from_ms > to_ms) {
                 continue;
@@ -364,7 +364,9 @@ static void check_requests(const struct graph *graph, const struct schedule *sch
                 requests += shares ? 0 : 1;
             }
             double got = info->capacity + (double)(to_ms - from_ms) * info->refill_per_s / 1000;
-if(requests>got+1e-9)fprintf(stderr,"%s %d..%d %g>%g from %ld to %ld\n",info->name,from,to,requests,got,from_ms,to_ms);
+            if (requests > got + 1e-9)
+                fprintf(stderr, "%s %d..%d %g>%g from %ld to %ld\n", info->name, from, to, requests,
+                        got, from_ms, to_ms);
             assert_true(requests <= got + 1e-9);
         }
     }
@@ -442,8 +444,7 @@ static void slack_is_what_may_be_lost_and_not_a_moment_more(void **state)
         for (uint32_t i = 0; i < graph->node_count; i++) {
             int64_t slack_ms = schedule->entries[i].slack_ms;
             assert_int_equal(rto_with_ms(arena, graph, i, slack_ms), schedule->rto_ms);
-            bool leads_nowhere =
-                schedule->entries[i].end_ms + slack_ms >= schedule->makespan_ms;
+            bool leads_nowhere = schedule->entries[i].end_ms + slack_ms >= schedule->makespan_ms;
             if (!leads_nowhere && schedule->makespan_ms == schedule->rto_ms) {
                 assert_true(rto_with_ms(arena, graph, i, slack_ms + 1) > schedule->rto_ms);
             }
