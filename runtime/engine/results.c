@@ -234,11 +234,14 @@ static bool halve(struct executor *executor, struct flight *flight, enum outcome
     return true;
 }
 
+/* A service that refuses for good does so again; a script that failed is run as often as its plan
+ * says. */
 static void refused(struct executor *executor, struct flight *flight,
                     const struct call_result *result)
 {
     struct node_run *run = &executor->nodes[flight->node];
-    if (run->refusals < executor->graph->nodes[flight->node].retries) {
+    const struct graph_node *node = &executor->graph->nodes[flight->node];
+    if (action_info(node->action)->provider == PROVIDER_HOST && run->refusals < node->retries) {
         run->refusals++;
         node_retry(executor, flight->node, result);
     } else {
