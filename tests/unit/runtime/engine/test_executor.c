@@ -181,7 +181,7 @@ static void test_events(void **state)
     struct bench bench;
     struct seen seen = {0};
     bench_open(&bench, maker_shop(arena), 1);
-    set_waits(&bench, 60000);
+    set_waits(&bench, 40000);
     bench.observer = see;
     bench.observer_context = &seen;
     assert_int_equal(bench_session(&bench), EXECUTOR_SUCCEEDED);
