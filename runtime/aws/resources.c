@@ -1,0 +1,128 @@
+/* What exists by tag: for cleanup, orphans, and where production is. */
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/aws/ask.h"
+#include "runtime/aws/describe.h"
+#include "runtime/aws/internal.h"
+
+struct search {
+    struct arena *arena;
+    struct aws_resource *items;
+    size_t count, capacity;
+};
+
+static const char *kept(struct search *search, const char *text)
+{
+    return text ? one_line(search->arena, text, strlen(text), 512) : NULL;
+}
+
+static struct aws_resource *add(struct search *search, enum aws_kind kind, const char *id,
+                                const char *state, const struct xml *object)
+{
+    search->items = arena_grow(search->arena, search->items, search->count, &search->capacity,
+                               sizeof *search->items);
+    struct aws_resource *resource = &search->items[search->count++];
+    *resource = (struct aws_resource){.kind = kind,
+                                      .id = kept(search, id),
+                                      .state = kept(search, state ? state : ""),
+                                      .plan = kept(search, xml_tag(object, "drc:plan")),
+                                      .vm = kept(search, xml_tag(object, "drc:vm")),
+                                      .run = kept(search, xml_tag(object, "drc:run")),
+                                      .node = kept(search, xml_tag(object, "drc:node")),
+                                      .workflow = kept(search, xml_tag(object, "drc:workflow")),
+                                      .role = kept(search, xml_tag(object, "drc:role"))};
+    return resource;
+}
+
+static void see_instance(void *context, const struct xml *instance)
+{
+    const char *id = xml_text(instance, "instanceId");
+    if (id) {
+        add(context, AWS_INSTANCE, id, xml_text(instance, "instanceState/name"), instance);
+    }
+}
+
+static void see_volume(void *context, const struct xml *volume)
+{
+    const char *id = xml_text(volume, "volumeId");
+    if (id) {
+        struct aws_resource *resource =
+            add(context, AWS_VOLUME, id, xml_text(volume, "status"), volume);
+        resource->attached_to =
+            kept(context, xml_text(xml_first(volume, "attachmentSet"), "instanceId"));
+    }
+}
+
+static void see_snapshot(void *context, const struct xml *snapshot)
+{
+    const char *id = xml_text(snapshot, "snapshotId");
+    if (id) {
+        add(context, AWS_SNAPSHOT, id, xml_text(snapshot, "status"), snapshot);
+    }
+}
+
+static void see_image(void *context, const struct xml *image)
+{
+    const char *id = xml_text(image, "imageId");
+    if (id) {
+        add(context, AWS_IMAGE, id, xml_text(image, "imageState"), image);
+    }
+}
+
+static void on_instances(void *context, const struct aws_answer *answer)
+{
+    describe_each(answer->xml, NULL, true, see_instance, context);
+}
+
+static void on_volumes(void *context, const struct aws_answer *answer)
+{
+    describe_each(answer->xml, "volumeSet", false, see_volume, context);
+}
+
+static void on_snapshots(void *context, const struct aws_answer *answer)
+{
+    describe_each(answer->xml, "snapshotSet", false, see_snapshot, context);
+}
+
+static void on_images(void *context, const struct aws_answer *answer)
+{
+    describe_each(answer->xml, "imagesSet", false, see_image, context);
+}
+
+static void ask_by_tag(struct asks *asks, const char *operation, const char *owner,
+                       const char *plan, const char *run,
+                       void (*page)(void *context, const struct aws_answer *answer),
+                       struct search *search)
+{
+    struct form form = {{0}};
+    int filter = 0;
+    form_begin(&form, AWS_SERVICE_EC2, operation);
+    form_add(&form, owner ? "self" : NULL, "%s", owner ? owner : "");
+    if (plan) {
+        form_filter(&form, ++filter, "tag:drc:plan", plan);
+    } else {
+        form_filter(&form, ++filter, "tag-key", "drc:plan");
+    }
+    if (run) {
+        form_filter(&form, ++filter, "tag:drc:run", run);
+    }
+    form_add(&form, "1000", "MaxResults");
+    asks_add_form(asks, operation, &form, true, page, search);
+}
+
+bool aws_list_resources(struct aws *aws, struct arena *arena, const char *plan, const char *run,
+                        struct aws_resource **resources, size_t *count, struct error *error)
+{
+    struct search search = {.arena = arena};
+    struct asks *asks = asks_create(aws->client);
+    ask_by_tag(asks, "DescribeInstances", NULL, plan, run, on_instances, &search);
+    ask_by_tag(asks, "DescribeVolumes", NULL, plan, run, on_volumes, &search);
+    ask_by_tag(asks, "DescribeSnapshots", "Owner.1", plan, run, on_snapshots, &search);
+    ask_by_tag(asks, "DescribeImages", "Owner.1", plan, run, on_images, &search);
+    bool ok = asks_run(asks, error);
+    asks_destroy(asks);
+    *resources = search.items;
+    *count = search.count;
+    return ok || error_prefix(error, "looking for what has the tag drc:plan=%s", plan ? plan : "*");
+}
