@@ -1,0 +1,156 @@
+"""The main job on the embedded sandbox: facts, review, failover, report, resume, cleanup."""
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import DRC, ROOT
+
+
+def apply(drc, sandbox, *flags, **kwargs):
+    return drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes", *flags,
+               **kwargs)
+
+
+def test_failover_then_nothing_to_do_then_cleanup(drc, sandbox):
+    done = apply(drc, sandbox, "--json")
+    report = json.loads(done.out)
+    assert report["status"] == "succeeded"
+    assert {vm["name"]: vm["outcome"] for vm in report["vms"]} == \
+        {"db": "recovered", "app": "recovered", "web": "recovered"}
+    again = apply(drc, sandbox)
+    assert "nothing to do" in again.out
+    runs = drc.json("run", "list", "--json")
+    assert [run["status"] for run in runs] == ["cancelled", "succeeded"]
+    drc("run", "cleanup", runs[1]["run"], "--yes")
+    assert drc.json("run", "list", "--json")[1]["status"] == "cleaned"
+    left = drc.json("sandbox", "show", sandbox, "--json")
+    assert [i for i in left["instances"] if i["run"] and i["state"] != "terminated"] == []
+    assert [v for v in left["volumes"] if v["run"]] == []
+    apply(drc, sandbox)  # production is at home again: another failover goes through
+
+
+def test_offline_commands_open_no_socket(drc, tmp_path, sandbox):
+    trace = tmp_path / "trace"
+    for words in (["plan", "apply", "plans/shop", "failover", "--dry-run"],
+                  ["plan", "check", "plans/shop"], ["plan", "compile", "plans/shop", "failover"],
+                  ["plan", "show", "plans/shop", "failover"],
+                  ["plan", "graph", "plans/shop", "failover"]):
+        subprocess.run(["strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", trace, DRC, *words],
+                       check=True, capture_output=True, cwd=ROOT, env=drc.env)
+        assert trace.read_text() == "", words
+
+
+def test_equal_input_gives_equal_bytes(drc, sandbox, tmp_path):
+    drc("plan", "facts", "plans/shop", "failover", "--sandbox", sandbox, "-o", tmp_path / "facts.json")
+    words = ["plan", "compile", "plans/shop", "failover", "--facts", tmp_path / "facts.json"]
+    assert drc(*words).out == drc(*words).out
+    graph = tmp_path / "graph.json"
+    graph.write_text(drc(*words).out)
+    assert drc("plan", "compile", graph).out == graph.read_text()
+
+
+def test_a_reviewed_graph_is_the_approval_and_is_bound_to_the_plan(drc, sandbox, shop, tmp_path):
+    graph = tmp_path / "graph.json"
+    facts = tmp_path / "facts.json"
+    drc("plan", "facts", shop, "failover", "--sandbox", sandbox, "-o", facts)
+    drc("plan", "compile", shop, "failover", "--facts", facts, "-o", graph)
+    original = shop.read_text()
+    shop.write_text(original + "# changed\n")
+    done = drc("plan", "apply", graph, "--sandbox", sandbox, status=1)
+    assert "no longer what the graph was compiled from" in done.err
+    shop.write_text(original)
+    assert "recovered" in drc("plan", "apply", graph, "--sandbox", sandbox).out
+
+
+def test_without_approval_nothing_happens(drc, sandbox):
+    done = drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, status=1)
+    assert "--yes" in done.err
+    assert drc.json("run", "list", "--json") == []
+
+
+def test_events_are_ndjson_with_a_version_first(drc, sandbox, tmp_path):
+    events = tmp_path / "events.ndjson"
+    apply(drc, sandbox, "--events", events)
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    assert lines[0]["v"] == 1
+    assert [line["seq"] for line in lines] == sorted({line["seq"] for line in lines})
+    assert {"run_started", "node_done", "run_ended"} <= {line["type"] for line in lines}
+
+
+def test_an_interrupt_is_resumable(drc, sandbox):
+    process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes")
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err.decode()
+    assert b"drc run resume" in err
+    again = drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes", status=1)
+    assert "run resume" in again.err
+    drc("run", "resume")
+    assert drc.json("run", "report", "--json")["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_random_moments_and_resumed_makes_each_thing_once(drc, sandbox, seed):
+    chance = random.Random(seed)
+    words = ["plan", "apply", "plans/shop", "failover", "--sandbox", str(sandbox), "--yes"]
+    for _ in range(8):
+        process = drc.start(*words)
+        try:
+            process.communicate(timeout=chance.uniform(0.1, 0.8))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        runs = drc.json("run", "list", "--json")
+        if runs and runs[0]["status"] == "succeeded":
+            break
+        if runs:
+            words = ["run", "resume", runs[0]["run"]]
+    if drc.json("run", "list", "--json")[0]["status"] != "succeeded":
+        drc("run", "resume")
+    left = drc.json("sandbox", "show", sandbox, "--json")
+    made = [i for i in left["instances"] if i["run"] and i["state"] != "terminated"]
+    assert sorted(i["vm"] for i in made) == ["app", "db", "web"]
+    assert all(i["state"] == "running" for i in made)
+    roots = {v["id"]: v for v in left["volumes"] if v["run"]}
+    assert all(v["attached_to"] in {i["id"] for i in made} for v in roots.values())
+
+
+def test_a_second_writer_is_refused(drc, sandbox):
+    first = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes")
+    time.sleep(0.8)
+    second = apply(drc, sandbox, status=1)
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert "under way" in second.err or "holds" in second.err
+
+
+def test_the_report_can_be_had_later_in_each_form(drc, sandbox):
+    apply(drc, sandbox)
+    text = drc("run", "report").out
+    assert "RTO" in text and "db" in text
+    assert drc.json("run", "report", "--json")["vms"]
+    assert "3 of 3" in drc("run", "list").out
+    assert "actions done" in drc("run", "show").out
+
+
+def test_a_state_directory_that_cannot_be_written_is_refused_before_any_change(drc, sandbox, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = apply(drc, sandbox, "--state", blocked / "state", status=1)
+    assert str(blocked) in done.err
+    left = drc.json("sandbox", "show", sandbox, "--json")
+    assert [i for i in left["instances"] if i["run"]] == []
+
+
+def test_dry_run_live_tells_what_preflight_found(drc, sandbox):
+    done = drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--dry-run=live",
+               status=None)
+    assert done.returncode in (0, 2)
+    assert "checks passed" in done.err
+    assert "db/disk-0/create-volume" in done.out
