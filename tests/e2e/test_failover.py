@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import DRC, ROOT
+from e2e_drc import DRC, ROOT
 
 
 def apply(drc, sandbox, *flags, **kwargs):

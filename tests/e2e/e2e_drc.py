@@ -1,0 +1,42 @@
+"""The program, run as its users run it."""
+import json
+import os
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DRC = os.environ.get("DRC", str(ROOT / "build" / "drc"))
+
+
+class Drc:
+    """Runs the program with an environment of its own: no user's state, no user's credentials."""
+
+    def __init__(self, home):
+        self.home = pathlib.Path(home)
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "DRC_STATE_DIR": str(self.home / "state"),
+            "LANG": "C.UTF-8",
+        }
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+            if name in os.environ:
+                self.env[name] = os.environ[name]
+
+    def __call__(self, *words, status=0, timeout=120, stdin=subprocess.DEVNULL, cwd=ROOT, **env):
+        done = subprocess.run([DRC, *map(str, words)], stdin=stdin, capture_output=True, cwd=cwd,
+                              env={**self.env, **env}, timeout=timeout)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        for sign in ("AddressSanitizer", "runtime error:", "LeakSanitizer"):
+            assert sign not in err, err
+        if status is not None:
+            assert done.returncode == status, f"{words}: {done.returncode}\n{out}\n{err}"
+        done.out, done.err = out, err
+        return done
+
+    def start(self, *words, **kwargs):
+        return subprocess.Popen([DRC, *map(str, words)], stdin=subprocess.DEVNULL, cwd=ROOT,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env, **kwargs)
+
+    def json(self, *words, **kwargs):
+        return json.loads(self(*words, **kwargs).out)
