@@ -110,7 +110,6 @@ uint32_t builder_node(struct graph_builder *builder, enum action action, const c
         .release = NO_POOL,
         .timeout_ms = info->deadline_ms,
         .expected_ms = info->expected_ms,
-        .retries = info->provider == PROVIDER_AWS ? RETRIES_DEFAULT : 0,
         .because = because,
     };
     builder->node_count++;

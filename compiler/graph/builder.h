@@ -8,8 +8,6 @@
 
 struct graph_builder;
 
-enum { RETRIES_DEFAULT = 5 }; /* of actions that ask a service */
-
 /* `graph` is the graph under way, in the arena: its name, digests, VMs and the like are the
  * caller's to fill, before or after; pools and nodes are the builder's. nodes_expected: a guess
  * that saves copying. */
@@ -20,8 +18,8 @@ struct graph_builder *builder_create(struct arena *arena, struct graph *graph,
 int32_t builder_pool(struct graph_builder *builder, const char *id, int capacity,
                      const char **slots);
 
-/* Adds the node PREFIX/ACTION-NAME and returns its index. Timeout, expected duration and retries
- * are the action's own until they are changed through builder_current. The calls below are about
+/* Adds the node PREFIX/ACTION-NAME and returns its index. Timeout and expected duration are the
+ * action's own until they are changed through builder_current. The calls below are about
  * the node added last. */
 uint32_t builder_node(struct graph_builder *builder, enum action action, const char *prefix,
                       int32_t vm, struct because because);

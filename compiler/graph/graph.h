@@ -77,7 +77,7 @@ struct graph_node {
     uint32_t input_count;
     int32_t acquire, release; /* pools; NO_POOL */
     int64_t timeout_ms, expected_ms;
-    int retries;
+    int retries;                 /* after a refusal for good; passing failures do not count */
     bool continue_on_failure; /* on_failure: continue */
     struct because because;
 };
