@@ -31,12 +31,19 @@ static void on_registered(struct operation *op, const struct aws_answer *answer)
     }
 }
 
+/* Unique in the account and region: what the graph calls the image, and the run's id. */
+static const char *image_name(struct operation *op)
+{
+    const struct call *call = op->calls[0];
+    return arena_printf(op->arena, "%s-%s", call_text(call, "name"), call->run_id);
+}
+
 static void register_image(struct operation *op)
 {
     const struct call *call = op->calls[0];
     struct form form = {{0}};
     form_begin(&form, AWS_SERVICE_EC2, "RegisterImage");
-    form_add(&form, call_text(call, "name"), "Name");
+    form_add(&form, image_name(op), "Name");
     form_add(&form, call_text(call, "architecture"), "Architecture");
     form_add(&form, call_text(call, "boot_mode"), "BootMode");
     form_add(&form, call_text(call, "root_device"), "RootDeviceName");
@@ -57,26 +64,26 @@ static void on_image_found(struct operation *op, const struct aws_answer *answer
     const struct call *call = op->calls[0];
     const struct xml *image = xml_first(answer->xml, "imagesSet");
     const char *id = xml_text(image, "imageId"), *run = image ? xml_tag(image, "drc:run") : NULL;
-    const char *name = call_text(call, "name");
-    bool ours = run ? strcmp(run, call->run_id) == 0 : name && strstr(name, call->run_id);
+    const char *name = image_name(op);
+    /* moto keeps no tags of images: then the name tells, which holds the run's id. */
+    bool ours = !run || strcmp(run, call->run_id) == 0;
     if (!id) {
-        operation_tell(op, 0, OUTCOME_ABSENT, NULL, "there is no image %s", name ? name : "");
+        operation_tell(op, 0, OUTCOME_ABSENT, NULL, "there is no image %s", name);
     } else if (ours) {
         tell_image_id(op, id);
     } else {
         operation_tell(op, 0, OUTCOME_FATAL, "deregister it if it is not needed any more",
                        "the image %s has the name %s already, and this run did not make it", id,
-                       name ? name : "");
+                       name);
     }
 }
 
 static void find_image(struct operation *op)
 {
-    const char *name = call_text(op->calls[0], "name");
     struct form form = {{0}};
     form_begin(&form, AWS_SERVICE_EC2, "DescribeImages");
     form_add(&form, "self", "Owner.1");
-    form_filter(&form, 1, "name", name ? name : "");
+    form_filter(&form, 1, "name", image_name(op));
     operation_send(op, "DescribeImages", &form, false, BUCKET_EC2_DESCRIBE, on_image_found);
 }
 
