@@ -103,7 +103,7 @@ struct duration bind_positive_duration(struct binder *binder, const struct tree 
                                        int64_t fallback_ms)
 {
     struct duration duration = bind_duration(binder, tree, fallback_ms);
-    if (duration.given && duration.ms == 0) {
+    if (duration.given && parse_duration(tree->text ? tree->text : "") == 0) {
         struct diagnostic *found = diagnose(binder->diagnostics, DIAG_INVALID_DURATION, tree->span,
                                             "this duration must not be zero");
         diagnostic_help(binder->diagnostics, found, "the shortest is 1s");
