@@ -9,7 +9,7 @@
 #include "compiler/graph/estimate.h"
 #include "compiler/graph/graph.h"
 
-enum { INPUT_INDENT = 6 };
+enum { INPUT_INDENT = 10 };
 
 struct moment {
     int64_t start_ms;
@@ -49,9 +49,10 @@ static void put_action(const struct graph *graph, const struct schedule *schedul
     char text[32];
     buffer_printf(out, " %s%s%s ", entry->critical ? ink(options, INK_CRITICAL) : "",
                   entry->critical ? "!" : " ", entry->critical ? ink(options, INK_PLAIN) : "");
-    text_pad_left(out, format_clock(text, entry->start_ms), 7);
+    int columns = text_columns(format_clock(text, schedule->makespan_ms));
+    text_pad_left(out, format_clock(text, entry->start_ms), columns);
     buffer_puts(out, " → ");
-    text_pad(out, format_clock(text, entry->end_ms), 7);
+    text_pad_left(out, format_clock(text, entry->end_ms), columns);
     buffer_puts(out, "  ");
     buffer_puts(out, ink(options, INK_STRONG));
     text_put(out, node->id);

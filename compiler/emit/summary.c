@@ -56,15 +56,12 @@ static void put_assumptions(const struct graph *graph, const struct table_option
         return;
     }
     bool none = !graph->inventory_digest || !*graph->inventory_digest;
-    struct buffer text = {0};
-    buffer_puts(&text, none ? "facts: none given. Assumed: " : "facts: given. Assumed: ");
+    buffer_puts(out, none ? "facts: none given. Assumed:\n" : "facts: given. Still assumed:\n");
     for (size_t i = 0; i < graph->assumption_count; i++) {
-        buffer_puts(&text, i > 0 ? "; " : "");
-        buffer_puts(&text, graph->assumptions[i]);
+        buffer_puts(out, "  - ");
+        text_wrap(out, graph->assumptions[i], 4, 4, options->width);
+        buffer_putc(out, '\n');
     }
-    text_wrap(out, buffer_text(&text), 0, 7, options->width);
-    buffer_putc(out, '\n');
-    buffer_free(&text);
 }
 
 void summary_head(const struct graph *graph, const struct schedule *schedule,
@@ -184,20 +181,30 @@ static bool is_conversion_pool(const struct graph *graph, int32_t pool)
     return pool != NO_POOL && strncmp(graph->pools[pool].id, "conversion/", 11) == 0;
 }
 
-/* All that happens to a boot disk between taking a place at the conversion instance and giving it
- * back, but not what hangs on that. False when there is nothing. */
+static void mark_before(const struct graph *graph, const struct graph_node *node, uint32_t before,
+                        bool *marked)
+{
+    marked[before] |= graph->nodes[before].vm == node->vm;
+}
+
+/* All that happens to a boot disk from taking a place at the conversion instance up to giving it
+ * back: backwards from there. False when there is nothing. */
 static bool mark_injections(const struct graph *graph, bool *marked)
 {
     bool any = false;
-    for (size_t i = 0; i < graph->node_count; i++) {
+    for (size_t i = graph->node_count; i-- > 0;) {
         const struct graph_node *node = &graph->nodes[i];
-        marked[i] = is_conversion_pool(graph, node->acquire);
-        for (uint32_t e = 0; e < node->after_count && !marked[i]; e++) {
-            const struct graph_node *before = &graph->nodes[node->after[e].node];
-            marked[i] = marked[before->index] && before->vm == node->vm &&
-                        !is_conversion_pool(graph, before->release);
-        }
+        marked[i] |= is_conversion_pool(graph, node->release);
         any |= marked[i];
+        if (!marked[i] || is_conversion_pool(graph, node->acquire)) {
+            continue;
+        }
+        for (uint32_t e = 0; e < node->after_count; e++) {
+            mark_before(graph, node, node->after[e].node, marked);
+        }
+        if (node->guards != NO_NODE) {
+            mark_before(graph, node, (uint32_t)node->guards, marked);
+        }
     }
     return any;
 }

@@ -75,9 +75,9 @@ void words_value(const struct graph *graph, const struct value *value, struct bu
         buffer_putc(out, '}');
         break;
     case VALUE_SLOT:
-        buffer_puts(out, "${slot of ");
+        buffer_puts(out, "${");
         text_put(out, graph->pools[value->node].id);
-        buffer_putc(out, '}');
+        buffer_puts(out, "/slot}");
         break;
     case VALUE_SECRET:
         buffer_puts(out, "(secret ");
@@ -194,12 +194,25 @@ static void tell_run_instance(struct sentence *to)
     }
 }
 
+/* "at /dev/sdp", or that it will be one of a pool's slots. */
+static void tell_device(struct sentence *to, const char *before)
+{
+    const struct value *device = graph_input(to->node, "device");
+    if (device && device->kind == VALUE_SLOT) {
+        int slots = to->graph->pools[device->node].capacity;
+        part(to, "");
+        buffer_printf(to->out, "in one of its %d slot%s", slots, slots == 1 ? "" : "s");
+    } else {
+        part_input(to, before, "device", "");
+    }
+}
+
 static void tell_inject(struct sentence *to)
 {
     part_input(to, "drivers for ", "os", "");
     part_input(to, "", "firmware", "");
     part_input(to, "on ", "conversion_instance", "");
-    part_input(to, "at ", "device", "");
+    tell_device(to, "at ");
 }
 
 static void tell_http(struct sentence *to)
@@ -249,17 +262,15 @@ static void tell_instance(struct sentence *to, const char *before, const char *a
     buffer_puts(to->out, after);
 }
 
-static void tell_volume_and_instance(struct sentence *to, const char *before)
+static void tell_attach(struct sentence *to)
 {
-    part_input(to, "as ", "device", "");
-    part(to, "");
-    /* "as /dev/sdf to db" reads better without its comma. */
-    if (to->out->length >= 2 && strcmp(to->out->data + to->out->length - 2, ", ") == 0) {
-        to->out->data[to->out->length -= 2] = '\0';
-        buffer_putc(to->out, ' ');
-    }
-    buffer_puts(to->out, before);
-    put_instance(to, "instance_id");
+    tell_instance(to, "to ", "");
+    tell_device(to, "as ");
+}
+
+static void tell_detach(struct sentence *to)
+{
+    tell_instance(to, "from ", "");
 }
 
 static void tell_devices(struct sentence *to)
@@ -269,7 +280,8 @@ static void tell_devices(struct sentence *to)
         part(to, "");
         put_list(to, devices, ", ");
     }
-    buffer_puts(to->out, " go with the instance");
+    bool one = devices && devices->kind == VALUE_LIST && devices->count == 1;
+    buffer_puts(to->out, one ? " goes with the instance" : " go with the instance");
 }
 
 static void tell_register_image(struct sentence *to)
@@ -305,16 +317,6 @@ static void tell_address(struct sentence *to)
 static void tell_image(struct sentence *to)
 {
     part_input(to, "", "image_id", "");
-}
-
-static void tell_attach(struct sentence *to)
-{
-    tell_volume_and_instance(to, "to ");
-}
-
-static void tell_detach(struct sentence *to)
-{
-    tell_volume_and_instance(to, "from ");
 }
 
 static void tell_start(struct sentence *to)

@@ -6,7 +6,7 @@
 struct making {
     struct graph *graph;
     const struct maker_machine *machine;
-    uint32_t launch, volumes[8];
+    uint32_t launch, volumes[8], injected;
 };
 
 static uint32_t add(struct making *make, const char *rest, enum action action)
@@ -80,6 +80,8 @@ static uint32_t make_injection(struct making *make, uint32_t volume)
     uint32_t free =
         on_disk(make, detach, 0, "convert/wait-volume-available", ACTION_WAIT_VOLUME_AVAILABLE);
     graph->nodes[free].release = 0;
+    graph->nodes[detach].guards = graph->nodes[free].guards = (int32_t)attach;
+    make->injected = injected;
     return free;
 }
 
@@ -127,6 +129,9 @@ static uint32_t make_disks(struct making *make, uint32_t root_free)
         ready = disk == 0 ? make_injection(make, ready) : ready;
         uint32_t attach = on_disk(make, ready, disk, "attach-volume", ACTION_ATTACH_VOLUME);
         maker_edge(make->graph, root_free, attach);
+        if (disk == 0) {
+            maker_edge(make->graph, make->injected, attach);
+        }
         attach_inputs(make, attach, disk, devices[disk]);
         attached[disk] =
             on_disk(make, attach, disk, "wait-volume-attached", ACTION_WAIT_VOLUME_ATTACHED);

@@ -34,12 +34,13 @@ static void every_action_comes_with_times_inputs_and_its_call(void **state)
         assert_int_equal(occurrences(text, arena_printf(*state, "  %s", graph->nodes[i].id)) > 0,
                          1);
     }
-    assert_contains(text, " !    0:00 → 0:01     db/disk-0/create-volume  ec2:CreateVolume\n"
-                          "      snapshot_id = ${db/disk-0/snapshot}\n"
-                          "      zone = eu-west-1a\n"
-                          "      size_gib = 8\n"
-                          "      type = gp3\n");
-    assert_contains(text, "app/start-instance  ec2:StartInstances\n      waits for db/recovered\n");
+    assert_contains(text, " ! 0:00 → 0:01  db/disk-0/create-volume  ec2:CreateVolume\n"
+                          "          snapshot_id = ${db/disk-0/snapshot}\n"
+                          "          zone = eu-west-1a\n"
+                          "          size_gib = 8\n"
+                          "          type = gp3\n");
+    assert_contains(text,
+                    "app/start-instance  ec2:StartInstances\n          waits for db/recovered\n");
     assert_contains(text, "predicted RTO 5m 45s");
     assert_contains(text, "critical path (!): ");
 }

@@ -53,7 +53,7 @@ static void assumptions_are_listed(void **state)
     graph->assumption_count = 2;
     assert_contains(
         emitted_table(*state, graph, &options),
-        "\nfacts: none given. Assumed: one boot disk for each VM; DR copies symbolic\n");
+        "\nfacts: none given. Assumed:\n  - one boot disk for each VM\n  - DR copies symbolic\n");
 }
 
 static const char *line_of(struct arena *arena, const char *text, const char *part)

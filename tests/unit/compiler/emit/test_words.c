@@ -44,12 +44,11 @@ static void sentences_say_what_the_inputs_say(void **state)
         {"db/disk-0/create-volume", "gp3, 8 GiB, from ${db/disk-0/snapshot} in eu-west-1a"},
         {"db/run-instance", "r6i.xlarge, subnet-0a00000000000000b 10.20.2.10, placeholder "
                             "ami-0c000000000000001"},
-        {"db/disk-1/attach-volume", "as /dev/sdf to db"},
+        {"db/disk-1/attach-volume", "to db, as /dev/sdf"},
         {"db/disk-0/convert/attach-volume",
-         "as ${slot of conversion/i-0f00ba40000000000} to i-0f00ba40000000000"},
+         "to i-0f00ba40000000000, in one of its 5 slots"},
         {"db/disk-0/convert/detach-volume", "from i-0f00ba40000000000"},
-        {"db/disk-0/inject", "drivers for linux, bios, on i-0f00ba40000000000, at ${slot of "
-                             "conversion/i-0f00ba40000000000}"},
+        {"db/disk-0/inject", "drivers for linux, bios, on i-0f00ba40000000000, in one of its 5 slots"},
         {"db/set-delete-on-termination", "/dev/xvda, /dev/sdf go with the instance"},
         {"db/start-instance", "db boots from its recovered disks"},
         {"db/ready/tcp-5432/check-tcp", "port 5432 of 10.20.2.10 accepts connections"},
@@ -122,7 +121,7 @@ static void values_of_every_kind_can_be_read(void **state)
     words_value(graph, &map, &text);
     assert_string_equal(buffer_text(&text),
                         "[\"\", -3, false, ${db/run-instance.instance_id}, ${db/recovery-point}, "
-                        "${slot of conversion/i-1}, (secret env:X), a?[0m]"
+                        "${conversion/i-1/slot}, (secret env:X), a?[0m]"
                         "{k: to ${db/run-instance.instance_id}}");
     buffer_free(&text);
 }
