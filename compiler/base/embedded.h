@@ -7,5 +7,6 @@ extern const char embedded_facts_schema_json[];
 extern const char embedded_graph_schema_json[];
 extern const char embedded_events_schema_json[];
 extern const char embedded_journal_sql[];
+extern const char embedded_sandbox_sql[];
 
 #endif

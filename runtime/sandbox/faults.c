@@ -1,0 +1,100 @@
+#include "runtime/sandbox/faults.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+double fault(struct request *r, const char *format, ...)
+{
+    char name[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    struct sqlite3_stmt *row =
+        state_query(r->state, "SELECT value FROM faults WHERE name = ?", "s", name);
+    double value = 0;
+    if (state_next(r->state, row)) {
+        value = state_number(row, 0);
+        state_done(row);
+    }
+    return value;
+}
+
+bool fault_strikes(struct request *r, const char *name)
+{
+    double probability = fault(r, "%s", name);
+    return probability > 0 && (double)(draw(r) % 1000000) < probability * 1000000;
+}
+
+int64_t fault_latency_ms(struct request *r, const struct operation *operation)
+{
+    double factor = fault(r, "latency");
+    /* Half to twice the typical time; one answer in fifty takes five times as long. */
+    double spread = 0.5 + (double)(draw(r) % 1500) / 1000;
+    bool slow = draw(r) % 50 == 0;
+    return (int64_t)((double)operation->latency_ms * factor * spread * (slow ? 5 : 1));
+}
+
+bool is_visible(struct request *r, const char *id, int64_t created_ms)
+{
+    double probability = fault(r, "consistency");
+    if (probability <= 0) {
+        return true;
+    }
+    uint64_t chance = mix_text(r->seed, id);
+    if ((double)(chance % 1000) >= probability * 1000) {
+        return true;
+    }
+    int64_t longest_ms = (int64_t)fault(r, "consistency_ms");
+    int64_t delay_ms = longest_ms > 0 ? (int64_t)((chance >> 20) % (uint64_t)longest_ms) + 1 : 0;
+    return r->now_ms >= created_ms + delay_ms;
+}
+
+/* Tokens there now, refilled since the last time; without a row the bucket is full. */
+static double refilled(struct request *r, const struct bucket_info *bucket)
+{
+    struct sqlite3_stmt *row =
+        state_query(r->state, "SELECT tokens, at_ms FROM buckets WHERE name = ?", "s", bucket->name);
+    double tokens = bucket->capacity;
+    if (state_next(r->state, row)) {
+        int64_t passed_ms = r->now_ms - state_int(row, 1);
+        tokens = state_number(row, 0);
+        tokens += passed_ms > 0 ? (double)passed_ms / 1000 * bucket->refill_per_s : 0;
+        state_done(row);
+    }
+    return tokens < bucket->capacity ? tokens : bucket->capacity;
+}
+
+static bool take(struct request *r, enum bucket which, double cost)
+{
+    const struct bucket_info *bucket = bucket_info(which);
+    if (which == BUCKET_NONE || bucket->capacity <= 0) {
+        return true;
+    }
+    double tokens = refilled(r, bucket);
+    bool enough = tokens >= cost;
+    state_run(r->state, "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", "sfi", bucket->name,
+              enough ? tokens - cost : tokens, r->now_ms);
+    return enough;
+}
+
+bool throttle(struct request *r, const struct operation *operation, double resources)
+{
+    if (!state_setting_int(r->state, "throttle", 0)) {
+        return true;
+    }
+    if (!take(r, operation->bucket, 1)) {
+        if (strcmp(r->service, "ssm") == 0) {
+            return fail(r, 400, "ThrottlingException", "Rate exceeded");
+        }
+        if (strcmp(r->service, "sts") == 0) {
+            return fail(r, 400, "Throttling", "Rate exceeded");
+        }
+        return fail(r, 503, "RequestLimitExceeded", "Request limit exceeded.");
+    }
+    if (!take(r, operation->resource, resources)) {
+        return fail(r, 503, "RequestLimitExceeded", "Request limit exceeded.");
+    }
+    return true;
+}

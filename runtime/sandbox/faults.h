@@ -1,0 +1,26 @@
+/* Faults: what makes the sandbox as unpleasant as the real service, all from its seed: latency,
+ * throttling, eventual consistency, and the faults of the faults table:
+ *   latency                 1 (default): answers take as long as the real service's; 0: no time
+ *   consistency, consistency_ms   probability, and how long at most, that something new is not seen
+ *   error                   probability of a 500 InternalError before anything happened
+ *   lost                    probability that the request is carried out and its answer lost
+ *   unavailable             1: no answer at all, to anything
+ *   inject                  probability that a driver injection fails
+ *   boot                    probability that an instance does not boot
+ *   capacity:TYPE, capacity:TYPE/ZONE, capacity:/ZONE   1: no capacity there */
+#ifndef DRC_SANDBOX_FAULTS_H
+#define DRC_SANDBOX_FAULTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/sandbox/request.h"
+
+/* How long the answer of an operation takes. */
+int64_t fault_latency_ms(struct request *r, const struct operation *operation);
+
+/* Takes tokens from the operation's buckets (`resources` for its resource bucket); refused with
+ * RequestLimitExceeded (EC2, 503), Throttling (STS) or ThrottlingException (SSM, 400). */
+bool throttle(struct request *r, const struct operation *operation, double resources);
+
+#endif

@@ -1,0 +1,78 @@
+/* Idempotency (EC2 User Guide, "Ensuring idempotency in Amazon EC2 API requests"): the same token
+ * with the same parameters yields what was made before; with others it is refused. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/sha256.h"
+#include "runtime/sandbox/resource.h"
+
+enum { TOKEN_MAX = 64 };
+
+static int by_name(const void *a, const void *b)
+{
+    const struct map_entry *const *one = a, *const *two = b;
+    return strcmp((*one)->key, (*two)->key);
+}
+
+/* SHA-256 over all parameters but the token, in the order of their names. */
+static const char *digest_of(struct request *r)
+{
+    size_t count = 0;
+    struct map_entry **entries =
+        ARENA_ARRAY(r->arena, struct map_entry *, map_count(&r->query.pairs) + 1);
+    for (struct map_entry *entry = map_first(&r->query.pairs); entry; entry = map_next(entry)) {
+        if (strcmp(entry->key, "ClientToken") != 0 && strcmp(entry->key, "DryRun") != 0) {
+            entries[count++] = entry;
+        }
+    }
+    qsort(entries, count, sizeof *entries, by_name);
+    struct sha256 *digest = sha256_create();
+    for (size_t i = 0; i < count; i++) {
+        const char *value = entries[i]->value;
+        sha256_update(digest, entries[i]->key, strlen(entries[i]->key) + 1);
+        sha256_update(digest, value, strlen(value) + 1);
+    }
+    uint8_t bytes[SHA256_SIZE];
+    char *hex = arena_alloc(r->arena, SHA256_HEX_SIZE);
+    sha256_finish(digest, bytes);
+    sha256_to_hex(bytes, hex);
+    return hex;
+}
+
+bool token_check(struct request *r, const char **resource)
+{
+    const char *token = query_get(&r->query, "ClientToken");
+    *resource = NULL;
+    if (!token || !*token) {
+        return true;
+    }
+    if (strlen(token) > TOKEN_MAX) {
+        return fail(r, 400, "InvalidParameterValue",
+                    "Invalid value '%s' for clientToken: it exceeds 64 ASCII characters", token);
+    }
+    struct sqlite3_stmt *row =
+        state_query(r->state, "SELECT digest, resource FROM tokens WHERE operation = ? AND token = ?",
+                    "ss", r->operation, token);
+    if (!state_next(r->state, row)) {
+        return true;
+    }
+    const char *digest = state_text(r->arena, row, 0);
+    *resource = state_text(r->arena, row, 1);
+    state_done(row);
+    if (strcmp(digest, digest_of(r)) != 0) {
+        *resource = NULL;
+        return fail(r, 400, "IdempotentParameterMismatch",
+                    "Arguments on this idempotent request are inconsistent with arguments used in "
+                    "previous request(s).");
+    }
+    return true;
+}
+
+void token_keep(struct request *r, const char *resource)
+{
+    const char *token = query_get(&r->query, "ClientToken");
+    if (token && *token) {
+        state_run(r->state, "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?)", "ssss",
+                  r->operation, token, digest_of(r), resource);
+    }
+}

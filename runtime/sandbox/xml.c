@@ -1,0 +1,102 @@
+#include "runtime/sandbox/xml.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <utf8proc.h>
+
+void xml_open(struct xml *xml, const char *name)
+{
+    assert(xml->depth < XML_DEPTH_MAX);
+    xml->open[xml->depth++] = name;
+    buffer_printf(&xml->out, "<%s>", name);
+}
+
+void xml_close(struct xml *xml, const char *name)
+{
+    assert(xml->depth > 0 && strcmp(xml->open[xml->depth - 1], name) == 0);
+    xml->depth--;
+    buffer_printf(&xml->out, "</%s>", name);
+}
+
+static void escape_point(struct buffer *out, const char *bytes, size_t length, int32_t point)
+{
+    switch (point) {
+    case '&':
+        buffer_puts(out, "&amp;");
+        return;
+    case '<':
+        buffer_puts(out, "&lt;");
+        return;
+    case '>':
+        buffer_puts(out, "&gt;");
+        return;
+    case '"':
+        buffer_puts(out, "&quot;");
+        return;
+    case '\r':
+        buffer_puts(out, "&#13;");
+        return;
+    default:
+        break;
+    }
+    bool allowed = point >= 0x20 || point == '\t' || point == '\n';
+    if (!allowed || point == 0xFFFE || point == 0xFFFF) {
+        buffer_puts(out, "\xEF\xBF\xBD");
+        return;
+    }
+    buffer_append(out, bytes, length);
+}
+
+void xml_escape(struct buffer *out, const char *text)
+{
+    size_t length = strlen(text);
+    while (length) {
+        utf8proc_int32_t point = -1;
+        utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text,
+                                                 (utf8proc_ssize_t)length, &point);
+        size_t used = size > 0 ? (size_t)size : 1;
+        escape_point(out, text, used, size > 0 ? point : -1);
+        text += used;
+        length -= used;
+    }
+}
+
+void xml_text(struct xml *xml, const char *name, const char *text)
+{
+    if (!text) {
+        return;
+    }
+    buffer_printf(&xml->out, "<%s>", name);
+    xml_escape(&xml->out, text);
+    buffer_printf(&xml->out, "</%s>", name);
+}
+
+void xml_int(struct xml *xml, const char *name, int64_t value)
+{
+    buffer_printf(&xml->out, "<%s>%" PRId64 "</%s>", name, value, name);
+}
+
+void xml_bool(struct xml *xml, const char *name, bool value)
+{
+    xml_text(xml, name, value ? "true" : "false");
+}
+
+const char *iso_time(char out[32], int64_t utc_ms)
+{
+    time_t seconds = (time_t)(utc_ms / 1000);
+    struct tm parts;
+    if (!gmtime_r(&seconds, &parts) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%S.000Z", &parts)) {
+        strcpy(out, "1970-01-01T00:00:00.000Z");
+    }
+    return out;
+}
+
+void xml_time(struct xml *xml, const char *name, int64_t utc_ms)
+{
+    char text[32];
+    xml_text(xml, name, iso_time(text, utc_ms));
+}
