@@ -71,6 +71,11 @@ struct subnet_object {
     int64_t free_addresses;
 };
 
+struct security_group_object {
+    struct resource resource;
+    const char *vpc, *name, *description;
+};
+
 struct interface {
     struct resource resource;
     const char *subnet, *vpc, *zone, *instance, *attachment, *private_ip, *public_ip, *mac,
@@ -105,6 +110,7 @@ void *image_load(struct request *r, const char *id);
 void *instance_load(struct request *r, const char *id);
 void *interface_load(struct request *r, const char *id);
 void *subnet_load(struct request *r, const char *id);
+void *group_load(struct request *r, const char *id);
 
 /* What a new volume is to be. */
 struct volume_request {
@@ -128,9 +134,13 @@ struct volume *instance_root_volume(const struct instance *instance);
 /* By private or public address; NULL. */
 struct instance *instance_by_address(struct request *r, const char *address);
 void instance_write(struct request *r, const struct instance *instance);
+/* What stands before the instances of a reservation; leaves instancesSet open. */
+void reservation_open(struct request *r, const struct instance *instance);
+/* Refuses types and zones for which a fault says that there is no capacity. */
+bool capacity_check(struct request *r, const char *type, const char *zone);
 
-/* The catalogue's instance type of that name; NULL. */
-const struct fact_instance_type *instance_type_find(const char *name);
+/* How many volumes the instance takes, the root one counted; 0: not known. */
+size_t instance_volume_limit(const struct instance *instance);
 
 /* Addresses. False when malformed. */
 bool parse_cidr(const char *text, uint32_t *network, uint32_t *mask);
@@ -140,6 +150,9 @@ const char *address_text(struct request *r, uint32_t address);
 const char *address_choose(struct request *r, const struct subnet_object *subnet,
                            const char *wanted);
 const char *public_address(struct request *r);
+
+void interface_write(struct request *r, const struct interface *interface, bool in_instance);
+void interface_write_groups(struct request *r, const struct interface *interface);
 
 /* Injections under way on a volume fail when it leaves its instance. */
 void commands_volume_detached(struct request *r, const char *volume);

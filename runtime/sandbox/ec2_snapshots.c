@@ -34,17 +34,17 @@ void *snapshot_load(struct request *r, const char *id)
 static void write_snapshot(struct request *r, const void *object)
 {
     const struct snapshot *snapshot = object;
-    xml_text(&r->xml, "snapshotId", snapshot->resource.id);
-    xml_text(&r->xml, "volumeId", snapshot->volume);
-    xml_text(&r->xml, "status", snapshot->state);
+    xml_put(&r->xml, "snapshotId", snapshot->resource.id);
+    xml_put(&r->xml, "volumeId", snapshot->volume);
+    xml_put(&r->xml, "status", snapshot->state);
     xml_time(&r->xml, "startTime", snapshot->resource.created_ms);
-    xml_text(&r->xml, "progress", snapshot->progress);
-    xml_text(&r->xml, "ownerId", snapshot->owner);
+    xml_put(&r->xml, "progress", snapshot->progress);
+    xml_put(&r->xml, "ownerId", snapshot->owner);
     xml_int(&r->xml, "volumeSize", snapshot->size_gib);
-    xml_text(&r->xml, "description", snapshot->description);
+    xml_put(&r->xml, "description", snapshot->description);
     tags_write(r, &snapshot->resource.tags);
     xml_bool(&r->xml, "encrypted", snapshot->encrypted);
-    xml_text(&r->xml, "storageTier", "standard");
+    xml_put(&r->xml, "storageTier", "standard");
     if (strcmp(snapshot->state, "completed") == 0) {
         xml_time(&r->xml, "completionTime", snapshot->completed_ms);
     }

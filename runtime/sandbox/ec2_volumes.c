@@ -89,10 +89,10 @@ void *volume_load(struct request *r, const char *id)
 
 static void write_attachment(struct request *r, const struct volume *volume)
 {
-    xml_text(&r->xml, "volumeId", volume->resource.id);
-    xml_text(&r->xml, "instanceId", volume->instance);
-    xml_text(&r->xml, "device", volume->device);
-    xml_text(&r->xml, "status", volume->attach_state);
+    xml_put(&r->xml, "volumeId", volume->resource.id);
+    xml_put(&r->xml, "instanceId", volume->instance);
+    xml_put(&r->xml, "device", volume->device);
+    xml_put(&r->xml, "status", volume->attach_state);
     xml_time(&r->xml, "attachTime", volume->attach_ms);
     xml_bool(&r->xml, "deleteOnTermination", volume->delete_on_termination);
 }
@@ -100,11 +100,11 @@ static void write_attachment(struct request *r, const struct volume *volume)
 static void write_volume(struct request *r, const void *object)
 {
     const struct volume *volume = object;
-    xml_text(&r->xml, "volumeId", volume->resource.id);
+    xml_put(&r->xml, "volumeId", volume->resource.id);
     xml_int(&r->xml, "size", volume->size_gib);
-    xml_text(&r->xml, "snapshotId", volume->snapshot ? volume->snapshot : "");
-    xml_text(&r->xml, "availabilityZone", volume->zone);
-    xml_text(&r->xml, "status", volume->state);
+    xml_put(&r->xml, "snapshotId", volume->snapshot ? volume->snapshot : "");
+    xml_put(&r->xml, "availabilityZone", volume->zone);
+    xml_put(&r->xml, "status", volume->state);
     xml_time(&r->xml, "createTime", volume->resource.created_ms);
     xml_open(&r->xml, "attachmentSet");
     if (volume->instance) {
@@ -114,7 +114,7 @@ static void write_volume(struct request *r, const void *object)
     }
     xml_close(&r->xml, "attachmentSet");
     tags_write(r, &volume->resource.tags);
-    xml_text(&r->xml, "volumeType", volume->type);
+    xml_put(&r->xml, "volumeType", volume->type);
     if (volume->iops) {
         xml_int(&r->xml, "iops", volume->iops);
     }
@@ -125,7 +125,7 @@ static void write_volume(struct request *r, const void *object)
         xml_int(&r->xml, "volumeInitializationRate", volume->initialization_rate);
     }
     xml_bool(&r->xml, "encrypted", volume->encrypted);
-    xml_text(&r->xml, "kmsKeyId", volume->kms_key);
+    xml_put(&r->xml, "kmsKeyId", volume->kms_key);
     xml_bool(&r->xml, "multiAttachEnabled", false);
 }
 
@@ -457,10 +457,10 @@ bool ec2_attach_volume(struct request *r)
     if (!instance || !check_attachable(r, volume, instance) || !check_slot(r, instance, device)) {
         return false;
     }
-    const struct fact_instance_type *type = instance_type_find(instance->type);
-    if (type && type->max_volumes && instance->volume_count >= (size_t)type->max_volumes) {
-        return fail(r, 400, "AttachmentLimitExceeded",
-                    "Volume count exceeds the limit of %d for %s", type->max_volumes, type->name);
+    size_t limit = instance_volume_limit(instance);
+    if (limit && instance->volume_count >= limit) {
+        return fail(r, 400, "AttachmentLimitExceeded", "Volume count exceeds the limit of %zu for %s",
+                    limit, instance->type);
     }
     state_run(r->state,
               "UPDATE volumes SET instance = ?, device = ?, attach_ms = ?, attached_ms = ?, "
@@ -543,14 +543,14 @@ bool ec2_delete_volume(struct request *r)
 static void write_modification(struct request *r, const struct volume *volume)
 {
     bool done = r->now_ms >= volume->modified_ms + VOLUME_MODIFY_MS;
-    xml_text(&r->xml, "volumeId", volume->resource.id);
-    xml_text(&r->xml, "modificationState", done ? "completed" : "modifying");
+    xml_put(&r->xml, "volumeId", volume->resource.id);
+    xml_put(&r->xml, "modificationState", done ? "completed" : "modifying");
     xml_int(&r->xml, "targetSize", volume->size_gib);
-    xml_text(&r->xml, "targetVolumeType", volume->type);
+    xml_put(&r->xml, "targetVolumeType", volume->type);
     xml_int(&r->xml, "targetIops", volume->iops);
     xml_int(&r->xml, "targetThroughput", volume->throughput);
     xml_int(&r->xml, "originalSize", volume->original_size_gib);
-    xml_text(&r->xml, "originalVolumeType", volume->original_type);
+    xml_put(&r->xml, "originalVolumeType", volume->original_type);
     xml_int(&r->xml, "originalIops", volume->original_iops);
     xml_int(&r->xml, "originalThroughput", volume->original_throughput);
     xml_int(&r->xml, "progress", done ? 100 : 0);

@@ -12,7 +12,7 @@
 #include "compiler/graph/action.h"
 #include "runtime/sandbox/query.h"
 #include "runtime/sandbox/state.h"
-#include "runtime/sandbox/xml.h"
+#include "runtime/sandbox/xml_writer.h"
 
 struct caller {
     const char *access_key, *account, *arn, *user_id;
@@ -29,7 +29,7 @@ struct request {
     struct caller caller;
     struct query query; /* EC2, STS */
     const cJSON *json;  /* SSM; never NULL there */
-    struct xml xml;     /* what EC2 and STS answer, between the operation's elements */
+    struct xml_writer xml;     /* what EC2 and STS answer, between the operation's elements */
     struct buffer body; /* what SSM answers */
     struct json_writer writer; /* onto body */
     struct {

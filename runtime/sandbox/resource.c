@@ -136,6 +136,6 @@ bool describe(struct request *r, const struct resource_kind *kind)
         xml_close(&r->xml, "item");
     }
     xml_close(&r->xml, kind->set);
-    xml_text(&r->xml, "nextToken", next);
+    xml_put(&r->xml, "nextToken", next);
     return true;
 }

@@ -1,5 +1,6 @@
 #include "runtime/sandbox/state.h"
 
+#include <assert.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -212,6 +213,7 @@ static sqlite3_stmt *query_values(struct state *state, const char *sql, const ch
 {
     sqlite3_stmt *statement = prepare(state, sql);
     if (statement) {
+        assert((size_t)sqlite3_bind_parameter_count(statement) == strlen(types));
         bind(statement, types, values);
     }
     return statement;

@@ -69,8 +69,8 @@ void tags_write(struct request *r, const struct tags *tags)
     xml_open(&r->xml, "tagSet");
     for (size_t i = 0; i < tags->count; i++) {
         xml_open(&r->xml, "item");
-        xml_text(&r->xml, "key", tags->items[i].key);
-        xml_text(&r->xml, "value", tags->items[i].value);
+        xml_put(&r->xml, "key", tags->items[i].key);
+        xml_put(&r->xml, "value", tags->items[i].value);
         xml_close(&r->xml, "item");
     }
     xml_close(&r->xml, "tagSet");
@@ -267,10 +267,10 @@ static void *load_tag(struct request *r, const char *id)
 static void write_tag(struct request *r, const void *object)
 {
     const struct tag_object *tag = object;
-    xml_text(&r->xml, "resourceId", tag->on);
-    xml_text(&r->xml, "resourceType", tag->type);
-    xml_text(&r->xml, "key", tag->key);
-    xml_text(&r->xml, "value", tag->value);
+    xml_put(&r->xml, "resourceId", tag->on);
+    xml_put(&r->xml, "resourceType", tag->type);
+    xml_put(&r->xml, "key", tag->key);
+    xml_put(&r->xml, "value", tag->value);
 }
 
 bool ec2_describe_tags(struct request *r)

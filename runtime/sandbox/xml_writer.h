@@ -1,7 +1,7 @@
 /* XML: writes the answers of EC2 and STS into a buffer. Elements balance by the caller's care,
  * which is asserted; text is escaped, and what XML 1.0 cannot hold becomes U+FFFD. */
-#ifndef DRC_SANDBOX_XML_H
-#define DRC_SANDBOX_XML_H
+#ifndef DRC_SANDBOX_XML_WRITER_H
+#define DRC_SANDBOX_XML_WRITER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,20 +11,20 @@
 enum { XML_DEPTH_MAX = 32 };
 
 /* Zero-initialise; release with buffer_free(&xml.out). */
-struct xml {
+struct xml_writer {
     struct buffer out;
     const char *open[XML_DEPTH_MAX]; /* names are borrowed until they are closed */
     int depth;
 };
 
-void xml_open(struct xml *xml, const char *name);
-void xml_close(struct xml *xml, const char *name);
+void xml_open(struct xml_writer *xml, const char *name);
+void xml_close(struct xml_writer *xml, const char *name);
 /* <name>text</name>; NULL writes nothing. */
-void xml_text(struct xml *xml, const char *name, const char *text);
-void xml_int(struct xml *xml, const char *name, int64_t value);
-void xml_bool(struct xml *xml, const char *name, bool value);
+void xml_put(struct xml_writer *xml, const char *name, const char *text);
+void xml_int(struct xml_writer *xml, const char *name, int64_t value);
+void xml_bool(struct xml_writer *xml, const char *name, bool value);
 /* 2026-11-22T10:00:00.000Z */
-void xml_time(struct xml *xml, const char *name, int64_t utc_ms);
+void xml_time(struct xml_writer *xml, const char *name, int64_t utc_ms);
 void xml_escape(struct buffer *out, const char *text);
 /* The form that xml_time writes. */
 const char *iso_time(char out[32], int64_t utc_ms);

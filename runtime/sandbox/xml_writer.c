@@ -1,4 +1,4 @@
-#include "runtime/sandbox/xml.h"
+#include "runtime/sandbox/xml_writer.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -8,14 +8,14 @@
 
 #include <utf8proc.h>
 
-void xml_open(struct xml *xml, const char *name)
+void xml_open(struct xml_writer *xml, const char *name)
 {
     assert(xml->depth < XML_DEPTH_MAX);
     xml->open[xml->depth++] = name;
     buffer_printf(&xml->out, "<%s>", name);
 }
 
-void xml_close(struct xml *xml, const char *name)
+void xml_close(struct xml_writer *xml, const char *name)
 {
     assert(xml->depth > 0 && strcmp(xml->open[xml->depth - 1], name) == 0);
     xml->depth--;
@@ -65,7 +65,7 @@ void xml_escape(struct buffer *out, const char *text)
     }
 }
 
-void xml_text(struct xml *xml, const char *name, const char *text)
+void xml_put(struct xml_writer *xml, const char *name, const char *text)
 {
     if (!text) {
         return;
@@ -75,14 +75,14 @@ void xml_text(struct xml *xml, const char *name, const char *text)
     buffer_printf(&xml->out, "</%s>", name);
 }
 
-void xml_int(struct xml *xml, const char *name, int64_t value)
+void xml_int(struct xml_writer *xml, const char *name, int64_t value)
 {
     buffer_printf(&xml->out, "<%s>%" PRId64 "</%s>", name, value, name);
 }
 
-void xml_bool(struct xml *xml, const char *name, bool value)
+void xml_bool(struct xml_writer *xml, const char *name, bool value)
 {
-    xml_text(xml, name, value ? "true" : "false");
+    xml_put(xml, name, value ? "true" : "false");
 }
 
 const char *iso_time(char out[32], int64_t utc_ms)
@@ -95,8 +95,8 @@ const char *iso_time(char out[32], int64_t utc_ms)
     return out;
 }
 
-void xml_time(struct xml *xml, const char *name, int64_t utc_ms)
+void xml_time(struct xml_writer *xml, const char *name, int64_t utc_ms)
 {
     char text[32];
-    xml_text(xml, name, iso_time(text, utc_ms));
+    xml_put(xml, name, iso_time(text, utc_ms));
 }

@@ -1,0 +1,55 @@
+/* What scripts do on the sandbox's instances. */
+#include <string.h>
+
+#include "runtime/sandbox/ssm.h"
+
+static const char *volume_named(struct request *r, const char *script)
+{
+    const char *inject = strstr(script, "drc inject");
+    const char *target = inject ? strstr(inject, "ebs:") : NULL;
+    if (!target) {
+        return NULL;
+    }
+    target += 4;
+    return arena_strndup(r->arena, target, strspn(target, "abcdefghijklmnopqrstuvwxyz-0123456789"));
+}
+
+static struct command_result failed(int64_t duration_ms, const char *errors)
+{
+    return (struct command_result){duration_ms, "Failed", 1, "", errors, NULL};
+}
+
+static struct command_result inject(struct request *r, const struct instance *instance,
+                                    const char *id)
+{
+    struct volume *volume = volume_load(r, id);
+    if (!volume || !volume->instance || strcmp(volume->instance, instance->resource.id) != 0 ||
+        strcmp(volume->attach_state, "attached") != 0) {
+        return failed(2000, arena_printf(r->arena,
+                                         "error: volume %s is not attached to this instance (%s)\n",
+                                         id, instance->resource.id));
+    }
+    if (strcmp(volume->content, "blank") == 0 || strcmp(volume->content, "data") == 0) {
+        return failed(8000, arena_printf(r->arena, "error: %s holds no operating system\n", id));
+    }
+    if (fault_strikes(r, "inject")) {
+        return failed(20000, arena_printf(r->arena, "error: %s: the file system is not clean\n", id));
+    }
+    const char *output = arena_printf(r->arena, "drivers for nvme and ena are in %s\n", id);
+    return (struct command_result){draw_between(r, INJECT_MIN_MS, INJECT_MAX_MS), "Success", 0,
+                                   output, "", id};
+}
+
+struct command_result script_run(struct request *r, const struct instance *instance,
+                                 const char *script)
+{
+    const char *volume = volume_named(r, script);
+    if (volume) {
+        return inject(r, instance, volume);
+    }
+    if (strstr(script, "drc inject")) {
+        return failed(1000, "error: drc inject needs a target, such as ebs:VOLUME\n");
+    }
+    const char *output = strstr(script, "drc version") ? "drc " DRC_VERSION "\n" : "";
+    return (struct command_result){draw_between(r, 1000, 3000), "Success", 0, output, "", NULL};
+}
