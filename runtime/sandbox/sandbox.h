@@ -35,6 +35,9 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox);
  * varied by seed). */
 bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error);
 
+/* Sets a fault (runtime/sandbox/faults.h lists them); 0 takes it away. */
+bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, struct error *error);
+
 /* The responder for world_redirected_create and world_simulated_create. */
 struct world_responder sandbox_responder(struct sandbox *sandbox);
 

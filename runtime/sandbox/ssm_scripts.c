@@ -3,15 +3,22 @@
 
 #include "runtime/sandbox/ssm.h"
 
+/* The word behind `prefix`, without a quote before it; NULL when there is none. */
+static const char *word_after(struct request *r, const char *script, const char *prefix)
+{
+    const char *at = strstr(script, prefix);
+    if (!at) {
+        return NULL;
+    }
+    at += strlen(prefix);
+    at += strspn(at, " '\"");
+    return arena_strndup(r->arena, at, strcspn(at, " '\"\n\t;"));
+}
+
 static const char *volume_named(struct request *r, const char *script)
 {
     const char *inject = strstr(script, "drc inject");
-    const char *target = inject ? strstr(inject, "ebs:") : NULL;
-    if (!target) {
-        return NULL;
-    }
-    target += 4;
-    return arena_strndup(r->arena, target, strspn(target, "abcdefghijklmnopqrstuvwxyz-0123456789"));
+    return inject ? word_after(r, inject, "ebs:") : NULL;
 }
 
 static struct command_result failed(int64_t duration_ms, const char *errors)
@@ -20,7 +27,7 @@ static struct command_result failed(int64_t duration_ms, const char *errors)
 }
 
 static struct command_result inject(struct request *r, const struct instance *instance,
-                                    const char *id)
+                                    const char *id, const char *device)
 {
     struct volume *volume = volume_load(r, id);
     if (!volume || !volume->instance || strcmp(volume->instance, instance->resource.id) != 0 ||
@@ -28,6 +35,9 @@ static struct command_result inject(struct request *r, const struct instance *in
         return failed(2000, arena_printf(r->arena,
                                          "error: volume %s is not attached to this instance (%s)\n",
                                          id, instance->resource.id));
+    }
+    if (device && strcmp(device, volume->device) != 0) {
+        return failed(2000, arena_printf(r->arena, "error: there is no disk at %s\n", device));
     }
     if (strcmp(volume->content, "blank") == 0 || strcmp(volume->content, "data") == 0) {
         return failed(8000, arena_printf(r->arena, "error: %s holds no operating system\n", id));
@@ -45,7 +55,7 @@ struct command_result script_run(struct request *r, const struct instance *insta
 {
     const char *volume = volume_named(r, script);
     if (volume) {
-        return inject(r, instance, volume);
+        return inject(r, instance, volume, word_after(r, script, "--device"));
     }
     if (strstr(script, "drc inject")) {
         return failed(1000, "error: drc inject needs a target, such as ebs:VOLUME\n");

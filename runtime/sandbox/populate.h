@@ -1,0 +1,16 @@
+/* Populate: the AWS that a plan expects to find. */
+#ifndef DRC_SANDBOX_POPULATE_H
+#define DRC_SANDBOX_POPULATE_H
+
+#include "compiler/plan/plan.h"
+#include "runtime/sandbox/ec2.h"
+
+/* populate_network.c: VPCs, subnets, groups, key pairs, profiles, reservations, addresses. */
+void populate_networks(struct request *r, const struct plan *plan);
+/* populate_images.c: placeholder images and conversion instances. */
+void populate_images(struct request *r, const struct plan *plan);
+void populate_conversions(struct request *r, const struct plan *plan);
+/* populate_copies.c: DR copies of every VM. */
+void populate_copies(struct request *r, const struct plan *plan);
+
+#endif

@@ -1,0 +1,166 @@
+/* The sandbox made, opened, closed; and as responder and world. */
+#include "runtime/sandbox/sandbox.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/sandbox/internal.h"
+
+static const char memory[] = ":memory:";
+
+static struct sandbox *make(const char *directory, bool create, struct error *error)
+{
+    struct sandbox *sandbox = base_alloc(sizeof *sandbox);
+    pthread_mutex_init(&sandbox->lock, NULL);
+    sandbox->arena = arena_create();
+    bool in_memory = strcmp(directory, memory) == 0;
+    sandbox->directory = in_memory ? NULL : base_strdup(directory);
+    const char *path =
+        in_memory ? memory : arena_printf(sandbox->arena, "%s/sandbox.db", directory);
+    sandbox->state = state_open(path, create, error);
+    if (!sandbox->state) {
+        sandbox_close(sandbox);
+        return NULL;
+    }
+    return sandbox;
+}
+
+static bool keep_options(struct sandbox *sandbox, struct error *error)
+{
+    struct state *state = sandbox->state;
+    const struct sandbox_options *options = &sandbox->options;
+    bool kept =
+        state_begin(state) && state_set_int(state, "seed", (int64_t)options->seed) &&
+        state_run(state, "INSERT INTO settings VALUES ('speed', ?)", "f", options->speed) &&
+        state_set_int(state, "throttle", options->throttle) &&
+        state_set_int(state, "utc_base_ms", options->utc_base_ms) &&
+        state_set_int(state, "real_base_ms", options->real_base_ms) &&
+        state_run(state, "INSERT INTO faults VALUES ('latency', 1), ('consistency', 0.3), "
+                  "('consistency_ms', 1500)", "") &&
+        state_run(state, "INSERT INTO credentials VALUES ('sandbox', 'sandbox', NULL, "
+                  "'111122223333', 'arn:aws:iam::111122223333:user/sandbox', "
+                  "'AIDASANDBOXSANDBOX000', NULL)", "") &&
+        state_end(state, true);
+    return kept || error_set(error, "the sandbox's settings cannot be kept: %s",
+                             state_failure(state));
+}
+
+static bool make_directory(const char *directory, struct error *error)
+{
+    if (mkdir(directory, 0700) == 0 || errno == EEXIST) {
+        return true;
+    }
+    error_set(error, "the sandbox %s cannot be made: %s", directory, strerror(errno));
+    return error_help(error, "the directory above has to exist and be writable");
+}
+
+struct sandbox *sandbox_init(const char *directory, const struct sandbox_options *options,
+                             struct error *error)
+{
+    if (strcmp(directory, memory) != 0 && !make_directory(directory, error)) {
+        return NULL;
+    }
+    struct sandbox *sandbox = make(directory, true, error);
+    if (!sandbox) {
+        return NULL;
+    }
+    sandbox->options = *options;
+    if (sandbox->options.speed <= 0) {
+        sandbox->options.speed = 1;
+    }
+    if (!keep_options(sandbox, error)) {
+        sandbox_close(sandbox);
+        return NULL;
+    }
+    return sandbox;
+}
+
+struct sandbox *sandbox_open(const char *directory, struct error *error)
+{
+    if (strcmp(directory, memory) == 0) {
+        error_set(error, "a sandbox in memory cannot be opened again");
+        return NULL;
+    }
+    struct sandbox *sandbox = make(directory, false, error);
+    if (!sandbox) {
+        return NULL;
+    }
+    struct state *state = sandbox->state;
+    sandbox->options = (struct sandbox_options){
+        .seed = (uint64_t)state_setting_int(state, "seed", 1),
+        .speed = state_setting_number(state, "speed", 1),
+        .throttle = state_setting_int(state, "throttle", 0),
+        .utc_base_ms = state_setting_int(state, "utc_base_ms", 0),
+        .real_base_ms = state_setting_int(state, "real_base_ms", 0),
+    };
+    return sandbox;
+}
+
+void sandbox_close(struct sandbox *sandbox)
+{
+    if (!sandbox) {
+        return;
+    }
+    state_close(sandbox->state);
+    arena_destroy(sandbox->arena);
+    buffer_free(&sandbox->body);
+    pthread_mutex_destroy(&sandbox->lock);
+    free(sandbox->directory);
+    free(sandbox);
+}
+
+const struct sandbox_options *sandbox_options(const struct sandbox *sandbox)
+{
+    return &sandbox->options;
+}
+
+bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, struct error *error)
+{
+    pthread_mutex_lock(&sandbox->lock);
+    bool kept = state_begin(sandbox->state) &&
+                state_run(sandbox->state, "INSERT OR REPLACE INTO faults VALUES (?, ?)", "sf", name,
+                          value) &&
+                state_end(sandbox->state, true);
+    if (!kept) {
+        error_set(error, "the fault %s cannot be set: %s", name, state_failure(sandbox->state));
+    }
+    pthread_mutex_unlock(&sandbox->lock);
+    return kept;
+}
+
+static void respond_http(void *context, int64_t utc_ms, const struct http_request *request,
+                         struct http_response *response, int64_t *latency_ms)
+{
+    struct sandbox *sandbox = context;
+    pthread_mutex_lock(&sandbox->lock);
+    sandbox_answer(sandbox, utc_ms, request, response, latency_ms);
+    pthread_mutex_unlock(&sandbox->lock);
+}
+
+static void respond_connect(void *context, int64_t utc_ms, const char *host, int port,
+                            const char **failure, int64_t *latency_ms)
+{
+    (void)port; /* every port answers */
+    struct sandbox *sandbox = context;
+    *failure = "the sandbox's database does not answer";
+    *latency_ms = 1;
+    pthread_mutex_lock(&sandbox->lock);
+    struct arena *arena = arena_create();
+    if (state_begin(sandbox->state)) {
+        struct request r = sandbox_own_request(sandbox, arena, utc_ms);
+        guest_connect(&r, host, failure, latency_ms);
+        state_end(sandbox->state, true);
+    }
+    arena_destroy(arena);
+    pthread_mutex_unlock(&sandbox->lock);
+}
+
+struct world_responder sandbox_responder(struct sandbox *sandbox)
+{
+    return (struct world_responder){
+        .context = sandbox, .http = respond_http, .connect = respond_connect};
+}
