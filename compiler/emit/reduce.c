@@ -6,52 +6,88 @@
 #include "compiler/graph/graph.h"
 
 /* Ancestors are sets of bits. To bound memory they are computed for so many ancestors at a time:
- * 230,000 nodes need 29 MB, and each pass sees only the nodes behind its ancestors. */
+ * 230,000 nodes need 59 MB, and each pass sees only the nodes behind its ancestors. */
 enum { CHUNK_WORDS = 16, CHUNK = CHUNK_WORDS * 64 };
 
-struct ancestors {
+struct set {
     uint64_t words[CHUNK_WORDS];
 };
 
-static bool is_in_chunk(uint32_t node, uint32_t base)
+/* Who has to have ended before, and of those who has to have ended well. */
+struct ancestors {
+    struct set ended, ok;
+};
+
+static void unite(struct set *to, const struct set *from)
 {
-    return node >= base && node - base < CHUNK;
+    for (int w = 0; w < CHUNK_WORDS; w++) {
+        to->words[w] |= from->words[w];
+    }
 }
 
-/* Whether an earlier edge of the node names the same predecessor. */
+static void put(struct set *set, uint32_t bit)
+{
+    set->words[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+static bool has(const struct set *set, uint32_t bit)
+{
+    return set->words[bit / 64] >> bit % 64 & 1;
+}
+
+/* Whether another edge of the node says this one. */
 static bool is_repeated(const struct graph_node *node, uint32_t edge)
 {
-    for (uint32_t e = 0; e < edge; e++) {
-        if (node->after[e].node == node->after[edge].node) {
+    const struct edge *own = &node->after[edge];
+    for (uint32_t e = 0; e < node->after_count; e++) {
+        bool says = node->after[e].when == own->when
+                        ? e < edge
+                        : own->when == WHEN_ENDED && node->after[e].when == WHEN_OK;
+        if (e != edge && node->after[e].node == own->node && says) {
             return true;
         }
     }
     return false;
 }
 
-static void reduce_node(const struct graph_node *node, uint32_t base, struct ancestors *sets,
-                        bool *keep)
+/* What the node's predecessors have behind them. Those before the chunk have nothing in it. */
+static void inherit(const struct graph_node *node, uint32_t base, struct ancestors *sets)
 {
     struct ancestors *own = &sets[node->index - base];
     for (uint32_t e = 0; e < node->after_count; e++) {
         if (node->after[e].node < base) {
-            continue; /* What comes before the chunk has no ancestors in it. */
+            continue;
         }
         const struct ancestors *before = &sets[node->after[e].node - base];
-        for (int w = 0; w < CHUNK_WORDS; w++) {
-            own->words[w] |= before->words[w];
+        unite(&own->ended, &before->ended);
+        if (node->after[e].when == WHEN_OK) {
+            unite(&own->ok, &before->ok);
+        }
+    }
+}
+
+static bool is_in_chunk(uint32_t node, uint32_t base)
+{
+    return node >= base && node - base < CHUNK;
+}
+
+static void reduce_node(const struct graph_node *node, uint32_t base, struct ancestors *sets,
+                        bool *keep)
+{
+    struct ancestors *own = &sets[node->index - base];
+    inherit(node, base, sets);
+    for (uint32_t e = 0; e < node->after_count; e++) {
+        if (is_in_chunk(node->after[e].node, base)) {
+            const struct set *behind = node->after[e].when == WHEN_OK ? &own->ok : &own->ended;
+            keep[e] = !has(behind, node->after[e].node - base) && !is_repeated(node, e);
         }
     }
     for (uint32_t e = 0; e < node->after_count; e++) {
-        uint32_t bit = node->after[e].node - base;
         if (is_in_chunk(node->after[e].node, base)) {
-            keep[e] = !(own->words[bit / 64] >> bit % 64 & 1) && !is_repeated(node, e);
-        }
-    }
-    for (uint32_t e = 0; e < node->after_count; e++) {
-        uint32_t bit = node->after[e].node - base;
-        if (is_in_chunk(node->after[e].node, base)) {
-            own->words[bit / 64] |= UINT64_C(1) << bit % 64;
+            put(&own->ended, node->after[e].node - base);
+            if (node->after[e].when == WHEN_OK) {
+                put(&own->ok, node->after[e].node - base);
+            }
         }
     }
 }
