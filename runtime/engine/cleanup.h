@@ -22,6 +22,7 @@ struct cleanup_thing {
     const char *id;
     const char *vm;          /* NULL: of the plan */
     const char *attached_to; /* volumes: an instance that is deleted too; NULL */
+    bool with_instance;      /* it goes with that instance: nothing to do for it */
     bool gone;               /* found by tag to be deleted already: leaves the ledger */
 };
 

@@ -30,13 +30,20 @@ struct report_vm {
     const char *recovery_point; /* NULL: unknown */
     int64_t loss_ms;            /* -1: unknown */
     int32_t cause;              /* the node that failed it; NO_NODE */
+    int32_t cause_vm;           /* SKIPPED: the VM that it depends on and that failed; NO_VM */
+    int64_t waited_ms;          /* ready to start, for a VM that it depends on; 0 */
+    int32_t waited_for;         /* that VM; NO_VM */
+    int64_t waited_from_ms;     /* since the run's start */
+    int64_t inject_from_ms, inject_to_ms, boot_from_ms, running_ms, ready_ms; /* -1: not */
+    int64_t began_ms, last_ms;  /* its first action, its last end; -1 */
     const char *instance_id;    /* NULL */
     const char *instance_type;  /* NULL */
 };
 
 /* Something made in the cloud that is still there, by the journal. */
 struct report_thing {
-    const char *kind, *id, *vm, *node; /* "volume", "vol-0a…", "db", node id */
+    const char *kind, *id, *vm, *node; /* "volume", "vol-0a…", "db", node id; vm NULL: the plan's */
+    bool in_use;                       /* by a VM that is recovered */
 };
 
 /* Lies in an arena. */
@@ -57,7 +64,7 @@ struct report {
     uint32_t *causes;                   /* nodes that failed for reasons of their own */
     size_t cause_count;
     struct report_thing *things;        /* made, and by the journal not deleted */
-    size_t thing_count;
+    size_t thing_count, left_over;      /* left over: not in use */
     struct executor_counters counters;
 };
 

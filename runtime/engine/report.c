@@ -1,0 +1,430 @@
+/* Report: read from the journal. What it says is written by report_text.c and report_json.c. */
+#include "runtime/engine/report.h"
+
+#include <cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/engine/journal.h"
+#include "runtime/engine/ledger.h"
+
+struct reading {
+    struct arena *arena;
+    struct report *report;
+    struct ledger *ledger;
+};
+
+static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, key);
+    return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : fallback;
+}
+
+static const char *text_of(const cJSON *record, const char *key)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
+}
+
+static const char *copy(struct arena *arena, const char *text)
+{
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+/* --- records --- */
+
+static void begin(struct node_status *status, const cJSON *record)
+{
+    status->state = NODE_RUNNING;
+    if (status->started_ms < 0 || status->ended_ms >= 0) {
+        status->started_ms = number_of(record, "t", 0);
+    }
+    status->ended_ms = -1;
+    status->cause = NO_NODE;
+}
+
+static void end(struct node_status *status, enum node_state state, const cJSON *record)
+{
+    status->state = state;
+    status->ended_ms = number_of(record, "t", 0);
+    if (status->started_ms < 0) {
+        status->started_ms = status->ended_ms;
+    }
+}
+
+static void read_failure(struct arena *arena, struct node_status *status, const cJSON *record)
+{
+    end(status, NODE_FAILED, record);
+    status->detail = copy(arena, text_of(record, "message"));
+    status->help = copy(arena, text_of(record, "help"));
+    status->service = copy(arena, text_of(record, "service"));
+    status->code = copy(arena, text_of(record, "code"));
+    status->request_id = copy(arena, text_of(record, "request_id"));
+}
+
+static void read_skip(const struct graph *graph, struct node_status *status, const cJSON *record)
+{
+    int64_t cause = number_of(record, "c", NO_NODE);
+    end(status, NODE_SKIPPED, record);
+    status->cause = cause >= 0 && cause < (int64_t)graph->node_count ? (int32_t)cause : NO_NODE;
+}
+
+static void read_node(struct reading *reading, uint32_t node, const char *kind,
+                      const cJSON *record)
+{
+    struct node_status *status = &reading->report->nodes[node];
+    if (!strcmp(kind, "intent") || !strcmp(kind, "wait")) {
+        begin(status, record);
+        status->attempts = (int)number_of(record, "a", 0);
+        status->generation = (int)number_of(record, "g", 0);
+        status->choice = (int)number_of(record, "c", 0);
+    } else if (!strcmp(kind, "done")) {
+        end(status, NODE_DONE, record);
+        ledger_done(reading->ledger, node, cJSON_GetObjectItemCaseSensitive(record, "o"));
+    } else if (!strcmp(kind, "fail")) {
+        read_failure(reading->arena, status, record);
+    } else if (!strcmp(kind, "skip")) {
+        read_skip(reading->report->graph, status, record);
+    } else if (!strcmp(kind, "retry")) {
+        status->state = NODE_RETRYING;
+    } else if (!strcmp(kind, "redo")) {
+        *status = (struct node_status){.started_ms = -1, .ended_ms = -1, .cause = NO_NODE};
+    }
+}
+
+/* A resume takes up again what had failed or was skipped. */
+static void read_session(struct report *report, const cJSON *record)
+{
+    report->sessions++;
+    for (size_t i = 0; i < report->graph->node_count; i++) {
+        struct node_status *status = &report->nodes[i];
+        if (status->state == NODE_FAILED || status->state == NODE_SKIPPED) {
+            *status = (struct node_status){.started_ms = -1, .ended_ms = -1, .cause = NO_NODE};
+        }
+    }
+    if (report->sessions == 1) {
+        report->started_utc_ms = number_of(record, "at", report->started_utc_ms);
+    }
+}
+
+static enum run_status status_by_name(const char *name)
+{
+    enum run_status status = RUN_PREPARING;
+    for (int i = RUN_PREPARING; name && i <= RUN_CANCELLED; i++) {
+        if (!strcmp(name, run_status_name((enum run_status)i))) {
+            status = (enum run_status)i;
+        }
+    }
+    return status;
+}
+
+static void read_run(struct reading *reading, const char *kind, const cJSON *record)
+{
+    struct report *report = reading->report;
+    if (!strcmp(kind, "run")) {
+        report->run_id = copy(reading->arena, text_of(record, "id"));
+        report->started_utc_ms = number_of(record, "at", 0);
+    } else if (!strcmp(kind, "status")) {
+        report->status = status_by_name(text_of(record, "status"));
+    } else if (!strcmp(kind, "start") || !strcmp(kind, "resume")) {
+        read_session(report, record);
+    } else if (!strcmp(kind, "tick")) {
+        report->counters.requests = number_of(record, "q", 0);
+        report->counters.throttled = number_of(record, "th", 0);
+        report->counters.retries = number_of(record, "re", 0);
+        report->counters.lookups = number_of(record, "lo", 0);
+    }
+}
+
+static bool read_record(void *context, int64_t number, const char *text)
+{
+    struct reading *reading = context;
+    struct report *report = reading->report;
+    cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
+    const char *kind = text_of(record, "r");
+    int64_t node = number_of(record, "n", -1), alive = number_of(record, "t", 0);
+    if (kind && node >= 0 && node < (int64_t)report->graph->node_count) {
+        read_node(reading, (uint32_t)node, kind, record);
+    } else if (kind && node < 0) {
+        read_run(reading, kind, record);
+    }
+    report->elapsed_ms = alive > report->elapsed_ms ? alive : report->elapsed_ms;
+    report->counters.commits = number;
+    cJSON_Delete(record);
+    return true;
+}
+
+/* --- what follows from them --- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return b > a ? b : a;
+}
+
+/* How long a node could have started earlier but for another VM. */
+static void note_waiting(struct report *report, struct report_vm *vm, uint32_t index)
+{
+    const struct graph_node *node = &report->graph->nodes[index];
+    int64_t own = 0, other = -1;
+    int32_t other_vm = NO_VM;
+    for (uint32_t e = 0; e < node->after_count; e++) {
+        uint32_t before = node->after[e].node;
+        int64_t ended = report->nodes[before].ended_ms;
+        if (report->graph->nodes[before].vm == node->vm) {
+            own = later(own, ended);
+        } else if (ended > other) {
+            other = ended;
+            other_vm = report->graph->nodes[before].vm;
+        }
+    }
+    if (other_vm != NO_VM && other - own > vm->waited_ms && report->nodes[index].started_ms >= 0) {
+        vm->waited_ms = other - own;
+        vm->waited_for = other_vm;
+        vm->waited_from_ms = own;
+    }
+}
+
+static void note_phases(struct report_vm *vm, const struct graph_node *node,
+                        const struct node_status *status)
+{
+    switch (node->action) {
+    case ACTION_INJECT:
+        vm->inject_from_ms = status->started_ms;
+        break;
+    case ACTION_WAIT_INJECTED:
+        vm->inject_to_ms = status->ended_ms;
+        break;
+    case ACTION_START_INSTANCE:
+        vm->boot_from_ms = status->started_ms;
+        break;
+    case ACTION_RUN_INSTANCE:
+        vm->boot_from_ms = vm->boot_from_ms < 0 ? status->started_ms : vm->boot_from_ms;
+        break;
+    case ACTION_RUNNING:
+        vm->running_ms = status->state == NODE_DONE ? status->ended_ms : -1;
+        break;
+    case ACTION_READY:
+        vm->ready_ms = status->state == NODE_DONE ? status->ended_ms : -1;
+        break;
+    case ACTION_RECOVERED:
+        vm->recovered_ms = status->state == NODE_DONE ? status->ended_ms : -1;
+        break;
+    default:
+        break;
+    }
+}
+
+static void note_end(struct report *report, struct report_vm *vm, uint32_t index)
+{
+    const struct graph_node *node = &report->graph->nodes[index];
+    const struct node_status *status = &report->nodes[index];
+    if (status->state == NODE_FAILED && !node->continue_on_failure && vm->outcome != VM_FAILED) {
+        vm->outcome = VM_FAILED;
+        vm->cause = (int32_t)index;
+    } else if (status->state == NODE_SKIPPED && vm->outcome == VM_UNFINISHED) {
+        vm->outcome = VM_SKIPPED;
+        vm->cause = status->cause;
+        vm->cause_vm = status->cause == NO_NODE ? NO_VM : report->graph->nodes[status->cause].vm;
+    }
+}
+
+static void read_vm_nodes(struct reading *reading)
+{
+    struct report *report = reading->report;
+    for (uint32_t i = 0; i < report->graph->node_count; i++) {
+        const struct graph_node *node = &report->graph->nodes[i];
+        const struct node_status *status = &report->nodes[i];
+        if (node->vm == NO_VM) {
+            continue;
+        }
+        struct report_vm *vm = &report->vms[node->vm];
+        if (status->state != NODE_SKIPPED) {
+            vm->began_ms = earlier(vm->began_ms, status->started_ms);
+            vm->last_ms = later(vm->last_ms, status->ended_ms);
+            note_phases(vm, node, status);
+            note_waiting(report, vm, i);
+        }
+        note_end(report, vm, i);
+        if (node->action == ACTION_RUN_INSTANCE) {
+            vm->instance_id = ledger_output(reading->ledger, i, "instance_id");
+            vm->instance_type = ledger_output(reading->ledger, i, "instance_type");
+        }
+        if (node->action == ACTION_RECOVERED) {
+            vm->predicted_ms = report->schedule->entries[i].end_ms;
+        }
+    }
+}
+
+static void read_loss(struct reading *reading, struct report_vm *vm)
+{
+    const struct report *report = reading->report;
+    const char *bound = NULL;
+    if (report->facts) {
+        const char *name = arena_printf(reading->arena, "%s/recovery-point", vm->name);
+        bound = map_get(&report->facts->bindings, name);
+    }
+    int64_t point = bound ? parse_time(bound) : -1;
+    if (point >= 0) {
+        int64_t from = report->options.disaster_utc_ms ? report->options.disaster_utc_ms
+                                                       : report->started_utc_ms;
+        vm->recovery_point = bound;
+        vm->loss_ms = from > point ? from - point : 0;
+    }
+}
+
+static void make_vms(struct reading *reading)
+{
+    struct report *report = reading->report;
+    const struct graph *graph = report->graph;
+    report->vms = ARENA_ARRAY(reading->arena, struct report_vm, graph->vm_count + 1);
+    for (size_t i = 0; i < graph->vm_count; i++) {
+        report->vms[i] = (struct report_vm){
+            .name = graph->vms[i].name, .critical = graph->vms[i].critical,
+            .recovered_ms = -1, .predicted_ms = -1, .loss_ms = -1, .cause = NO_NODE,
+            .cause_vm = NO_VM, .waited_for = NO_VM, .inject_from_ms = -1, .inject_to_ms = -1,
+            .boot_from_ms = -1, .running_ms = -1, .ready_ms = -1, .began_ms = -1, .last_ms = -1,
+        };
+    }
+    read_vm_nodes(reading);
+    int64_t rto = 0;
+    report->loss_ms = -1;
+    for (size_t i = 0; i < graph->vm_count; i++) {
+        struct report_vm *vm = &report->vms[i];
+        if (vm->recovered_ms >= 0) {
+            vm->outcome = VM_RECOVERED;
+            report->recovered++;
+        }
+        read_loss(reading, vm);
+        report->loss_ms = later(report->loss_ms, vm->loss_ms);
+        if (vm->critical && rto >= 0) {
+            rto = vm->recovered_ms < 0 ? -1 : later(rto, vm->recovered_ms);
+        }
+    }
+    report->rto_ms = graph->vm_count ? rto : -1;
+}
+
+static void find_causes(struct reading *reading)
+{
+    struct report *report = reading->report;
+    report->causes = ARENA_ARRAY(reading->arena, uint32_t, report->graph->node_count + 1);
+    for (uint32_t i = 0; i < report->graph->node_count; i++) {
+        enum node_state state = report->nodes[i].state;
+        report->counters.done += state == NODE_DONE;
+        report->counters.failed += state == NODE_FAILED;
+        report->counters.skipped += state == NODE_SKIPPED;
+        if (state == NODE_FAILED && !report->graph->nodes[i].continue_on_failure) {
+            report->causes[report->cause_count++] = i;
+        }
+    }
+    report->counters.total = report->graph->node_count;
+}
+
+static bool is_in_use(const struct report *report, const struct ledger_thing *thing, int32_t vm)
+{
+    if (vm == NO_VM || report->vms[vm].outcome != VM_RECOVERED) {
+        return false;
+    }
+    const char *instance = report->vms[vm].instance_id;
+    switch (thing->kind) {
+    case LEDGER_INSTANCE:
+        return instance && !strcmp(thing->id, instance);
+    case LEDGER_VOLUME:
+        return thing->attached_to && instance && !strcmp(thing->attached_to, instance);
+    case LEDGER_IMAGE:
+        return true; /* of boot: image: kept until cleanup */
+    }
+    return false;
+}
+
+static void list_things(struct reading *reading)
+{
+    struct report *report = reading->report;
+    const struct ledger *ledger = reading->ledger;
+    report->things = ARENA_ARRAY(reading->arena, struct report_thing, ledger->count + 1);
+    for (size_t i = 0; i < ledger->count && report->status != RUN_CLEANED; i++) {
+        const struct ledger_thing *thing = &ledger->things[i];
+        const struct graph_node *node = &report->graph->nodes[thing->node];
+        if (thing->gone) {
+            continue;
+        }
+        bool in_use = is_in_use(report, thing, node->vm);
+        report->things[report->thing_count++] = (struct report_thing){
+            .kind = ledger_kind_name(thing->kind),
+            .id = thing->id,
+            .vm = node->vm == NO_VM ? NULL : report->graph->vms[node->vm].name,
+            .node = node->id,
+            .in_use = in_use,
+        };
+        report->left_over += !in_use;
+    }
+}
+
+/* --- loading --- */
+
+static struct facts *load_facts(struct arena *arena, struct journal *journal, struct error *error)
+{
+    void *text = NULL;
+    size_t length = 0;
+    if (!journal_get_blob(journal, "facts", &text, &length, error)) {
+        return NULL;
+    }
+    struct facts *facts = facts_read(arena, "the journal's facts", text, length, error);
+    free(text);
+    return facts;
+}
+
+static struct graph *load_graph(struct arena *arena, struct journal *journal, struct error *error)
+{
+    void *text = NULL;
+    size_t length = 0;
+    struct error failure = {0};
+    if (!journal_get_blob(journal, "graph", &text, &length, &failure)) {
+        if (failure.message) {
+            error_move(error, &failure);
+        } else {
+            error_set(error, "reporting: the run stopped before it had compiled its plan");
+            error_help(error, "drc run resume begins again");
+        }
+        return NULL;
+    }
+    struct graph *graph = graph_read(arena, "the journal's graph", text, length, error);
+    free(text);
+    return graph;
+}
+
+struct report *report_load(struct arena *arena, struct journal *journal, struct error *error)
+{
+    struct report *report = ARENA_NEW(arena, struct report);
+    struct error failure = {0};
+    report->graph = load_graph(arena, journal, error);
+    if (!report->graph) {
+        return NULL;
+    }
+    report->facts = load_facts(arena, journal, &failure);
+    if (failure.message || !run_options_read(arena, journal, &report->options, &failure)) {
+        if (failure.message) {
+            error_move(error, &failure);
+            return NULL;
+        }
+    }
+    report->schedule = estimate(arena, report->graph, report->facts, true);
+    report->nodes = ARENA_ARRAY(arena, struct node_status, report->graph->node_count + 1);
+    for (size_t i = 0; i < report->graph->node_count; i++) {
+        report->nodes[i].started_ms = report->nodes[i].ended_ms = -1;
+        report->nodes[i].cause = NO_NODE;
+    }
+    struct reading reading = {
+        .arena = arena, .report = report, .ledger = ledger_create(arena, report->graph)};
+    if (!journal_replay(journal, read_record, &reading, error)) {
+        return NULL;
+    }
+    make_vms(&reading);
+    find_causes(&reading);
+    list_things(&reading);
+    return report;
+}

@@ -1,0 +1,19 @@
+/* Parts of a report that more than one of its forms has. */
+#ifndef DRC_ENGINE_REPORT_PARTS_H
+#define DRC_ENGINE_REPORT_PARTS_H
+
+#include "runtime/engine/report.h"
+
+const char *report_outcome_name(enum vm_outcome outcome); /* "recovered" */
+
+/* "RTO 9m 58s of 20m (predicted 9m 40s, +3 %)" */
+void report_put_rto(const struct report *report, struct buffer *out);
+/* "loss 22m of 30m" */
+void report_put_loss(const struct report *report, struct buffer *out);
+/* "inject 1:08, boot 0:31, ready 0:58" */
+void report_put_phases(const struct report *report, const struct report_vm *vm,
+                       struct buffer *out);
+/* "ec2 InvalidVolume.NotFound (request …)" */
+void report_put_answer(const struct node_status *status, struct buffer *out);
+
+#endif

@@ -1,0 +1,350 @@
+/* Report, as a person reads it: what came of it, why, when, what is there now and what to do. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "compiler/base/buffer.h"
+#include "compiler/emit/emit.h"
+#include "compiler/emit/text.h"
+#include "runtime/engine/report.h"
+#include "runtime/engine/report_parts.h"
+
+enum { BAR_MIN = 16, BAR_MAX = 40, TEXT_INDENT = 7 };
+
+struct page {
+    const struct report *report;
+    struct buffer *out;
+    int width;
+    bool colour;
+};
+
+static const char *const red = "\033[1;31m", *const green = "\033[1;32m", *const plain = "\033[0m";
+
+static void put_coloured(const struct page *page, const char *colour, const char *text)
+{
+    buffer_puts(page->out, page->colour ? colour : "");
+    buffer_puts(page->out, text);
+    buffer_puts(page->out, page->colour ? plain : "");
+}
+
+static void put_duration(struct buffer *out, int64_t ms)
+{
+    char text[32];
+    buffer_puts(out, format_duration(text, ms));
+}
+
+static void put_clock(struct buffer *out, int64_t ms)
+{
+    char text[32];
+    buffer_puts(out, format_clock(text, ms));
+}
+
+/* --- head --- */
+
+static const char *how_it_ended(const struct report *report)
+{
+    switch (report->status) {
+    case RUN_SUCCEEDED:
+        return "succeeded";
+    case RUN_CLEANED:
+        return "is cleaned up";
+    case RUN_CANCELLED:
+        return "was cancelled";
+    case RUN_FAILED:
+        return "failed";
+    case RUN_INTERRUPTED:
+        return "was interrupted";
+    default:
+        return "is not finished";
+    }
+}
+
+static void write_head(const struct page *page)
+{
+    const struct report *report = page->report;
+    bool bad = report->status == RUN_FAILED;
+    buffer_printf(page->out, "%s of %s ", workflow_name(report->graph->workflow),
+                  report->graph->plan_name);
+    put_coloured(page, bad ? red : green, how_it_ended(report));
+    buffer_puts(page->out, " after ");
+    put_duration(page->out, report->elapsed_ms);
+    buffer_printf(page->out, ": %zu of %zu VMs recovered", report->recovered,
+                  report->graph->vm_count);
+    if (report->sessions > 1) {
+        buffer_printf(page->out, ", resumed %d time%s", report->sessions - 1,
+                      report->sessions > 2 ? "s" : "");
+    }
+    buffer_printf(page->out, " (run %s)\n", report->run_id ? report->run_id : "?");
+}
+
+void report_put_rto(const struct report *report, struct buffer *out)
+{
+    if (report->rto_ms < 0) {
+        buffer_puts(out, "RTO not reached");
+    } else {
+        buffer_puts(out, "RTO ");
+        put_duration(out, report->rto_ms);
+    }
+    if (report->options.rto_ms > 0) {
+        buffer_puts(out, " of ");
+        put_duration(out, report->options.rto_ms);
+        buffer_puts(out, report->rto_ms > report->options.rto_ms ? " (missed)" : "");
+    }
+    int64_t predicted = report->schedule->rto_ms;
+    buffer_puts(out, " (predicted ");
+    put_duration(out, predicted);
+    if (report->rto_ms >= 0 && predicted > 0) {
+        int64_t percent = (report->rto_ms - predicted) * 100 / predicted;
+        buffer_printf(out, ", %+" PRId64 " %%", percent);
+    }
+    buffer_putc(out, ')');
+}
+
+void report_put_loss(const struct report *report, struct buffer *out)
+{
+    if (report->loss_ms < 0) {
+        buffer_puts(out, "loss unknown");
+        return;
+    }
+    buffer_puts(out, "loss ");
+    put_duration(out, report->loss_ms);
+    if (report->options.rpo_ms > 0) {
+        buffer_puts(out, " of ");
+        put_duration(out, report->options.rpo_ms);
+        buffer_puts(out, report->loss_ms > report->options.rpo_ms ? " (missed)" : "");
+    }
+}
+
+static void write_objectives(const struct page *page)
+{
+    report_put_rto(page->report, page->out);
+    buffer_puts(page->out, "     ");
+    report_put_loss(page->report, page->out);
+    buffer_printf(page->out, "     %zu left over\n", page->report->left_over);
+}
+
+/* --- causes --- */
+
+static void put_place(const struct graph_node *node, struct buffer *out)
+{
+    if (node->because.file) {
+        buffer_puts(out, ", ");
+        text_put(out, node->because.file);
+        if (node->because.line) {
+            buffer_printf(out, ":%" PRIu32, node->because.line);
+        }
+    }
+}
+
+void report_put_answer(const struct node_status *status, struct buffer *out)
+{
+    buffer_puts(out, status->service ? status->service : "");
+    if (status->code) {
+        buffer_puts(out, status->service ? " " : "");
+        text_put(out, status->code);
+    }
+    if (status->request_id) {
+        buffer_puts(out, " (request ");
+        text_put(out, status->request_id);
+        buffer_putc(out, ')');
+    }
+}
+
+static void line_start(const struct page *page, int indent)
+{
+    buffer_printf(page->out, "%*s", indent, "");
+}
+
+static void write_cause(const struct page *page, uint32_t index)
+{
+    const struct graph_node *node = &page->report->graph->nodes[index];
+    const struct node_status *status = &page->report->nodes[index];
+    const char *vm = node->vm == NO_VM ? "plan" : page->report->graph->vms[node->vm].name;
+    int indent = (int)strlen(vm) + 4;
+    indent = indent < TEXT_INDENT ? TEXT_INDENT : indent;
+    buffer_puts(page->out, "  ");
+    put_coloured(page, red, vm);
+    line_start(page, indent - 2 - (int)strlen(vm));
+    struct buffer text = {0};
+    buffer_printf(&text, "%s: ", action_info(node->action)->name);
+    text_put(&text, status->detail ? status->detail : "failed");
+    text_wrap(page->out, buffer_text(&text), indent, indent, page->width);
+    buffer_free(&text);
+    buffer_putc(page->out, '\n');
+    if (status->service || status->code) {
+        line_start(page, indent);
+        report_put_answer(status, page->out);
+        buffer_putc(page->out, '\n');
+    }
+    line_start(page, indent);
+    buffer_printf(page->out, "node %s", node->id);
+    put_place(node, page->out);
+    buffer_putc(page->out, '\n');
+    if (status->help) {
+        line_start(page, indent);
+        buffer_puts(page->out, "help: ");
+        text_wrap(page->out, status->help, indent + 6, indent + 6, page->width);
+        buffer_putc(page->out, '\n');
+    }
+}
+
+static void write_skipped(const struct page *page)
+{
+    const struct report *report = page->report;
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        const struct report_vm *vm = &report->vms[i];
+        if (vm->outcome != VM_SKIPPED) {
+            continue;
+        }
+        int pad = TEXT_INDENT - 2 - (int)strlen(vm->name);
+        buffer_printf(page->out, "  %s%*sskipped: ", vm->name, pad < 2 ? 2 : pad, "");
+        if (vm->cause_vm != NO_VM && (size_t)vm->cause_vm != i) {
+            buffer_printf(page->out, "depends on %s\n", report->graph->vms[vm->cause_vm].name);
+        } else if (vm->cause != NO_NODE) {
+            buffer_printf(page->out, "%s failed\n", report->graph->nodes[vm->cause].id);
+        } else {
+            buffer_puts(page->out, "an action before it failed\n");
+        }
+    }
+}
+
+static void write_causes(const struct page *page)
+{
+    if (page->report->cause_count == 0) {
+        return;
+    }
+    buffer_putc(page->out, '\n');
+    for (size_t i = 0; i < page->report->cause_count; i++) {
+        write_cause(page, page->report->causes[i]);
+    }
+    write_skipped(page);
+}
+
+/* --- timeline --- */
+
+static const char *bar_cell(const struct report_vm *vm, int64_t from, int64_t to)
+{
+    int64_t middle = from + (to - from) / 2;
+    int64_t waited_to = vm->waited_from_ms + vm->waited_ms;
+    if (vm->began_ms < 0 || middle < vm->began_ms || middle > vm->last_ms) {
+        return " ";
+    }
+    if (vm->waited_for != NO_VM && middle >= vm->waited_from_ms && middle < waited_to) {
+        return "░";
+    }
+    if (vm->inject_from_ms >= 0 && middle >= vm->inject_from_ms && middle < vm->inject_to_ms) {
+        return "▒";
+    }
+    return "█";
+}
+
+static void write_bar(const struct page *page, const struct report_vm *vm, int cells)
+{
+    int64_t whole = page->report->elapsed_ms > 0 ? page->report->elapsed_ms : 1;
+    buffer_puts(page->out, "▕");
+    for (int i = 0; i < cells; i++) {
+        buffer_puts(page->out, bar_cell(vm, whole * i / cells, whole * (i + 1) / cells));
+    }
+    buffer_puts(page->out, "▏");
+}
+
+static void put_phase(struct buffer *out, bool *first, const char *name, int64_t from, int64_t to)
+{
+    if (from >= 0 && to >= from) {
+        buffer_printf(out, "%s%s ", *first ? "" : ", ", name);
+        put_clock(out, to - from);
+        *first = false;
+    }
+}
+
+void report_put_phases(const struct report *report, const struct report_vm *vm, struct buffer *out)
+{
+    bool first = true;
+    put_phase(out, &first, "inject", vm->inject_from_ms, vm->inject_to_ms);
+    if (vm->waited_for != NO_VM && vm->waited_ms >= 1000) {
+        buffer_puts(out, first ? "waited " : ", waited ");
+        put_clock(out, vm->waited_ms);
+        buffer_printf(out, " for %s", report->graph->vms[vm->waited_for].name);
+        first = false;
+    }
+    put_phase(out, &first, "boot", vm->boot_from_ms, vm->running_ms);
+    put_phase(out, &first, "ready", vm->running_ms, vm->ready_ms);
+}
+
+static void write_timeline(const struct page *page)
+{
+    const struct report *report = page->report;
+    size_t name_width = 0;
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        size_t length = strlen(report->graph->vms[i].name);
+        name_width = length > name_width ? length : name_width;
+    }
+    int cells = page->width - (int)name_width - 46;
+    cells = cells < BAR_MIN ? BAR_MIN : cells > BAR_MAX ? BAR_MAX : cells;
+    buffer_putc(page->out, '\n');
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        const struct report_vm *vm = &report->vms[i];
+        text_pad(page->out, vm->name, (int)name_width + 1);
+        write_bar(page, vm, cells);
+        char clock[32];
+        text_pad_left(page->out, vm->recovered_ms < 0 ? report_outcome_name(vm->outcome)
+                                                      : format_clock(clock, vm->recovered_ms), 8);
+        struct buffer phases = {0};
+        report_put_phases(report, vm, &phases);
+        buffer_printf(page->out, "%s%s\n", phases.length ? "   " : "", buffer_text(&phases));
+        buffer_free(&phases);
+    }
+}
+
+/* --- what is there, and what to do --- */
+
+static void write_calls(const struct page *page)
+{
+    const struct executor_counters *counters = &page->report->counters;
+    buffer_printf(page->out, "calls %" PRId64 " · throttled %" PRId64 " · retried %" PRId64
+                  " · %zu of %zu actions done\n",
+                  counters->requests, counters->throttled, counters->retries, counters->done,
+                  counters->total);
+}
+
+static void write_things(const struct page *page)
+{
+    const struct report *report = page->report;
+    if (report->left_over == 0) {
+        return;
+    }
+    buffer_puts(page->out, "\nMade, and in no use now:\n");
+    for (size_t i = 0; i < report->thing_count; i++) {
+        const struct report_thing *thing = &report->things[i];
+        if (!thing->in_use) {
+            buffer_printf(page->out, "  %-9s %s  %s\n", thing->kind, thing->id, thing->node);
+        }
+    }
+}
+
+static void write_commands(const struct page *page)
+{
+    const struct report *report = page->report;
+    const char *run = report->run_id ? report->run_id : "RUN";
+    if (run_status_is_final(report->status)) {
+        return;
+    }
+    buffer_puts(page->out, report->thing_count ? "\nNothing that was made is deleted. What now:\n"
+                                               : "\nNothing is left in the cloud. What now:\n");
+    buffer_printf(page->out, "  drc run resume %s     go on from here\n", run);
+    buffer_printf(page->out, "  drc run show %s       every action and its state\n", run);
+    if (report->thing_count) {
+        buffer_printf(page->out, "  drc run cleanup %s    delete what it has made\n", run);
+    }
+}
+
+void report_write_text(const struct report *report, int width, bool colour, struct buffer *out)
+{
+    struct page page = {.report = report, .out = out, .width = width, .colour = colour};
+    write_head(&page);
+    write_objectives(&page);
+    write_causes(&page);
+    write_timeline(&page);
+    write_calls(&page);
+    write_things(&page);
+    write_commands(&page);
+}
