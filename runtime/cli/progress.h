@@ -25,19 +25,20 @@ struct progress_options {
     struct world *world; /* clock, timer, environment, SIGWINCH */
     const struct graph *graph;
     const struct schedule *schedule; /* NULL: nothing is predicted */
-    /* The executor comes later than the observer that it is given: see progress_attach. */
+    double speed; /* of the world's clock against a person's; 0: the same. For refreshing */
 };
 
 /* Everything in the options has to outlive it. */
 struct progress *progress_create(const struct progress_options *options);
 
-/* For the counters of calls and throttling in the status line. Optional; NULL detaches. */
+/* The executor comes later than the observer that it is given. For what a resumed run has done
+ * already, and the counters of calls and throttling. Optional; NULL detaches. */
 void progress_attach(struct progress *progress, const struct executor *executor);
 
 /* The executor_observer, with the progress as its context. */
 void progress_observe(void *progress, const struct executor_event *event);
 
-/* Something is to be printed between: takes the display off; it comes back with the next event. */
+/* Something is to be printed between: takes the display off; it comes back by itself. */
 void progress_clear(struct progress *progress);
 
 /* Draws the last state, which stays on the screen, stops its timer and frees. NULL is allowed.
