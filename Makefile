@@ -81,9 +81,15 @@ $(BUILD)/libdrc-runtime.a: $(RUNTIME_OBJECTS)
 $(BUILD)/drc: $(call object,$(CLI_SOURCES)) $(LIBRARIES)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(call object,$(CLI_SOURCES)) $(LIBRARIES) $(ALL_LDLIBS) -o $@
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(LIBRARIES)
+# The command line's parts, for their unit tests: an archive, of which each takes what it needs.
+CLI_PARTS := $(BUILD)/libdrc-cli.a
+$(CLI_PARTS): $(filter-out %/main.o,$(call object,$(CLI_SOURCES)))
+	@mkdir -p $(@D) && rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(CLI_PARTS) $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(call object,$(UNIT_HELPERS)) $(LIBRARIES) $(ALL_LDLIBS) -lcmocka -o $@
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(call object,$(UNIT_HELPERS)) $(CLI_PARTS) $(LIBRARIES) $(ALL_LDLIBS) -lcmocka -o $@
 
 unit: $(UNIT_PROGRAMS)
 	@tools/run-unit $(UNIT_PROGRAMS)
