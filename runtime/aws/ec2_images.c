@@ -54,7 +54,7 @@ static void register_image(struct operation *op)
     operation_send(op, "RegisterImage", &form, true, BUCKET_NONE, on_registered);
 }
 
-/* By its name, which is unique in the account. Another run's image is not ours. */
+/* By its name, which is unique in the account and ends in the run's id. */
 static void on_image_found(struct operation *op, const struct aws_answer *answer)
 {
     if (answer->outcome != OUTCOME_OK) {

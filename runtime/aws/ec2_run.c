@@ -76,26 +76,30 @@ static void add_profile(struct form *form, const char *profile)
     }
 }
 
+void form_run_instance(struct form *form, const struct call *call)
+{
+    const char *tenancy = call_text(call, "tenancy");
+    form_begin(form, AWS_SERVICE_EC2, "RunInstances");
+    form_add(form, call_text(call, "image_id"), "ImageId");
+    form_add(form, chosen_type(call), "InstanceType");
+    form_add(form, "1", "MinCount");
+    form_add(form, "1", "MaxCount");
+    form_add(form, call->token, "ClientToken");
+    form_add(form, call_text(call, "key_name"), "KeyName");
+    add_profile(form, call_text(call, "iam_profile"));
+    form_add(form, tenancy && strcmp(tenancy, "default") != 0 ? tenancy : NULL,
+             "Placement.Tenancy");
+    form_add(form, call_text(call, "capacity_reservation"),
+             "CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId");
+    add_cards(form, call_input(call, "cards"));
+    form_add_block_devices(form, call_input(call, "block_devices"));
+    form_add_tags(form, call, "instance volume network-interface");
+}
+
 static void run_instance(struct operation *op)
 {
-    const struct call *call = op->calls[0];
-    const char *tenancy = call_text(call, "tenancy");
     struct form form = {{0}};
-    form_begin(&form, AWS_SERVICE_EC2, "RunInstances");
-    form_add(&form, call_text(call, "image_id"), "ImageId");
-    form_add(&form, chosen_type(call), "InstanceType");
-    form_add(&form, "1", "MinCount");
-    form_add(&form, "1", "MaxCount");
-    form_add(&form, call->token, "ClientToken");
-    form_add(&form, call_text(call, "key_name"), "KeyName");
-    add_profile(&form, call_text(call, "iam_profile"));
-    form_add(&form, tenancy && strcmp(tenancy, "default") != 0 ? tenancy : NULL,
-             "Placement.Tenancy");
-    form_add(&form, call_text(call, "capacity_reservation"),
-             "CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId");
-    add_cards(&form, call_input(call, "cards"));
-    form_add_block_devices(&form, call_input(call, "block_devices"));
-    form_add_tags(&form, call, "instance volume network-interface");
+    form_run_instance(&form, op->calls[0]);
     operation_send(op, "RunInstances", &form, true, BUCKET_NONE, on_run);
 }
 

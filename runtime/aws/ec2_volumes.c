@@ -38,23 +38,27 @@ static void add_number(struct form *form, const struct call *call, const char *i
     }
 }
 
+void form_create_volume(struct form *form, const struct call *call)
+{
+    const char *key = call_text(call, "kms_key");
+    form_begin(form, AWS_SERVICE_EC2, "CreateVolume");
+    form_add(form, call_text(call, "snapshot_id"), "SnapshotId");
+    form_add(form, call_text(call, "zone"), "AvailabilityZone");
+    form_add(form, call_text(call, "type"), "VolumeType");
+    add_number(form, call, "size_gib", "Size");
+    add_number(form, call, "iops", "Iops");
+    add_number(form, call, "throughput", "Throughput");
+    add_number(form, call, "initialization_rate", "VolumeInitializationRate");
+    form_add(form, key ? "true" : NULL, "Encrypted");
+    form_add(form, key, "KmsKeyId");
+    form_add(form, call->token, "ClientToken");
+    form_add_tags(form, call, "volume");
+}
+
 static void create_volume(struct operation *op)
 {
-    const struct call *call = op->calls[0];
-    const char *key = call_text(call, "kms_key");
     struct form form = {{0}};
-    form_begin(&form, AWS_SERVICE_EC2, "CreateVolume");
-    form_add(&form, call_text(call, "snapshot_id"), "SnapshotId");
-    form_add(&form, call_text(call, "zone"), "AvailabilityZone");
-    form_add(&form, call_text(call, "type"), "VolumeType");
-    add_number(&form, call, "size_gib", "Size");
-    add_number(&form, call, "iops", "Iops");
-    add_number(&form, call, "throughput", "Throughput");
-    add_number(&form, call, "initialization_rate", "VolumeInitializationRate");
-    form_add(&form, key ? "true" : NULL, "Encrypted");
-    form_add(&form, key, "KmsKeyId");
-    form_add(&form, call->token, "ClientToken");
-    form_add_tags(&form, call, "volume");
+    form_create_volume(&form, op->calls[0]);
     operation_send(op, "CreateVolume", &form, true, BUCKET_NONE, on_created);
 }
 

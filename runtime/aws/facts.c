@@ -10,8 +10,15 @@
 #include "runtime/aws/recovery_points.h"
 #include "runtime/aws/site_facts.h"
 
+static void bind(struct site_facts *site, const char *vm, size_t disk, const char *what,
+                 const char *id)
+{
+    map_put(&site->facts->bindings, arena_printf(site->arena, "%s/disk-%zu/%s", vm, disk, what),
+            (void *)id);
+}
+
 static void fill_disks(struct site_facts *site, struct fact_vm *vm,
-                       const struct recovery_point *point, bool use_bootable)
+                       const struct recovery_point *point)
 {
     struct arena *arena = site->arena;
     vm->disk_count = (size_t)point->copies[0]->disks;
@@ -24,14 +31,14 @@ static void fill_disks(struct site_facts *site, struct fact_vm *vm,
                                           .size_gib = copy->size_gib,
                                           .controller = copy->controller,
                                           .bootable = bootable};
-        map_put(&site->facts->bindings,
-                arena_printf(arena, "%s/disk-%zu/snapshot", vm->name, i),
-                (void *)(bootable && use_bootable ? point->bootable->id : copy->id));
+        bind(site, vm->name, i, "snapshot", copy->id);
+        if (bootable) {
+            bind(site, vm->name, i, "bootable-snapshot", point->bootable->id);
+        }
     }
 }
 
-static void add_vm(struct site_facts *site, const char *name, const struct recovery_point *point,
-                   bool use_bootable)
+static void add_vm(struct site_facts *site, const char *name, const struct recovery_point *point)
 {
     const struct dr_copy *boot = point->copies[0];
     struct fact_vm *vm = ARENA_NEW(site->arena, struct fact_vm);
@@ -42,7 +49,7 @@ static void add_vm(struct site_facts *site, const char *name, const struct recov
                            .os = boot->os,
                            .arch = boot->arch,
                            .guest_id = boot->guest_id};
-    fill_disks(site, vm, point, use_bootable);
+    fill_disks(site, vm, point);
     map_put(&site->facts->vms, name, vm);
     map_put(&site->facts->bindings, arena_printf(site->arena, "%s/recovery-point", name),
             (void *)point->time);
@@ -60,7 +67,7 @@ static bool choose_points(struct site_facts *site, const struct recovery_points 
         const struct recovery_point *point =
             recovery_points_choose(points, name, until_utc_ms, bootable, &why);
         if (point) {
-            add_vm(site, name, point, bootable);
+            add_vm(site, name, point);
         } else {
             buffer_printf(&missing, "%s%s (%s)", missing.length ? ", " : "", name, why);
         }

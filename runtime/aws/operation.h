@@ -72,6 +72,10 @@ void form_add_tags(struct form *form, const struct call *call, const char *types
 /* Filters that find what a call made: by run and node. */
 void form_filter_made_by(struct form *form, const struct call *call);
 
+/* The requests of these actions, for preflight too. */
+void form_create_volume(struct form *form, const struct call *call);
+void form_run_instance(struct form *form, const struct call *call);
+
 /* The action families: rows for aws_action. */
 extern const struct aws_action create_volume_action, wait_volume_available_action,
     attach_volume_action, wait_volume_attached_action, detach_volume_action, delete_volume_action;

@@ -177,9 +177,12 @@ static void see_image(struct image_wanted *wanted, const struct xml *from)
     const char *mode = xml_text(from, "bootMode");
     image->id = kept(site, xml_text(from, "imageId"));
     image->root_device = kept(site, xml_text(from, "rootDeviceName"));
-    image->boot_mode = kept(site, mode);
     image->os = platform && strcmp(platform, "windows") == 0 ? "windows" : "linux";
     image->arch = kept(site, xml_text(from, "architecture"));
+    /* Without one, the types decide: Intel and AMD boot by BIOS, Graviton by UEFI (EC2 User Guide,
+     * "Instance launch behavior with EC2 boot modes"). */
+    bool arm = image->arch && strcmp(image->arch, "arm64") == 0;
+    image->boot_mode = mode ? kept(site, mode) : arm ? "uefi" : "legacy-bios";
     map_put(&site->facts->images, wanted->text, image);
 }
 

@@ -43,6 +43,7 @@ static const char *command_line(struct operation *op)
     append_option(&line, "--os", call_text(call, "os"));
     append_option(&line, "--firmware", call_text(call, "firmware"));
     append_option(&line, "--arch", call_text(call, "arch"));
+    append_option(&line, "--ssm-agent", call_text(call, "ssm_agent"));
     const char *text = arena_strdup(op->arena, buffer_text(&line));
     buffer_free(&line);
     return text;
