@@ -8,6 +8,7 @@
 
 enum {
     UNREACHABLE_TRIES_MAX = 3, /* no network: a minute would tell nothing more */
+    BRIEF_TRIES_MAX = 3,
     REQUEST_TIMEOUT_MS = 20000,
     BACKOFF_MAX_MS = 8000,
     PAGES_MAX = 10000,
@@ -101,7 +102,9 @@ static bool again(struct asking *asking, const struct aws_answer *answer)
     asking->unreachable += answer->failure == HTTP_UNREACHABLE;
     int64_t delay = backoff(asking, answer);
     asking->tries++;
-    if (asking->unreachable >= UNREACHABLE_TRIES_MAX ||
+    bool enough = asking->question.brief && asking->tries >= BRIEF_TRIES_MAX &&
+                  answer->outcome == OUTCOME_RETRY;
+    if (enough || asking->unreachable >= UNREACHABLE_TRIES_MAX ||
         world_monotonic_ms(world) + delay >= asking->patience_until) {
         return false;
     }

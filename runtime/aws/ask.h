@@ -16,6 +16,7 @@ struct question {
     const char *operation; /* static */
     const char *body;      /* form or JSON; copied */
     bool paged;            /* EC2: goes on with NextToken until there is none */
+    bool brief;            /* not worth a minute: a few tries only */
     enum bucket bucket;
     /* For each page. Texts are valid during the call. May ask more (asks_add). */
     void (*page)(void *context, const struct aws_answer *answer);

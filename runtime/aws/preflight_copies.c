@@ -1,0 +1,125 @@
+/* DR copies: still there and completed, and what loss they mean. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/aws/preflight.h"
+
+/* "42m", "3h05m", "2d04h" */
+static const char *duration(struct preflight *preflight, int64_t ms)
+{
+    int64_t minutes = ms / 60000;
+    if (minutes < 60) {
+        return arena_printf(preflight->arena, "%" PRId64 "m", minutes);
+    }
+    if (minutes < 48 * 60) {
+        return arena_printf(preflight->arena, "%" PRId64 "h%02" PRId64 "m", minutes / 60,
+                            minutes % 60);
+    }
+    return arena_printf(preflight->arena, "%" PRId64 "d%02" PRId64 "h", minutes / 1440,
+                        minutes % 1440 / 60);
+}
+
+static void tell_loss(struct preflight *preflight, const struct plan_vm *vm)
+{
+    const char *subject = arena_printf(preflight->arena, "DR copies of %s", vm->name);
+    const char *time = map_get(&preflight->facts->bindings,
+                               arena_printf(preflight->arena, "%s/recovery-point", vm->name));
+    int64_t at = time ? parse_time(time) : -1;
+    int64_t loss = world_utc_ms(client_world(preflight->aws->client)) - at;
+    int64_t rpo = preflight->plan->objectives.rpo.ms;
+    if (at < 0) {
+        preflight_find(preflight, FINDING_FATAL, subject, "gather facts again, or replicate first",
+                       "the facts bind no recovery point");
+    } else if (rpo > 0 && loss > rpo) {
+        preflight_find(preflight,
+                       preflight->plan->objectives.refuse_on_miss ? FINDING_FATAL : FINDING_WARNING,
+                       subject, "the objective is objectives.rpo of the plan",
+                       "recovery point %s: %s would be lost, more than the objective of %s", time,
+                       duration(preflight, loss), duration(preflight, rpo));
+    } else {
+        preflight_find(preflight, FINDING_PASSED, subject, NULL,
+                       "recovery point %s: %s would be lost", time, duration(preflight, loss));
+    }
+}
+
+enum { IDS_IN_A_FILTER = 200 };
+
+struct chunk {
+    struct preflight *preflight;
+    struct map missing; /* snapshot id -> name of its binding */
+};
+
+static void on_snapshots(void *context, const struct aws_answer *answer)
+{
+    struct chunk *chunk = context;
+    const struct xml *item = xml_first(answer->xml, "snapshotSet");
+    for (; item; item = item->next) {
+        const char *id = xml_text(item, "snapshotId"), *state = xml_text(item, "status");
+        const char *name = id ? map_get(&chunk->missing, id) : NULL;
+        if (name && state && strcmp(state, "completed") == 0) {
+            map_put(&chunk->missing, arena_strdup(chunk->preflight->arena, id), NULL);
+        }
+    }
+    for (struct map_entry *entry = map_first(&chunk->missing); entry; entry = map_next(entry)) {
+        if (entry->value) {
+            preflight_find(chunk->preflight, FINDING_FATAL,
+                           arena_printf(chunk->preflight->arena, "snapshot %s", entry->key),
+                           "gather facts again: a newer copy may have replaced it",
+                           "it is %s, and not there or not completed", (const char *)entry->value);
+        }
+    }
+}
+
+static void ask_chunk(struct preflight *preflight, struct chunk *chunk)
+{
+    struct form form = {{0}};
+    size_t count = 0;
+    form_begin(&form, AWS_SERVICE_EC2, "DescribeSnapshots");
+    form_add(&form, "snapshot-id", "Filter.1.Name");
+    for (struct map_entry *entry = map_first(&chunk->missing); entry; entry = map_next(entry)) {
+        form_add(&form, entry->key, "Filter.1.Value.%zu", ++count);
+    }
+    asks_add_form(preflight->asks, "DescribeSnapshots", &form, false, on_snapshots, chunk);
+}
+
+static struct chunk *chunk_create(struct preflight *preflight)
+{
+    struct chunk *chunk = ARENA_NEW(preflight->arena, struct chunk);
+    chunk->preflight = preflight;
+    chunk->missing.arena = preflight->arena;
+    return chunk;
+}
+
+static bool is_snapshot(const char *binding)
+{
+    size_t length = strlen(binding), tail = strlen("snapshot");
+    return length > tail && strcmp(binding + length - tail, "snapshot") == 0;
+}
+
+void preflight_copies(struct preflight *preflight)
+{
+    if (!preflight->facts) {
+        return;
+    }
+    for (size_t i = 0; i < preflight->graph->vm_count; i++) {
+        const struct plan_vm *vm = preflight_vm(preflight, i);
+        if (vm) {
+            tell_loss(preflight, vm);
+        }
+    }
+    struct chunk *chunk = chunk_create(preflight);
+    const struct map *bindings = &preflight->facts->bindings;
+    for (struct map_entry *entry = map_first(bindings); entry; entry = map_next(entry)) {
+        if (is_snapshot(entry->key)) {
+            map_put(&chunk->missing, entry->value, (void *)entry->key);
+        }
+        if (map_count(&chunk->missing) == IDS_IN_A_FILTER) {
+            ask_chunk(preflight, chunk);
+            chunk = chunk_create(preflight);
+        }
+    }
+    if (map_count(&chunk->missing) > 0) {
+        ask_chunk(preflight, chunk);
+    }
+}
