@@ -1,0 +1,128 @@
+/* What this version cannot carry out is refused with its line; other workflows leave it alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/support/lower_fixture.h"
+
+static void expect_refused(const char *plan, enum diagnostic_code code, uint32_t line)
+{
+    struct lower_fixture fixture = lower_plan(plan, NULL);
+    assert_null(fixture.graph);
+    const struct diagnostic *found = fixture_only(&fixture.plan, code);
+    assert_int_equal(found->primary.span.line, line);
+    fixture_free(&fixture.plan);
+}
+
+static void expect_vms_refused(const char *vms, enum diagnostic_code code, uint32_t line)
+{
+    struct arena *arena = arena_create();
+    expect_refused(arena_printf(arena, "%svms:\n%s", fixture_head, vms), code, line);
+    arena_destroy(arena);
+}
+
+static void test_other_workflows_are_refused(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    const char *plan = arena_printf(
+        arena, "%s%svms:\n  db: {source: /DC0/vm/db, subnet: db}\n", fixture_head,
+        fixture_test_network);
+    static const enum workflow others[] = {WORKFLOW_BACKUP, WORKFLOW_REPLICATE, WORKFLOW_TEST,
+                                           WORKFLOW_FAILBACK};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct lower_fixture fixture = lower_workflow(plan, NULL, others[i]);
+        assert_null(fixture.graph);
+        const struct diagnostic *found = fixture_only(&fixture.plan, DIAG_WORKFLOW_NOT_BUILT);
+        assert_non_null(strstr(found->message, workflow_name(others[i])));
+        fixture_free(&fixture.plan);
+    }
+    arena_destroy(arena);
+}
+
+static void test_steps_are_refused(void **state)
+{
+    (void)state;
+    expect_vms_refused("  db:\n"
+                       "    source: /DC0/vm/db\n"
+                       "    subnet: db\n"
+                       "    post_boot:\n"
+                       "      - check: {dns: www.shop.example, value: 10.0.0.1}\n",
+                       DIAG_STEP_NOT_BUILT, 25);
+    expect_vms_refused("  db:\n"
+                       "    source: /DC0/vm/db\n"
+                       "    subnet: db\n"
+                       "    target_groups: {production: [\"arn:aws:elasticloadbalancing:eu-west-1:"
+                       "111122223333:targetgroup/web/0123456789abcdef\"]}\n",
+                       DIAG_FEATURE_NOT_BUILT, 24);
+    struct arena *arena = arena_create();
+    expect_refused(arena_printf(arena,
+                                "%sbefore:\n  - approve: Go?\n"
+                                "vms:\n  db: {source: /DC0/vm/db, subnet: db}\n",
+                                fixture_head),
+                   DIAG_STEP_NOT_BUILT, 21);
+    arena_destroy(arena);
+}
+
+static void test_checks_of_no_vm_are_refused(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    const char *plan = arena_printf(arena,
+                                    "%safter:\n  - check: {tcp: 80}\n"
+                                    "vms:\n  db: {source: /DC0/vm/db, subnet: db}\n",
+                                    fixture_head);
+    struct plan_fixture checked = fixture_check(plan);
+    bool refused_before = checked.diagnostics->error_count > 0;
+    fixture_free(&checked);
+    if (!refused_before) {
+        expect_refused(plan, DIAG_STEP_NEEDS_VM, 21);
+    }
+    arena_destroy(arena);
+}
+
+static void test_steps_of_other_workflows_do_not_count(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct lower_fixture fixture = lower_plan(
+        arena_printf(arena,
+                     "%sbefore:\n  - {approve: Go?, during: [failback]}\n"
+                     "vms:\n  db: {source: /DC0/vm/db, subnet: db}\n",
+                     fixture_head),
+        NULL);
+    assert_non_null(fixture.graph);
+    fixture_free(&fixture.plan);
+    arena_destroy(arena);
+}
+
+static void test_all_are_told_at_once(void **state)
+{
+    (void)state;
+    struct lower_fixture fixture = lower_vms("  db:\n"
+                                             "    source: /DC0/vm/db\n"
+                                             "    subnet: db\n"
+                                             "    post_boot:\n"
+                                             "      - check: {dns: a.example, value: 10.0.0.1}\n"
+                                             "      - approve: Go on?\n",
+                                             NULL);
+    assert_null(fixture.graph);
+    assert_int_equal(fixture_count(&fixture.plan, DIAG_STEP_NOT_BUILT), 2);
+    fixture_free(&fixture.plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_other_workflows_are_refused),
+        cmocka_unit_test(test_steps_are_refused),
+        cmocka_unit_test(test_checks_of_no_vm_are_refused),
+        cmocka_unit_test(test_steps_of_other_workflows_do_not_count),
+        cmocka_unit_test(test_all_are_told_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
