@@ -47,7 +47,7 @@ LIBRARIES        := $(BUILD)/libdrc-runtime.a $(BUILD)/libdrc-compiler.a
 UNIT_PROGRAMS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_SOURCES))
 
 .PHONY: all libs venv deps deps-test demo test unit golden golden-update e2e interop bench lint format \
-        sanitize valgrind fuzz man install clean deps-lint
+        sanitize valgrind fuzz man docs docs-check install clean deps-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -94,7 +94,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)
 unit: $(UNIT_PROGRAMS)
 	@tools/run-unit $(UNIT_PROGRAMS)
 
-test: deps-test venv all unit golden e2e
+test: deps-test venv all unit golden e2e docs-check
 
 # Every folder under tests/golden; tests/golden/run finds them itself.
 golden: all
@@ -162,6 +162,21 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
 endif
+
+# The pages of docs/reference that come from tables of the program.
+REFERENCE_PAGES := plan actions diagnostics cli
+$(BUILD)/tools/reference: $(BUILD)/obj/tools/reference.o $(filter-out %/main.o,$(call object,$(CLI_SOURCES))) $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
+
+docs: $(BUILD)/tools/reference
+	@mkdir -p docs/reference
+	for page in $(REFERENCE_PAGES); do \
+	    $(BUILD)/tools/reference $$page > docs/reference/$$page.md || exit 1; done
+
+# Every command that the documentation shows, and the generated pages.
+docs-check: all man $(BUILD)/tools/reference
+	tests/docs/run $(BUILD)/drc $(BUILD)/tools/reference
 
 # Man pages (scdoc) and completions go with the program.
 MAN_SOURCES := $(wildcard docs/man/*.scd)
