@@ -2,6 +2,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/emit/bound.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/summary.h"
 #include "compiler/emit/text.h"
@@ -76,6 +77,7 @@ void emit_dry_run(const struct graph *graph, const struct schedule *schedule,
                   const struct table_options *options, struct buffer *out)
 {
     struct arena *arena = arena_create();
+    graph = graph_bound(arena, graph, options->facts);
     struct moment *moments = ARENA_ARRAY(arena, struct moment, graph->node_count);
     for (uint32_t i = 0; i < graph->node_count; i++) {
         moments[i] = (struct moment){schedule->entries[i].start_ms, i};

@@ -8,6 +8,7 @@
 
 struct buffer;
 struct error;
+struct facts;
 struct graph;
 struct plan;
 struct schedule;
@@ -25,9 +26,10 @@ void emit_mermaid(const struct graph *graph, const struct schedule *schedule,
 
 struct table_options {
     bool colour;
-    bool all;                 /* also instantaneous and bookkeeping nodes */
-    int width;                /* columns */
-    int64_t rto_objective_ms; /* 0: unknown */
+    bool all;                  /* also instantaneous and bookkeeping nodes */
+    int width;                 /* columns */
+    int64_t rto_objective_ms;  /* 0: unknown */
+    const struct facts *facts; /* whose bindings are filled in; NULL: they stay symbolic */
 };
 /* `drc plan show`: the ordered actions with predicted times. */
 void emit_table(const struct graph *graph, const struct schedule *schedule,

@@ -2,6 +2,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/emit/bound.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/rows.h"
 #include "compiler/emit/summary.h"
@@ -117,6 +118,7 @@ void emit_table(const struct graph *graph, const struct schedule *schedule,
                 const struct table_options *options, struct buffer *out)
 {
     struct arena *arena = arena_create();
+    graph = graph_bound(arena, graph, options->facts);
     size_t count, hidden = 0;
     struct row *rows = rows_by_time(arena, graph, schedule, &count);
     struct columns columns = measure(graph, rows, count, options);

@@ -1,6 +1,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
+#include "compiler/emit/bound.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/summary.h"
 #include "compiler/emit/words.h"
@@ -110,6 +111,8 @@ static void put_head(struct json_writer *json, const struct graph *graph,
 void emit_table_json(const struct graph *graph, const struct schedule *schedule,
                      const struct table_options *options, struct buffer *out)
 {
+    struct arena *arena = arena_create();
+    graph = graph_bound(arena, graph, options->facts);
     struct json_writer json = json_writer(out, 2);
     json.compact_from = 3;
     json_begin_object(&json);
@@ -123,4 +126,5 @@ void emit_table_json(const struct graph *graph, const struct schedule *schedule,
     json_end_array(&json);
     json_end_object(&json);
     buffer_putc(out, '\n');
+    arena_destroy(arena);
 }

@@ -130,6 +130,17 @@ static void put_instance(struct sentence *to, const char *name)
     }
 }
 
+/* Where a check goes: the VM, when it is asked by the address that EC2 gave it. */
+static void put_address(struct sentence *to)
+{
+    const struct value *address = graph_input(to->node, "address");
+    if (address && address->kind == VALUE_OUTPUT && to->graph->nodes[address->node].vm != NO_VM) {
+        text_put(to->out, to->graph->vms[to->graph->nodes[address->node].vm].name);
+    } else if (address) {
+        words_value(to->graph, address, to->out);
+    }
+}
+
 static void put_list(struct sentence *to, const struct value *list, const char *between)
 {
     for (uint32_t i = 0; i < list->count; i++) {
@@ -219,7 +230,8 @@ static void tell_http(struct sentence *to)
 {
     const struct value *tls = graph_input(to->node, "tls");
     bool secure = tls && tls->kind == VALUE_BOOL && tls->boolean;
-    part_input(to, secure ? "https://" : "http://", "address", "");
+    part(to, secure ? "https://" : "http://");
+    put_address(to);
     const struct value *port = graph_input(to->node, "port"), *path = graph_input(to->node, "path");
     if (port) {
         buffer_putc(to->out, ':');
@@ -240,7 +252,7 @@ static void tell_tcp(struct sentence *to)
     part_input(to, "port ", "port", "");
     if (graph_input(to->node, "address")) {
         buffer_puts(to->out, " of ");
-        words_value(to->graph, graph_input(to->node, "address"), to->out);
+        put_address(to);
     }
     buffer_puts(to->out, " accepts connections");
 }
@@ -324,6 +336,11 @@ static void tell_start(struct sentence *to)
     tell_instance(to, "", " boots from its recovered disks");
 }
 
+static void tell_stop(struct sentence *to)
+{
+    tell_instance(to, "", ", to get its recovered disks");
+}
+
 static void tell_instance_alone(struct sentence *to)
 {
     tell_instance(to, "", "");
@@ -346,7 +363,7 @@ static const struct telling {
     [ACTION_DELETE_VOLUME] = {.tell = tell_volume},
     [ACTION_RUN_INSTANCE] = {.tell = tell_run_instance},
     [ACTION_WAIT_RUNNING] = {.text = "until the instance is running"},
-    [ACTION_STOP_INSTANCE] = {.tell = tell_instance_alone},
+    [ACTION_STOP_INSTANCE] = {.tell = tell_stop},
     [ACTION_WAIT_STOPPED] = {.text = "until the instance is stopped"},
     [ACTION_SET_DELETE_ON_TERMINATION] = {.tell = tell_devices},
     [ACTION_START_INSTANCE] = {.tell = tell_start},

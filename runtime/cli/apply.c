@@ -80,6 +80,7 @@ static void table_options(const struct session *session, struct table_options *o
         .all = true,
         .width = output_width(stdout),
         .rto_objective_ms = session->plan->objectives.rto.ms,
+        .facts = session->facts,
     };
 }
 

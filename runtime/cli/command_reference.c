@@ -19,12 +19,11 @@ static void write_flag(struct buffer *out, const struct flag_info *info)
 
 static void write_command(struct buffer *out, const struct command *command)
 {
-    buffer_printf(out, "\n## drc %s\n\n%c%s.\n\n    drc %s [FLAGS]%s%s\n\n", command->words,
-                  command->summary[0] >= 'a' && command->summary[0] <= 'z'
-                      ? command->summary[0] - 'a' + 'A'
-                      : command->summary[0],
-                  command->summary + 1, command->words, *command->arguments ? " " : "",
-                  command->arguments);
+    buffer_printf(
+        out, "\n## drc %s\n\n%c%s.\n\n    drc %s [FLAGS]%s%s\n\n", command->words,
+        command->summary[0] >= 'a' && command->summary[0] <= 'z' ? command->summary[0] - 'a' + 'A'
+                                                                 : command->summary[0],
+        command->summary + 1, command->words, *command->arguments ? " " : "", command->arguments);
     buffer_printf(out, "%s\n\n", command->details);
     for (int flag = 0; flag < FLAG_COUNT; flag++) {
         if (command->flags >> flag & 1) {

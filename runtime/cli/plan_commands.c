@@ -104,6 +104,7 @@ enum exit_status command_plan_show(const struct invocation *invocation)
         .all = invocation->given[FLAG_ALL],
         .width = output_width(stdout),
         .rto_objective_ms = loaded.plan ? loaded.plan->objectives.rto.ms : 0,
+        .facts = loaded.facts,
     };
     struct buffer text = {0};
     struct error error = {0};

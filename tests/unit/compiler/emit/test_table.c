@@ -13,6 +13,7 @@
 #include "compiler/emit/summary.h"
 #include "compiler/emit/text.h"
 #include "compiler/graph/estimate.h"
+#include "compiler/graph/facts.h"
 #include "tests/unit/support/emitted.h"
 #include "tests/unit/support/failover_maker.h"
 
@@ -194,6 +195,21 @@ static void long_paths_are_cut_in_the_middle(void **state)
     assert_contains(table, "delay 1s → … 76 more … → delay 1s");
 }
 
+static void facts_fill_the_bindings_in(void **state)
+{
+    struct graph *graph = maker_shop(*state);
+    struct facts *facts = facts_create(*state);
+    map_put(&facts->bindings, "db/disk-0/snapshot", (void *)"snap-0123");
+    struct table_options options = {.width = 0, .facts = facts};
+    const char *table = emitted_table(*state, graph, &options);
+    assert_contains(table, "gp3, 8 GiB, from snap-0123 in eu-west-1a");
+    assert_contains(table, "from ${db/disk-1/snapshot} in"); /* these facts lack it */
+    assert_contains(emitted_dry_run(*state, graph, &options), "snapshot_id = snap-0123\n");
+    assert_contains(emitted_table_json(*state, graph, &options), "\"snapshot_id\": \"snap-0123\"");
+    assert_int_equal(graph->nodes[7].inputs[0].value.kind,
+                     VALUE_BIND); /* the graph keeps its own */
+}
+
 static void json_has_every_action(void **state)
 {
     struct graph *graph = maker_shop(*state);
@@ -229,6 +245,7 @@ int main(void)
         TEST(without_injections_there_is_no_hint),
         TEST(a_queue_at_a_rate_limit_is_told_as_one),
         TEST(long_paths_are_cut_in_the_middle),
+        TEST(facts_fill_the_bindings_in),
         TEST(json_has_every_action),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,10 +45,10 @@ static void sentences_say_what_the_inputs_say(void **state)
         {"db/run-instance", "r6i.xlarge, subnet-0a00000000000000b 10.20.2.10, placeholder "
                             "ami-0c000000000000001"},
         {"db/disk-1/attach-volume", "to db, as /dev/sdf"},
-        {"db/disk-0/convert/attach-volume",
-         "to i-0f00ba40000000000, in one of its 5 slots"},
+        {"db/disk-0/convert/attach-volume", "to i-0f00ba40000000000, in one of its 5 slots"},
         {"db/disk-0/convert/detach-volume", "from i-0f00ba40000000000"},
-        {"db/disk-0/inject", "drivers for linux, bios, on i-0f00ba40000000000, in one of its 5 slots"},
+        {"db/disk-0/inject",
+         "drivers for linux, bios, on i-0f00ba40000000000, in one of its 5 slots"},
         {"db/set-delete-on-termination", "/dev/xvda, /dev/sdf go with the instance"},
         {"db/start-instance", "db boots from its recovered disks"},
         {"db/ready/tcp-5432/check-tcp", "port 5432 of 10.20.2.10 accepts connections"},
