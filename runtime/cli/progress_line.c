@@ -73,15 +73,25 @@ static void put_glyphs(struct line *line, const char *text)
     }
 }
 
+/* Spaces come only before text: lines end where their text does. */
+static void pad(struct line *line)
+{
+    while (line->column < line->next) {
+        buffer_putc(line->out, ' ');
+        line->column++;
+    }
+}
+
 void line_put(struct line *line, enum ink ink, const char *text)
 {
     if (line->full || !*text) {
         return;
     }
-    if (line->column >= line->width) {
+    if (line->column >= line->width || line->next >= line->width) {
         line->full = true;
         return;
     }
+    pad(line);
     bool inked = line->colour && ink != INK_PLAIN;
     if (inked) {
         buffer_puts(line->out, INKS[ink]);
@@ -105,16 +115,13 @@ void line_printf(struct line *line, enum ink ink, const char *format, ...)
 
 void line_to_column(struct line *line, int column)
 {
-    while (line->column < column && line->column < line->width && !line->full) {
-        buffer_putc(line->out, ' ');
-        line->column++;
-    }
+    line->next = column > line->next ? column : line->next;
 }
 
 void line_end(struct line *line)
 {
     buffer_putc(line->out, '\n');
-    line->column = 0;
+    line->column = line->next = 0;
     line->full = false;
 }
 

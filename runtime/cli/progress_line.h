@@ -13,6 +13,7 @@ struct line {
     struct buffer *out;
     int width;  /* columns that there are */
     int column; /* columns used */
+    int next;   /* column that the next text begins at, when past that */
     bool colour;
     bool full; /* something was cut off */
 };
@@ -22,7 +23,7 @@ struct line {
 void line_put(struct line *line, enum ink ink, const char *text);
 void line_printf(struct line *line, enum ink ink, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Appends spaces up to the column; none when it is past it. */
+/* What comes next begins at that column (or at once, when the line is past it). */
 void line_to_column(struct line *line, int column);
 /* Ends it: "\n". */
 void line_end(struct line *line);

@@ -120,9 +120,10 @@ static void draw_lane(const struct progress_state *state, const struct screen *s
     struct activity activity = progress_state_activity(state, lane);
     draw_mark(line, lane->stage);
     line_put(line, INK_PLAIN, lane->name);
-    line_put(line, INK_PLAIN, " ");
+    line_to_column(line, line->column + 2); /* for a long one */
     line_to_column(line, NAME_COLUMN + name_width + 2);
     line_put(line, INK_PLAIN, activity.phase);
+    line_to_column(line, line->column + 1);
     line_to_column(line, NAME_COLUMN + name_width + 2 + PHASE_WIDTH);
     if (lane->stage == LANE_RECOVERED) {
         draw_time(line, lane->ended_ms);
