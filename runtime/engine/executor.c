@@ -109,8 +109,8 @@ static bool nothing_moves(const struct executor *executor)
 static void advance(struct executor *executor)
 {
     wake_due(executor);
-    policy_propagate(executor);
     if (executor->interrupts > 0) {
+        policy_propagate(executor);
         return;
     }
     do {

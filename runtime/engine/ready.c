@@ -316,6 +316,7 @@ void ready_start(struct executor *executor)
     bool blocked[ACTION_COUNT] = {false};
     executor->limits_wake_ms = -1;
     executor->starved = false;
+    policy_propagate(executor);
     for (;;) {
         enum action action = foremost(executor, blocked);
         if (action == ACTION_NONE) {

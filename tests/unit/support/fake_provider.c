@@ -73,8 +73,9 @@ static bool knows_token(const struct fake_thing *thing, const char *token)
 static void carry_out(struct fake_cloud *cloud, const struct call *call)
 {
     struct fake_thing *thing = &cloud->things[call->node->index];
+    bool natural = action_info(call->node->action)->resend == RESEND_NATURAL;
     thing->applied++;
-    if (knows_token(thing, call->token) && !cloud->ignores_tokens) {
+    if (knows_token(thing, call->token) && (natural || !cloud->ignores_tokens)) {
         return;
     }
     if (thing->token_count < FAKE_TOKENS_MAX) {
@@ -247,6 +248,9 @@ static enum outcome fate(struct fake_provider *fake, struct call **calls, size_t
             return outcome;
         }
     }
+    if (fake->always != OUTCOME_OK) {
+        return fake->always;
+    }
     if (poisoned(fake, calls, n)) {
         return OUTCOME_FATAL;
     }
@@ -330,6 +334,9 @@ static enum outcome wait_outcome(struct fake_provider *fake, const struct call *
     }
     if (next_scripted(thing, &outcome)) {
         return outcome;
+    }
+    if (fake->always != OUTCOME_OK) {
+        return fake->always;
     }
     if (chance(fake->cloud) < fake->passing) {
         return OUTCOME_UNKNOWN;

@@ -46,6 +46,7 @@ struct fake_provider {
     double lost_before, lost_after; /* chance that a request, an answer is lost */
     double passing;                 /* chance of RETRY, THROTTLED */
     const char *poison;             /* a batch with this node's id in it is FATAL */
+    enum outcome always;            /* the answer to everything, unless OK */
     int64_t latency_ms;
     int64_t kill_at_number;         /* from this group on the process is dead; 0: never */
     bool kill_after_send;           /* the first such request still reaches the cloud */

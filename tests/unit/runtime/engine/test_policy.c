@@ -1,0 +1,462 @@
+/* What a failure means for others; what an answer means for its node. */
+#include "runtime/engine/executor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/base/arena.h"
+#include "tests/unit/support/engine_bench.h"
+#include "tests/unit/support/graph_maker.h"
+
+struct scene {
+    struct arena *arena;
+    struct graph *graph;
+    struct bench bench;
+};
+
+static void set_up(struct scene *scene, size_t capacity)
+{
+    scene->arena = arena_create();
+    scene->graph = maker_graph(scene->arena, capacity);
+}
+
+static void open_scene(struct scene *scene)
+{
+    bench_open(&scene->bench, scene->graph, 1);
+    bench_begin(&scene->bench);
+}
+
+static void tear_down(struct scene *scene)
+{
+    assert_int_equal(scene->bench.fake.violations, 0);
+    bench_close(&scene->bench);
+    arena_destroy(scene->arena);
+}
+
+static enum node_state state_of(const struct scene *scene, const char *id)
+{
+    return bench_status(&scene->bench, id)->state;
+}
+
+static const char *cause_of(const struct scene *scene, const char *id)
+{
+    int32_t cause = bench_status(&scene->bench, id)->cause;
+    return cause == NO_NODE ? "" : scene->graph->nodes[cause].id;
+}
+
+/* VM: create-volume → run-instance → recovered; run-instance comes after `before`. */
+static uint32_t add_vm(struct scene *scene, const char *name, bool critical, int64_t before)
+{
+    struct arena *arena = scene->arena;
+    struct graph *graph = scene->graph;
+    maker_vm(graph, name, critical);
+    uint32_t volume =
+        maker_node(graph, arena_printf(arena, "%s/create-volume", name), ACTION_CREATE_VOLUME, 1000);
+    uint32_t run =
+        maker_node(graph, arena_printf(arena, "%s/run-instance", name), ACTION_RUN_INSTANCE, 1000);
+    static const char *const types[] = {"m6i.large", "m5.large", "m4.large"};
+    maker_value(graph, run, "instance_types", maker_texts(graph, types, 3));
+    maker_edge(graph, volume, run);
+    if (before >= 0) {
+        maker_edge(graph, (uint32_t)before, run);
+    }
+    uint32_t recovered =
+        maker_node(graph, arena_printf(arena, "%s/recovered", name), ACTION_RECOVERED, 0);
+    maker_edge(graph, run, recovered);
+    return recovered;
+}
+
+/* db ← app ← web, and a mail that stands alone. */
+static void four_vms(struct scene *scene, bool db_critical)
+{
+    set_up(scene, 20);
+    uint32_t db = add_vm(scene, "db", db_critical, -1);
+    uint32_t app = add_vm(scene, "app", db_critical, db);
+    add_vm(scene, "web", db_critical, app);
+    add_vm(scene, "mail", true, -1);
+    open_scene(scene);
+}
+
+static void test_failed_vm(void **state)
+{
+    (void)state;
+    struct scene scene;
+    four_vms(&scene, true);
+    fake_script(scene.bench.cloud, "db/run-instance", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/create-volume"), NODE_DONE);
+    assert_int_equal(state_of(&scene, "db/run-instance"), NODE_FAILED);
+    assert_int_equal(state_of(&scene, "db/recovered"), NODE_SKIPPED);
+    assert_int_equal(state_of(&scene, "app/run-instance"), NODE_SKIPPED);
+    assert_int_equal(state_of(&scene, "web/run-instance"), NODE_SKIPPED);
+    assert_int_equal(state_of(&scene, "mail/recovered"), NODE_DONE);
+    assert_string_equal(cause_of(&scene, "web/recovered"), "db/run-instance");
+    const struct node_status *failed = bench_status(&scene.bench, "db/run-instance");
+    assert_string_equal(failed->service, "fake");
+    assert_string_equal(failed->code, "Fake.Code");
+    assert_string_equal(failed->request_id, "req-1");
+    assert_string_equal(failed->help, "do something");
+    struct executor_counters counters = executor_counters(scene.bench.executor);
+    assert_int_equal(counters.failed, 1);
+    assert_int_equal(counters.done + counters.failed + counters.skipped, counters.total);
+    tear_down(&scene);
+}
+
+static void test_resume_after_failure(void **state)
+{
+    (void)state;
+    struct scene scene;
+    four_vms(&scene, true);
+    fake_script(scene.bench.cloud, "db/run-instance", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    bench_finish(&scene.bench);
+    assert_int_equal(bench_session(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/create-volume")->applied, 1);
+    assert_int_equal(fake_thing(scene.bench.cloud, "mail/run-instance")->applied, 1);
+    assert_int_equal(fake_thing(scene.bench.cloud, "web/run-instance")->applied, 1);
+    tear_down(&scene);
+}
+
+static void test_not_critical(void **state)
+{
+    (void)state;
+    struct scene scene;
+    four_vms(&scene, false);
+    fake_script(scene.bench.cloud, "db/run-instance", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(state_of(&scene, "app/run-instance"), NODE_SKIPPED);
+    tear_down(&scene);
+}
+
+static void test_continue_on_failure(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene, 20);
+    add_vm(&scene, "db", true, -1);
+    scene.graph->nodes[0].continue_on_failure = true;
+    open_scene(&scene);
+    fake_script(scene.bench.cloud, "db/create-volume", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(state_of(&scene, "db/create-volume"), NODE_FAILED);
+    assert_int_equal(state_of(&scene, "db/recovered"), NODE_DONE);
+    tear_down(&scene);
+}
+
+/* attach (takes the only slot) → inject → detach (guards attach) → wait (gives it back), twice. */
+static void two_injections(struct scene *scene)
+{
+    set_up(scene, 20);
+    struct graph *graph = scene->graph;
+    maker_pool(graph, "conversion/i-1", 1);
+    static const char *const names[] = {"db", "app"};
+    for (int i = 0; i < 2; i++) {
+        maker_vm(graph, names[i], true);
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *name = names[i];
+        struct arena *arena = scene->arena;
+        uint32_t attach =
+            maker_node(graph, arena_printf(arena, "%s/attach-volume", name), ACTION_ATTACH_VOLUME, 0);
+        maker_value(graph, attach, "device", (struct value){.kind = VALUE_SLOT, .node = 0});
+        graph->nodes[attach].acquire = 0;
+        uint32_t inject = maker_node(graph, arena_printf(arena, "%s/inject", name), ACTION_INJECT, 0);
+        maker_value(graph, inject, "device", (struct value){.kind = VALUE_SLOT, .node = 0});
+        maker_edge(graph, attach, inject);
+        uint32_t detach =
+            maker_node(graph, arena_printf(arena, "%s/detach-volume", name), ACTION_DETACH_VOLUME, 0);
+        maker_edge(graph, attach, detach);
+        maker_edge(graph, inject, detach);
+        graph->nodes[detach].guards = (int32_t)attach;
+        graph->nodes[detach].after[0].when = graph->nodes[detach].after[1].when = WHEN_ENDED;
+        uint32_t wait = maker_node(graph, arena_printf(arena, "%s/wait-volume-available", name),
+                                   ACTION_WAIT_VOLUME_AVAILABLE, 0);
+        maker_edge(graph, detach, wait);
+        graph->nodes[wait].release = 0;
+        uint32_t start =
+            maker_node(graph, arena_printf(arena, "%s/start-instance", name), ACTION_START_INSTANCE, 0);
+        maker_edge(graph, inject, start);
+        maker_edge(graph, wait, start);
+    }
+    open_scene(scene);
+}
+
+static void test_slots_are_shared(void **state)
+{
+    (void)state;
+    struct scene scene;
+    two_injections(&scene);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+    const char *log = scene.bench.fake.log.data;
+    const char *released = strstr(log, "poll wait-volume-available db/");
+    const char *taken = strstr(log, "start attach-volume app/");
+    assert_true(released && taken && released < taken);
+    tear_down(&scene);
+}
+
+static void test_guards_run_after_failure(void **state)
+{
+    (void)state;
+    struct scene scene;
+    two_injections(&scene);
+    fake_script(scene.bench.cloud, "db/inject", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/inject"), NODE_FAILED);
+    assert_int_equal(state_of(&scene, "db/detach-volume"), NODE_DONE);
+    assert_int_equal(state_of(&scene, "db/wait-volume-available"), NODE_DONE);
+    assert_int_equal(state_of(&scene, "db/start-instance"), NODE_SKIPPED);
+    assert_int_equal(state_of(&scene, "app/start-instance"), NODE_DONE);
+    /* A resume attaches again what the guard had detached, as another generation. */
+    bench_finish(&scene.bench);
+    bench_begin(&scene.bench);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/attach-volume")->made, 2);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/detach-volume")->made, 2);
+    assert_int_equal(fake_thing(scene.bench.cloud, "app/attach-volume")->made, 1);
+    assert_int_equal(bench_status(&scene.bench, "db/attach-volume")->generation, 1);
+    tear_down(&scene);
+}
+
+static void test_guard_of_what_never_ran(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene, 10);
+    maker_vm(scene.graph, "db", true);
+    uint32_t create = maker_node(scene.graph, "db/create-volume", ACTION_CREATE_VOLUME, 0);
+    uint32_t attach = maker_node(scene.graph, "db/attach-volume", ACTION_ATTACH_VOLUME, 0);
+    maker_edge(scene.graph, create, attach);
+    uint32_t detach = maker_node(scene.graph, "db/detach-volume", ACTION_DETACH_VOLUME, 0);
+    maker_edge(scene.graph, attach, detach);
+    scene.graph->nodes[detach].guards = (int32_t)attach;
+    scene.graph->nodes[detach].after[0].when = WHEN_ENDED;
+    open_scene(&scene);
+    fake_script(scene.bench.cloud, "db/create-volume", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/detach-volume"), NODE_SKIPPED);
+    assert_string_equal(cause_of(&scene, "db/detach-volume"), "db/create-volume");
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/detach-volume")->applied, 0);
+    tear_down(&scene);
+}
+
+/* The slot is never given back: who waits for it fails, and is told why. */
+static void test_lost_slot(void **state)
+{
+    (void)state;
+    struct scene scene;
+    two_injections(&scene);
+    fake_script(scene.bench.cloud, "db/detach-volume", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "app/attach-volume"), NODE_FAILED);
+    assert_non_null(strstr(bench_status(&scene.bench, "app/attach-volume")->detail, "conversion/i-1"));
+    bench_finish(&scene.bench);
+    assert_int_equal(bench_session(&scene.bench), EXECUTOR_SUCCEEDED);
+    tear_down(&scene);
+}
+
+static void test_fallback(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene, 10);
+    add_vm(&scene, "db", true, -1);
+    open_scene(&scene);
+    fake_script(scene.bench.cloud, "db/run-instance", OUTCOME_EXHAUSTED);
+    fake_script(scene.bench.cloud, "db/run-instance", OUTCOME_EXHAUSTED);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(bench_status(&scene.bench, "db/run-instance")->choice, 2);
+    assert_int_equal(bench_status(&scene.bench, "db/run-instance")->generation, 2);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/run-instance")->made, 1);
+    tear_down(&scene);
+}
+
+static void test_no_alternative_left(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene, 10);
+    add_vm(&scene, "db", true, -1);
+    open_scene(&scene);
+    for (int i = 0; i < 3; i++) {
+        fake_script(scene.bench.cloud, "db/run-instance", OUTCOME_EXHAUSTED);
+    }
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    bench_finish(&scene.bench);
+    bench_begin(&scene.bench);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(bench_status(&scene.bench, "db/run-instance")->choice, 0);
+    assert_int_equal(bench_status(&scene.bench, "db/run-instance")->generation, 3);
+    tear_down(&scene);
+}
+
+static void one_node(struct scene *scene, const char *id, enum action action)
+{
+    set_up(scene, 4);
+    maker_vm(scene->graph, "db", true);
+    maker_node(scene->graph, id, action, 1000);
+    scene->graph->nodes[0].timeout_ms = 300000;
+    open_scene(scene);
+}
+
+static void test_passing_troubles(void **state)
+{
+    (void)state;
+    static const enum outcome outcomes[] = {OUTCOME_RETRY, OUTCOME_THROTTLED, OUTCOME_CONFLICT,
+                                            OUTCOME_ABSENT, OUTCOME_UNKNOWN};
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
+        struct scene scene;
+        one_node(&scene, "db/create-volume", ACTION_CREATE_VOLUME);
+        fake_script(scene.bench.cloud, "db/create-volume", outcomes[i]);
+        fake_script(scene.bench.cloud, "db/create-volume", outcomes[i]);
+        assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+        assert_int_equal(fake_thing(scene.bench.cloud, "db/create-volume")->made, 1);
+        struct executor_counters counters = executor_counters(scene.bench.executor);
+        assert_int_equal(counters.throttled, outcomes[i] == OUTCOME_THROTTLED ? 2 : 0);
+        assert_int_equal(counters.lookups, outcomes[i] == OUTCOME_UNKNOWN ? 2 : 0);
+        assert_true(counters.retries >= 2);
+        tear_down(&scene);
+    }
+}
+
+static void test_trouble_past_the_deadline(void **state)
+{
+    (void)state;
+    struct scene scene;
+    one_node(&scene, "db/create-volume", ACTION_CREATE_VOLUME);
+    scene.bench.fake.passing = 1;
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    const struct node_status *status = bench_status(&scene.bench, "db/create-volume");
+    assert_non_null(strstr(status->detail, "did not succeed within 5m; last seen: "));
+    assert_true(status->ended_ms <= 300000);
+    assert_true(status->ended_ms >= 270000);
+    tear_down(&scene);
+}
+
+static void absent_for_good(enum action action, const char *id, enum executor_result expected)
+{
+    struct scene scene;
+    one_node(&scene, id, action);
+    scene.bench.fake.always = OUTCOME_ABSENT;
+    assert_int_equal(bench_run(&scene.bench), expected);
+    int64_t ended = bench_status(&scene.bench, id)->ended_ms;
+    assert_true(ended >= 60000 && ended <= 85000);
+    tear_down(&scene);
+}
+
+static void test_absent_for_good(void **state)
+{
+    (void)state;
+    absent_for_good(ACTION_ATTACH_VOLUME, "db/attach-volume", EXECUTOR_FAILED);
+    absent_for_good(ACTION_DELETE_VOLUME, "db/delete-volume", EXECUTOR_SUCCEEDED);
+    absent_for_good(ACTION_WAIT_RUNNING, "db/wait-running", EXECUTOR_FAILED);
+    absent_for_good(ACTION_WAIT_TERMINATED, "db/wait-terminated", EXECUTOR_SUCCEEDED);
+}
+
+/* The request was carried out and its answer lost: it is found, not sent again. */
+static void test_lost_answer_is_looked_up(void **state)
+{
+    (void)state;
+    static const enum action actions[] = {ACTION_CREATE_VOLUME, ACTION_ATTACH_VOLUME,
+                                          ACTION_REGISTER_IMAGE};
+    for (size_t i = 0; i < 3; i++) {
+        struct scene scene;
+        char id[64];
+        snprintf(id, sizeof id, "db/%s", action_info(actions[i])->name);
+        one_node(&scene, id, actions[i]);
+        scene.bench.cloud->ignores_tokens = true;
+        scene.bench.fake.lost_after = 1;
+        assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+        assert_int_equal(fake_thing(scene.bench.cloud, id)->applied, 1);
+        assert_int_equal(scene.bench.fake.requests, 1);
+        assert_int_equal(scene.bench.fake.lookups, 1);
+        tear_down(&scene);
+    }
+}
+
+/* Nothing to be seen of it: with a token it is sent again at once, without one after a minute. */
+static void test_lost_request(void **state)
+{
+    (void)state;
+    static const enum action actions[] = {ACTION_CREATE_VOLUME, ACTION_ATTACH_VOLUME};
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        char id[64];
+        snprintf(id, sizeof id, "db/%s", action_info(actions[i])->name);
+        one_node(&scene, id, actions[i]);
+        fake_script(scene.bench.cloud, id, OUTCOME_UNKNOWN);
+        assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+        int64_t ended = bench_status(&scene.bench, id)->ended_ms;
+        assert_true(i == 0 ? ended < 5000 : ended >= 60000);
+        assert_int_equal(bench_status(&scene.bench, id)->generation, 0);
+        tear_down(&scene);
+    }
+}
+
+static void test_missing_values(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene, 4);
+    maker_vm(scene.graph, "db", true);
+    uint32_t create = maker_node(scene.graph, "db/create-volume", ACTION_CREATE_VOLUME, 0);
+    maker_bind(scene.graph, create, "snapshot_id", "db/disk-0/snapshot");
+    bench_open(&scene.bench, scene.graph, 1);
+    scene.bench.facts = NULL;
+    bench_begin(&scene.bench);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_string_equal(bench_status(&scene.bench, "db/create-volume")->detail,
+                        "snapshot_id: nothing is bound to db/disk-0/snapshot");
+    assert_int_equal(scene.bench.fake.requests, 0);
+    tear_down(&scene);
+}
+
+/* A wait that nobody is left to wait for does not hold the run up. */
+static void test_idle_wait_is_given_up(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene, 6);
+    maker_vm(scene.graph, "db", true);
+    uint32_t tcp = maker_node(scene.graph, "db/tcp-1/check-tcp", ACTION_CHECK_TCP, 1000);
+    uint32_t http = maker_node(scene.graph, "db/http-1/check-http", ACTION_CHECK_HTTP, 1000);
+    uint32_t ready = maker_node(scene.graph, "db/ready", ACTION_READY, 0);
+    maker_edge(scene.graph, tcp, ready);
+    maker_edge(scene.graph, http, ready);
+    scene.graph->nodes[tcp].timeout_ms = 3600000;
+    open_scene(&scene);
+    fake_thing(scene.bench.cloud, "db/tcp-1/check-tcp")->wait_ms = -1;
+    fake_script(scene.bench.cloud, "db/http-1/check-http", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/tcp-1/check-tcp"), NODE_SKIPPED);
+    assert_true(world_monotonic_ms(scene.bench.world) < 60000);
+    tear_down(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failed_vm),
+        cmocka_unit_test(test_resume_after_failure),
+        cmocka_unit_test(test_not_critical),
+        cmocka_unit_test(test_continue_on_failure),
+        cmocka_unit_test(test_slots_are_shared),
+        cmocka_unit_test(test_guards_run_after_failure),
+        cmocka_unit_test(test_guard_of_what_never_ran),
+        cmocka_unit_test(test_lost_slot),
+        cmocka_unit_test(test_fallback),
+        cmocka_unit_test(test_no_alternative_left),
+        cmocka_unit_test(test_passing_troubles),
+        cmocka_unit_test(test_trouble_past_the_deadline),
+        cmocka_unit_test(test_absent_for_good),
+        cmocka_unit_test(test_lost_answer_is_looked_up),
+        cmocka_unit_test(test_lost_request),
+        cmocka_unit_test(test_missing_values),
+        cmocka_unit_test(test_idle_wait_is_given_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
