@@ -207,15 +207,16 @@ static bool is_one_of(const char *text, const char *const *words)
 }
 
 /* Why people give a value of that type, and what they have to write instead. */
-static void help_type(struct schema_run *run, unsigned types, const struct tree *tree,
-                      struct diagnostic *diagnostic)
+static void help_type(struct schema_run *run, unsigned types, const struct schema_pattern *pattern,
+                      const struct tree *tree, struct diagnostic *diagnostic)
 {
     static const char *const yes[] = {"yes", "Yes", "YES", "on", "On", "ON", "y", "Y", NULL};
     static const char *const no[] = {"no", "No", "NO", "off", "Off", "OFF", "n", "N", NULL};
     struct diagnostics *list = run->diagnostics;
     if (tree->kind == TREE_NULL) {
         diagnostic_help(list, diagnostic, "give it a value, or remove the key");
-    } else if (types & SCHEMA_STRING && tree->text && tree->kind != TREE_STRING) {
+    } else if (types & SCHEMA_STRING && tree->text && tree->kind != TREE_STRING &&
+               (!pattern || schema_matches(pattern, tree->text, run->match, run->match_context))) {
         diagnostic_help(list, diagnostic, "put it in quotes: \"%.80s\"", tree->text);
     } else if (types & SCHEMA_BOOLEAN && tree->kind == TREE_STRING && is_one_of(tree->text, yes)) {
         diagnostic_help(list, diagnostic, "write true");
@@ -227,7 +228,8 @@ static void help_type(struct schema_run *run, unsigned types, const struct tree 
 }
 
 static void report_wrong_type(struct schema_run *run, const struct tree *tree, unsigned types,
-                              enum diagnostic_code code, bool secret, const char *expected)
+                              const struct schema_pattern *pattern, enum diagnostic_code code,
+                              bool secret, const char *expected)
 {
     struct diagnostic *diagnostic =
         diagnose(run->diagnostics, code, tree->span, "%s %s %s", here(run),
@@ -235,7 +237,7 @@ static void report_wrong_type(struct schema_run *run, const struct tree *tree, u
     diagnostic_label(run->diagnostics, diagnostic, "expected %s", expected ? expected : "another form");
     diagnostic->primary.concealed = secret;
     if (!secret) {
-        help_type(run, types, tree, diagnostic);
+        help_type(run, types, pattern, tree, diagnostic);
     }
 }
 
@@ -249,7 +251,7 @@ void schema_report_type(struct schema_run *run, const struct schema_node *node,
     }
     const char *expected = node->never ? "no value here"
                                        : schema_expectation(run->diagnostics->arena, node);
-    report_wrong_type(run, tree, node->types, code, node->secret && !collection, expected);
+    report_wrong_type(run, tree, node->types, node->pattern, code, node->secret && !collection, expected);
 }
 
 static const char *value_words(struct schema_run *run, const struct tree *tree)
@@ -459,6 +461,11 @@ void schema_report_exclusive(struct schema_run *run, const struct schema_node *n
                              const struct tree *mapping, const char *first, const char *second)
 {
     const struct tree_pair *a = tree_pair(mapping, first), *b = tree_pair(mapping, second);
+    if (a > b) { /* the one that comes later is shown as too much */
+        const struct tree_pair *later = a;
+        a = b;
+        b = later;
+    }
     const struct schema_node *why = node->not_ ? node : NULL;
     if (!a || !b) {
         schema_report_value(run, node, mapping, DIAG_CONFLICTING_KEYS, NULL);
@@ -471,7 +478,8 @@ void schema_report_exclusive(struct schema_run *run, const struct schema_node *n
                               why->message);
     } else {
         diagnostic = diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span,
-                              "in %s, \"%s\" and \"%s\" exclude each other", here(run), first, second);
+                              "in %s, \"%s\" and \"%s\" exclude each other", here(run),
+                              a->key->text, b->key->text);
         diagnostic_label(list, diagnostic, "only one of the two can be given");
         diagnostic_secondary(list, diagnostic, a->key->span, "the other one");
     }
@@ -491,7 +499,7 @@ void schema_report_forms(struct schema_run *run, const struct schema_nodes *bran
     }
     const char *expected = arena_strdup(run->diagnostics->arena, buffer_text(&forms));
     buffer_free(&forms);
-    report_wrong_type(run, tree, types,
+    report_wrong_type(run, tree, types, NULL,
                       types & schema_type_of(tree) ? DIAG_NO_FORM_FITS : DIAG_WRONG_TYPE, false,
                       expected);
 }
