@@ -112,7 +112,10 @@ void yaml_report_syntax(const yaml_parser_t *parser, struct yaml_places *places,
                         struct diagnostics *diagnostics)
 {
     const char *problem = parser->problem ? parser->problem : "the text cannot be parsed";
-    struct span span = yaml_span(places, &parser->problem_mark, &parser->problem_mark);
+    /* A key without a colon is told where the next token is: the key itself says more. */
+    bool at_key = parser->context && strcmp(problem, "could not find expected ':'") == 0;
+    const yaml_mark_t *mark = at_key ? &parser->context_mark : &parser->problem_mark;
+    struct span span = yaml_span(places, mark, mark);
     uint32_t column;
     if (indented_by_tab(places->source, span.line, &column)) {
         span.column = column;

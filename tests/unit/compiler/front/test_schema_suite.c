@@ -4,21 +4,16 @@
  * come through yaml_parse like plans do. */
 #include <cjson/cJSON.h>
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/front/diagnostic.h"
 #include "compiler/front/schema.h"
 #include "compiler/front/tree.h"
+#include "tests/unit/support/cmocka_all.h"
 
 #define SUITE "/usr/share/json-schema-test-suite/tests/draft7"
 
@@ -27,7 +22,7 @@ static const char *const not_run[] = {
 #include "tests/unit/compiler/front/schema_suite_not_run.inc"
 };
 
-enum { CASES_RUN = 0 };
+enum { CASES_RUN = 354 };
 
 /* ---- from draft 7 to 2020-12 ---- */
 
@@ -122,6 +117,7 @@ static void rewrite(cJSON *schema)
 /* ---- running ---- */
 
 static int cases_run;
+static size_t groups_not_run;
 
 static bool is_valid(struct arena *arena, const struct schema *schema, const cJSON *data)
 {
@@ -161,6 +157,7 @@ static int run_group(const char *file, cJSON *group)
     struct error error = {0};
     struct schema *schema = is_listed(name) ? NULL : schema_load(arena, file, text, &error);
     free(text);
+    groups_not_run += is_listed(name);
     int wrong = 0;
     if (!schema && !is_listed(name)) {
         print_error("    \"%s\", /* %s */\n", name, error.message);
@@ -224,6 +221,7 @@ static void test_official_suite(void **state)
     free(files);
     assert_int_equal(wrong, 0);
     assert_int_equal(cases_run, CASES_RUN);
+    assert_int_equal(groups_not_run, sizeof not_run / sizeof *not_run);
 }
 
 int main(void)
