@@ -217,8 +217,8 @@ static size_t find(const struct entries *entries, const char *key, const struct 
             const struct entry *entry = &entries->items[i];
             const char *plain = plain_path(entries->arena, entry->path);
             bool is = strcmp(plain, key) == 0 || strcmp(entry->path, key) == 0;
-            bool free_name = !ends_with_path(entry->path, strrchr(plain, '.') ? strrchr(plain, '.') + 1
-                                                                              : plain);
+            bool free_name =
+                !ends_with_path(entry->path, strrchr(plain, '.') ? strrchr(plain, '.') + 1 : plain);
             if (!free_name && (whole ? is : ends_with_path(plain, key))) {
                 found[count++] = entry;
             }
@@ -270,7 +270,8 @@ bool schema_explain(const struct schema *schema, const char *key, struct buffer 
 static void reference_entry(const struct entries *entries, const struct entry *entry,
                             struct buffer *out)
 {
-    const char *value = is_mapping(entry->node) ? NULL : schema_expectation(entries->arena, entry->node);
+    const char *value =
+        is_mapping(entry->node) ? NULL : schema_expectation(entries->arena, entry->node);
     const char *otherwise = default_of(entry->node);
     const char *description = description_of(entry->node);
     if (entry->level == 0) {

@@ -122,7 +122,8 @@ static bool load_nodes(struct loader *loader, const cJSON *json, struct schema_n
     if (!cJSON_IsArray(json)) {
         return fail(loader, "a list of schemas", "is no array");
     }
-    nodes->items = ARENA_ARRAY(loader->arena, struct schema_node *, (size_t)cJSON_GetArraySize(json));
+    nodes->items =
+        ARENA_ARRAY(loader->arena, struct schema_node *, (size_t)cJSON_GetArraySize(json));
     const cJSON *item;
     cJSON_ArrayForEach(item, json)
     {
@@ -140,12 +141,9 @@ static unsigned type_bit(const char *name)
     static const struct {
         const char *name;
         unsigned bit;
-    } types[] = {{"null", SCHEMA_NULL},
-                 {"boolean", SCHEMA_BOOLEAN},
-                 {"integer", SCHEMA_INTEGER},
-                 {"number", SCHEMA_NUMBER | SCHEMA_INTEGER},
-                 {"string", SCHEMA_STRING},
-                 {"array", SCHEMA_ARRAY},
+    } types[] = {{"null", SCHEMA_NULL},       {"boolean", SCHEMA_BOOLEAN},
+                 {"integer", SCHEMA_INTEGER}, {"number", SCHEMA_NUMBER | SCHEMA_INTEGER},
+                 {"string", SCHEMA_STRING},   {"array", SCHEMA_ARRAY},
                  {"object", SCHEMA_OBJECT}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(types[i].name, name) == 0) {
@@ -188,7 +186,8 @@ static bool load_pattern(struct loader *loader, const char *text, struct schema_
 {
     int code;
     PCRE2_SIZE at;
-    uint32_t options = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE;
+    uint32_t options =
+        PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE;
     pattern->text = arena_strdup(loader->arena, text);
     pattern->code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, options, &code, &at,
                                   loader->compile_context);
@@ -339,9 +338,12 @@ static bool load_annotation(struct loader *loader, const cJSON *json, struct sch
     const struct {
         const char *key;
         const char **to;
-    } texts[] = {{"title", &node->title},        {"description", &node->description},
-                 {"x-default", &node->default_text}, {"x-expect", &node->expect},
-                 {"x-message", &node->message},  {"x-see", &node->see},
+    } texts[] = {{"title", &node->title},
+                 {"description", &node->description},
+                 {"x-default", &node->default_text},
+                 {"x-expect", &node->expect},
+                 {"x-message", &node->message},
+                 {"x-see", &node->see},
                  {"x-key", &node->key_name}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(key, texts[i].key) == 0) {

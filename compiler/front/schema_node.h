@@ -58,7 +58,7 @@ struct schema_property {
 struct schema_node {
     bool never; /* the schema false */
     const struct schema_node *ref;
-    unsigned types; /* SCHEMA_ANY without `type` */
+    unsigned types;        /* SCHEMA_ANY without `type` */
     struct tree **choices; /* enum, const */
     size_t choice_count;
     bool has_choices;
@@ -81,14 +81,14 @@ struct schema_node {
 
     /* Annotations. */
     const char *title, *description;
-    const char *default_text;   /* "default" as YAML, or "x-default", which is in words */
-    const char *const *examples; /* ends with NULL */
-    const char *expect;         /* "x-expect": what a value has to be, in words */
-    const char *message;        /* "x-message": in place of the usual one */
-    const char *see;            /* "x-see": where the keys below are described */
-    const char *key_name;       /* "x-key": what the free keys of a mapping are: NAME */
+    const char *default_text;         /* "default" as YAML, or "x-default", which is in words */
+    const char *const *examples;      /* ends with NULL */
+    const char *expect;               /* "x-expect": what a value has to be, in words */
+    const char *message;              /* "x-message": in place of the usual one */
+    const char *see;                  /* "x-see": where the keys below are described */
+    const char *key_name;             /* "x-key": what the free keys of a mapping are: NAME */
     const enum diagnostic_code *code; /* "x-code": in place of the usual one */
-    bool secret;                /* "x-secret": the value is never shown */
+    bool secret;                      /* "x-secret": the value is never shown */
 };
 
 struct schema {
@@ -102,8 +102,8 @@ const struct schema_node *schema_target(const struct schema_node *node);
 /* JSON Schema's type of a value, as a bit. */
 unsigned schema_type_of(const struct tree *tree);
 
-bool schema_matches(const struct schema_pattern *pattern, const char *text,
-                    pcre2_match_data *match, pcre2_match_context *context);
+bool schema_matches(const struct schema_pattern *pattern, const char *text, pcre2_match_data *match,
+                    pcre2_match_context *context);
 
 /* Equality as JSON Schema has it: 1 is 1.0, keys in any order. */
 bool schema_equal(const struct tree *a, const struct tree *b);

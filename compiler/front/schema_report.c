@@ -29,7 +29,8 @@ static void append_shortened(struct buffer *out, const char *text)
 static bool is_plain_key(const char *key)
 {
     return *key && strlen(key) <= SHOWN_TEXT_MAX &&
-           key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == 0;
+           key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] ==
+               0;
 }
 
 /* vms.db.ready[0].tcp: the first `length` steps of the path. */
@@ -74,9 +75,8 @@ static const char *quoted(struct schema_run *run, const char *text)
 static const char *kind_words(const struct tree *tree)
 {
     static const char *const words[] = {
-        [TREE_NULL] = "empty",           [TREE_BOOL] = "a boolean",
-        [TREE_INT] = "a number",         [TREE_FLOAT] = "a number",
-        [TREE_STRING] = "text",          [TREE_SEQUENCE] = "a list",
+        [TREE_NULL] = "empty",        [TREE_BOOL] = "a boolean", [TREE_INT] = "a number",
+        [TREE_FLOAT] = "a number",    [TREE_STRING] = "text",    [TREE_SEQUENCE] = "a list",
         [TREE_MAPPING] = "a mapping",
     };
     return words[tree->kind];
@@ -234,7 +234,8 @@ static void report_wrong_type(struct schema_run *run, const struct tree *tree, u
     struct diagnostic *diagnostic =
         diagnose(run->diagnostics, code, tree->span, "%s %s %s", here(run),
                  tree->kind == TREE_NULL ? "is" : "cannot be", kind_words(tree));
-    diagnostic_label(run->diagnostics, diagnostic, "expected %s", expected ? expected : "another form");
+    diagnostic_label(run->diagnostics, diagnostic, "expected %s",
+                     expected ? expected : "another form");
     diagnostic->primary.concealed = secret;
     if (!secret) {
         help_type(run, types, pattern, tree, diagnostic);
@@ -249,9 +250,10 @@ void schema_report_type(struct schema_run *run, const struct schema_node *node,
     if (collection || tree->kind == TREE_NULL) {
         code = DIAG_WRONG_TYPE; /* a code of its own is about the form of a text */
     }
-    const char *expected = node->never ? "no value here"
-                                       : schema_expectation(run->diagnostics->arena, node);
-    report_wrong_type(run, tree, node->types, node->pattern, code, node->secret && !collection, expected);
+    const char *expected =
+        node->never ? "no value here" : schema_expectation(run->diagnostics->arena, node);
+    report_wrong_type(run, tree, node->types, node->pattern, code, node->secret && !collection,
+                      expected);
 }
 
 static const char *value_words(struct schema_run *run, const struct tree *tree)
@@ -277,17 +279,17 @@ void schema_report_value(struct schema_run *run, const struct schema_node *node,
         diagnostic_help(list, diagnostic,
                         "if the secret itself was committed, change it: git keeps it");
     } else if (node->message) {
-        diagnostic = diagnose(list, code_of(node, code), tree->span, "%s: %s", here(run),
-                              node->message);
+        diagnostic =
+            diagnose(list, code_of(node, code), tree->span, "%s: %s", here(run), node->message);
     } else {
         bool is_key = run->path_length > 0 && run->path_length <= SCHEMA_PATH_MAX &&
                       run->path[run->path_length - 1].pair &&
                       run->path[run->path_length - 1].pair->key == tree;
-        diagnostic = is_key ? diagnose(list, code_of(node, code), tree->span,
-                                       "%s cannot be a key of %s", value_words(run, tree),
-                                       path_text(run, run->path_length - 1))
-                            : diagnose(list, code_of(node, code), tree->span, "%s cannot be %s",
-                                       here(run), value_words(run, tree));
+        diagnostic =
+            is_key ? diagnose(list, code_of(node, code), tree->span, "%s cannot be a key of %s",
+                              value_words(run, tree), path_text(run, run->path_length - 1))
+                   : diagnose(list, code_of(node, code), tree->span, "%s cannot be %s", here(run),
+                              value_words(run, tree));
     }
     if (expected) {
         diagnostic_label(list, diagnostic, "expected %s", expected);
@@ -300,8 +302,8 @@ void schema_report_choice(struct schema_run *run, const struct schema_node *node
 {
     struct diagnostics *list = run->diagnostics;
     enum diagnostic_code code = code_of(node, DIAG_WRONG_CHOICE);
-    struct diagnostic *diagnostic = diagnose(list, code, tree->span, "%s cannot be %s", here(run),
-                                             value_words(run, tree));
+    struct diagnostic *diagnostic =
+        diagnose(list, code, tree->span, "%s cannot be %s", here(run), value_words(run, tree));
     diagnostic_label(list, diagnostic, "expected %s", schema_expectation(list->arena, node));
     if (tree->kind != TREE_STRING) {
         return;
@@ -367,8 +369,7 @@ static const struct schema_node *find_holder(const struct schema_node *node, con
 }
 
 static void help_unknown(struct schema_run *run, const struct schema_node *node,
-                         const struct tree *mapping, const char *key,
-                         struct diagnostic *diagnostic)
+                         const struct tree *mapping, const char *key, struct diagnostic *diagnostic)
 {
     struct diagnostics *list = run->diagnostics;
     const char *keys[LISTED_MAX];
@@ -381,8 +382,9 @@ static void help_unknown(struct schema_run *run, const struct schema_node *node,
     struct buffer text = {0};
     if (find_holder(run->root, key, &text, 8)) {
         buffer_append(&text, "", 1);
-        diagnostic_help(list, diagnostic, "\"%s\" is a key of %s; is the line indented as it should be?",
-                        key, *text.data ? text.data : "the plan itself");
+        diagnostic_help(list, diagnostic,
+                        "\"%s\" is a key of %s; is the line indented as it should be?", key,
+                        *text.data ? text.data : "the plan itself");
     } else if (count > 0) {
         text.length = 0;
         for (size_t i = 0; i < count; i++) {
@@ -437,9 +439,9 @@ void schema_report_dependency(struct schema_run *run, const struct tree *mapping
                               const char *needed)
 {
     const struct tree_pair *pair = tree_pair(mapping, key);
-    struct diagnostic *diagnostic = diagnose(run->diagnostics, DIAG_KEY_NEEDS_KEY, pair->key->span,
-                                             "in %s, \"%s\" goes only with \"%s\"", here(run), key,
-                                             needed);
+    struct diagnostic *diagnostic =
+        diagnose(run->diagnostics, DIAG_KEY_NEEDS_KEY, pair->key->span,
+                 "in %s, \"%s\" goes only with \"%s\"", here(run), key, needed);
     diagnostic_label(run->diagnostics, diagnostic, "needs \"%s\" beside it", needed);
 }
 
@@ -474,8 +476,8 @@ void schema_report_exclusive(struct schema_run *run, const struct schema_node *n
     struct diagnostics *list = run->diagnostics;
     struct diagnostic *diagnostic;
     if (why && why->message) {
-        diagnostic = diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span, "%s: %s", here(run),
-                              why->message);
+        diagnostic =
+            diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span, "%s: %s", here(run), why->message);
     } else {
         diagnostic = diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span,
                               "in %s, \"%s\" and \"%s\" exclude each other", here(run),
@@ -492,8 +494,8 @@ void schema_report_forms(struct schema_run *run, const struct schema_nodes *bran
     unsigned types = 0;
     for (size_t i = 0; i < branches->count; i++) {
         const struct schema_node *branch = branches->items[i];
-        const char *words = branch->title ? branch->title
-                                          : schema_expectation(run->diagnostics->arena, branch);
+        const char *words =
+            branch->title ? branch->title : schema_expectation(run->diagnostics->arena, branch);
         append_alternative(&forms, words ? words : "another form", i, branches->count);
         types |= schema_target(branch)->types;
     }
@@ -508,8 +510,8 @@ void schema_report_duplicate(struct schema_run *run, const struct tree *first,
                              const struct tree *second)
 {
     struct diagnostic *diagnostic =
-        diagnose(run->diagnostics, DIAG_DUPLICATE_ITEM, second->span, "%s holds %s twice", here(run),
-                 value_words(run, second));
+        diagnose(run->diagnostics, DIAG_DUPLICATE_ITEM, second->span, "%s holds %s twice",
+                 here(run), value_words(run, second));
     diagnostic_label(run->diagnostics, diagnostic, "again here");
     diagnostic_secondary(run->diagnostics, diagnostic, first->span, "first here");
 }

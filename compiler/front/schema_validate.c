@@ -42,8 +42,8 @@ unsigned schema_type_of(const struct tree *tree)
     return 0;
 }
 
-bool schema_matches(const struct schema_pattern *pattern, const char *text,
-                    pcre2_match_data *match, pcre2_match_context *context)
+bool schema_matches(const struct schema_pattern *pattern, const char *text, pcre2_match_data *match,
+                    pcre2_match_context *context)
 {
     return pcre2_match(pattern->code, (PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, 0,
                        PCRE2_NO_UTF_CHECK, match, context) >= 0;

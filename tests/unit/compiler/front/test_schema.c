@@ -92,8 +92,8 @@ static void test_reference_to_itself(void **state)
     (void)state;
     struct front front = front_parse("a: 1\n");
     assert_false(schema_validate(
-        schema_load(front.arena, "test", "{\"$ref\": \"#/$defs/a\", \"$defs\": {\"a\": {\"$ref\": \"#\"}}}",
-                    NULL),
+        schema_load(front.arena, "test",
+                    "{\"$ref\": \"#/$defs/a\", \"$defs\": {\"a\": {\"$ref\": \"#\"}}}", NULL),
         front.tree, front.diagnostics));
     front_free(&front);
 }
@@ -109,17 +109,20 @@ static void test_scalars(void **state)
     (void)state;
     static const char duration[] = "{\"properties\": {\"rto\": " DURATION "}}";
     expect_valid(duration, "rto: 30s\n");
-    expect_error(duration, "rto: 30 s\n", DIAG_WRONG_VALUE, 1, 6, "expected a duration such as 30s");
+    expect_error(duration, "rto: 30 s\n", DIAG_WRONG_VALUE, 1, 6,
+                 "expected a duration such as 30s");
     expect_error(duration, "rto: 30\n", DIAG_WRONG_TYPE, 1, 6, "rto cannot be a number");
     expect_error(duration, "rto: 30s \\n\n", DIAG_WRONG_VALUE, 1, 6, "30s \\n");
     expect_error(duration, "rto: [30s]\n", DIAG_WRONG_TYPE, 1, 6, "rto cannot be a list");
     expect_error(duration, "rto:\n", DIAG_WRONG_TYPE, 1, 5, "rto is empty");
-    static const char number[] = "{\"properties\": {\"port\": {\"type\": \"integer\", \"minimum\": 1, "
-                                 "\"maximum\": 65535}}}";
+    static const char number[] =
+        "{\"properties\": {\"port\": {\"type\": \"integer\", \"minimum\": 1, "
+        "\"maximum\": 65535}}}";
     expect_valid(number, "port: 65535\n");
     expect_error(number, "port: 0\n", DIAG_OUT_OF_RANGE, 1, 7, "a whole number from 1 to 65535");
     expect_error(number, "port: 1.5\n", DIAG_WRONG_TYPE, 1, 7, "a whole number");
-    static const char choice[] = "{\"properties\": {\"boot\": {\"enum\": [\"attach\", \"image\"]}}}";
+    static const char choice[] =
+        "{\"properties\": {\"boot\": {\"enum\": [\"attach\", \"image\"]}}}";
     expect_error(choice, "boot: images\n", DIAG_WRONG_CHOICE, 1, 7, "attach or image");
     expect_error(choice, "boot: images\n", DIAG_WRONG_CHOICE, 1, 7, "did you mean image?");
     expect_error("{\"minLength\": 2, \"maxLength\": 3}", "x", DIAG_WRONG_LENGTH, 1, 1,
@@ -139,8 +142,8 @@ static void test_type_hints(void **state)
     front_validate(&front, account);
     assert_false(says(&front, "quotes"));
     front_free(&front);
-    expect_error("{\"properties\": {\"a\": {\"type\": \"array\"}}}", "a: x\n", DIAG_WRONG_TYPE, 1, 4,
-                 "[x]");
+    expect_error("{\"properties\": {\"a\": {\"type\": \"array\"}}}", "a: x\n", DIAG_WRONG_TYPE, 1,
+                 4, "[x]");
 }
 
 #define VM                                                                                         \
@@ -196,9 +199,10 @@ static void test_collections(void **state)
                  DIAG_DUPLICATE_ITEM, 1, 24, "twice");
     expect_error("{\"uniqueItems\": true}",
                  "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 7]",
-                 DIAG_DUPLICATE_ITEM, 1, 64, "holds 7 twice");
-    expect_valid("{\"uniqueItems\": true}", "[1, \"1\", true, null, [1], {a: 1}, 0, false, [], {}, a,"
-                                            " b, c, d, e, f, g, h, [a, b], [b, a]]");
+                 DIAG_DUPLICATE_ITEM, 1, 65, "holds 7 twice");
+    expect_valid("{\"uniqueItems\": true}",
+                 "[1, \"1\", true, null, [1], {a: 1}, 0, false, [], {}, a,"
+                 " b, c, d, e, f, g, h, [a, b], [b, a]]");
     expect_error("{\"maxProperties\": 1}", "{a: 1, b: 2}", DIAG_WRONG_LENGTH, 1, 1,
                  "at most 1 entries");
 }
@@ -209,7 +213,8 @@ static void test_forms(void **state)
     static const char schema[] =
         "{\"properties\": {\"type\": {\"anyOf\": ["
         "{\"title\": \"a type\", \"type\": \"string\", \"pattern\": \"^[a-z0-9.]+$\"}, "
-        "{\"title\": \"a list of types\", \"type\": \"array\", \"items\": {\"type\": \"string\"}}]}}}";
+        "{\"title\": \"a list of types\", \"type\": \"array\", \"items\": {\"type\": "
+        "\"string\"}}]}}}";
     expect_valid(schema, "type: m6i.large\n");
     expect_valid(schema, "type: [m6i.large, auto]\n");
     /* The form that the value was meant to have is the one that is told. */
@@ -222,7 +227,8 @@ static void test_choice_of_keys(void **state)
 {
     (void)state;
     static const char schema[] =
-        "{\"items\": {\"additionalProperties\": false, \"properties\": {\"tcp\": {\"type\": \"integer\"}, "
+        "{\"items\": {\"additionalProperties\": false, \"properties\": {\"tcp\": {\"type\": "
+        "\"integer\"}, "
         "\"http\": {}, \"timeout\": {}}, \"oneOf\": [{\"required\": [\"tcp\"]}, {\"required\": "
         "[\"http\"]}]}}";
     expect_valid(schema, "- tcp: 1\n- http: 2\n  timeout: 1\n");
@@ -238,13 +244,14 @@ static void test_keys_among_each_other(void **state)
     (void)state;
     expect_error("{\"not\": {\"required\": [\"nics\", \"subnet\"]}}", "subnet: a\nnics: []\n",
                  DIAG_CONFLICTING_KEYS, 2, 1, "only one of the two");
-    expect_error("{\"allOf\": [{\"not\": {\"required\": [\"server\"]}, \"x-message\": \"not here\"}]}",
-                 "server: a\n", DIAG_CONFLICTING_KEYS, 1, 1, "not here");
-    expect_error("{\"dependentRequired\": {\"args\": [\"script\"]}}", "args: []\n", DIAG_KEY_NEEDS_KEY,
-                 1, 1, "\"args\" goes only with \"script\"");
-    static const char condition[] =
-        "{\"if\": {\"properties\": {\"p\": {\"const\": \"x\"}}}, \"then\": {\"required\": [\"a\"]}, "
-        "\"else\": {\"required\": [\"b\"]}}";
+    expect_error(
+        "{\"allOf\": [{\"not\": {\"required\": [\"server\"]}, \"x-message\": \"not here\"}]}",
+        "server: a\n", DIAG_CONFLICTING_KEYS, 1, 1, "not here");
+    expect_error("{\"dependentRequired\": {\"args\": [\"script\"]}}", "args: []\n",
+                 DIAG_KEY_NEEDS_KEY, 1, 1, "\"args\" goes only with \"script\"");
+    static const char condition[] = "{\"if\": {\"properties\": {\"p\": {\"const\": \"x\"}}}, "
+                                    "\"then\": {\"required\": [\"a\"]}, "
+                                    "\"else\": {\"required\": [\"b\"]}}";
     expect_valid(condition, "p: x\na: 1\n");
     expect_valid(condition, "p: y\nb: 1\n");
     expect_error(condition, "p: x\n", DIAG_MISSING_KEY, 1, 1, "\"a\"");
@@ -254,10 +261,11 @@ static void test_keys_among_each_other(void **state)
 static void test_secrets_are_not_shown(void **state)
 {
     (void)state;
-    static const char schema[] =
-        "{\"properties\": {\"key\": {\"type\": \"string\", \"pattern\": \"^env:\", \"x-secret\": true, "
-        "\"x-code\": \"D0114\", \"x-expect\": \"env:NAME\"}}}";
-    static const char *const texts[] = {"key: hunter2\n", "key: 4711081\n", "key: |\n  hunter2\n  x\n"};
+    static const char schema[] = "{\"properties\": {\"key\": {\"type\": \"string\", \"pattern\": "
+                                 "\"^env:\", \"x-secret\": true, "
+                                 "\"x-code\": \"D0114\", \"x-expect\": \"env:NAME\"}}}";
+    static const char *const texts[] = {"key: hunter2\n", "key: 4711081\n",
+                                        "key: |\n  hunter2\n  x\n"};
     for (size_t i = 0; i < 3; i++) {
         struct front front = front_parse(texts[i]);
         assert_false(front_validate(&front, schema));
@@ -355,7 +363,6 @@ static void test_schema_has_the_keys_of_the_reference(void **state)
     front_free(&front);
 }
 
-/* The default of a key is a value that the key takes; checked by giving it. */
 static void expect_plan_error(const char *vm, enum diagnostic_code code, const char *said)
 {
     char text[2000];

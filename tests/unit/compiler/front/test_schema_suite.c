@@ -86,10 +86,10 @@ static bool is_one_of(const char *key, const char *const *keys)
 
 static void rewrite(cJSON *schema)
 {
-    static const char *const single[] = {"items", "additionalProperties", "propertyNames", "not",
-                                         "if",    "then",                 "else",          NULL};
-    static const char *const several[] = {"properties", "patternProperties", "$defs", "allOf",
-                                          "anyOf",      "oneOf",             NULL};
+    static const char *const single[] = {
+        "items", "additionalProperties", "propertyNames", "not", "if", "then", "else", NULL};
+    static const char *const several[] = {
+        "properties", "patternProperties", "$defs", "allOf", "anyOf", "oneOf", NULL};
     if (!cJSON_IsObject(schema)) {
         return;
     }

@@ -70,20 +70,48 @@ static void test_core_schema(void **state)
         const char *scalar;
         enum tree_kind kind;
     } cases[] = {
-        {"~", TREE_NULL},         {"null", TREE_NULL},      {"Null", TREE_NULL},
-        {"NULL", TREE_NULL},      {"", TREE_NULL},          {"nUll", TREE_STRING},
-        {"'null'", TREE_STRING},  {"true", TREE_BOOL},      {"FALSE", TREE_BOOL},
-        {"yes", TREE_STRING},     {"no", TREE_STRING},      {"on", TREE_STRING},
-        {"off", TREE_STRING},     {"y", TREE_STRING},       {"tRue", TREE_STRING},
-        {"0", TREE_INT},          {"-12", TREE_INT},        {"+12", TREE_INT},
-        {"0o17", TREE_INT},       {"0xFf", TREE_INT},       {"0b11", TREE_STRING},
-        {"1_000", TREE_STRING},   {"-", TREE_SEQUENCE},     {"+", TREE_STRING},
-        {"1.5", TREE_FLOAT},      {".5", TREE_FLOAT},       {"1.", TREE_FLOAT},
-        {"1e3", TREE_FLOAT},      {"1e", TREE_STRING},      {".", TREE_STRING},
-        {".inf", TREE_FLOAT},     {"-.INF", TREE_FLOAT},    {".nan", TREE_FLOAT},
-        {"-.nan", TREE_STRING},   {"10.20.2.10", TREE_STRING}, {"30s", TREE_STRING},
-        {"12:30:45", TREE_STRING}, {"2026-11-22", TREE_STRING}, {"!!str 1", TREE_STRING},
-        {"! 1", TREE_STRING},     {"!!int 1", TREE_INT},    {"!!float 1", TREE_FLOAT},
+        {"~", TREE_NULL},
+        {"null", TREE_NULL},
+        {"Null", TREE_NULL},
+        {"NULL", TREE_NULL},
+        {"", TREE_NULL},
+        {"nUll", TREE_STRING},
+        {"'null'", TREE_STRING},
+        {"true", TREE_BOOL},
+        {"FALSE", TREE_BOOL},
+        {"yes", TREE_STRING},
+        {"no", TREE_STRING},
+        {"on", TREE_STRING},
+        {"off", TREE_STRING},
+        {"y", TREE_STRING},
+        {"tRue", TREE_STRING},
+        {"0", TREE_INT},
+        {"-12", TREE_INT},
+        {"+12", TREE_INT},
+        {"0o17", TREE_INT},
+        {"0xFf", TREE_INT},
+        {"0b11", TREE_STRING},
+        {"1_000", TREE_STRING},
+        {"-", TREE_SEQUENCE},
+        {"+", TREE_STRING},
+        {"1.5", TREE_FLOAT},
+        {".5", TREE_FLOAT},
+        {"1.", TREE_FLOAT},
+        {"1e3", TREE_FLOAT},
+        {"1e", TREE_STRING},
+        {".", TREE_STRING},
+        {".inf", TREE_FLOAT},
+        {"-.INF", TREE_FLOAT},
+        {".nan", TREE_FLOAT},
+        {"-.nan", TREE_STRING},
+        {"10.20.2.10", TREE_STRING},
+        {"30s", TREE_STRING},
+        {"12:30:45", TREE_STRING},
+        {"2026-11-22", TREE_STRING},
+        {"!!str 1", TREE_STRING},
+        {"! 1", TREE_STRING},
+        {"!!int 1", TREE_INT},
+        {"!!float 1", TREE_FLOAT},
         {"\"1\"", TREE_STRING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -142,7 +170,8 @@ static void test_spans(void **state)
 static void test_spans_count_characters(void **state)
 {
     (void)state;
-    struct front front = front_parse("# \xE4\xBD\xA0\xE5\xA5\xBD\n\xC3\xA9: [\xF0\x9F\x98\x80, b]\n");
+    struct front front =
+        front_parse("# \xE4\xBD\xA0\xE5\xA5\xBD\n\xC3\xA9: [\xF0\x9F\x98\x80, b]\n");
     assert_span(front.tree->pairs[0].key, 2, 1, 2, 2);
     const struct tree *list = front.tree->pairs[0].value;
     assert_span(list->items[0], 2, 5, 2, 6);
@@ -168,10 +197,13 @@ static void test_line_ends(void **state)
 static void test_byte_order_mark(void **state)
 {
     (void)state;
-    struct front front = front_parse("\xEF\xBB\xBF" "a: 1\n");
+    struct front front = front_parse("\xEF\xBB\xBF"
+                                     "a: 1\n");
     assert_span(tree_get(front.tree, "a"), 1, 4, 1, 5);
     front_free(&front);
-    expect_error("a: \xEF\xBB\xBF" "1\n", DIAG_CONTROL_CHARACTER, 1, 4);
+    expect_error("a: \xEF\xBB\xBF"
+                 "1\n",
+                 DIAG_CONTROL_CHARACTER, 1, 4);
 }
 
 static void test_not_text(void **state)
@@ -179,13 +211,17 @@ static void test_not_text(void **state)
     (void)state;
     expect_bytes("a: x\0y\n", 7, DIAG_CONTROL_CHARACTER, 1, 5);
     expect_bytes("a: \"\x1b[2J\"", 10, DIAG_CONTROL_CHARACTER, 1, 5);
-    expect_error("a: \xC2\x9B" "1\n", DIAG_CONTROL_CHARACTER, 1, 4);
+    expect_error("a: \xC2\x9B"
+                 "1\n",
+                 DIAG_CONTROL_CHARACTER, 1, 4);
     expect_error("a: 1\nb: caf\xE9\n", DIAG_NOT_UTF8, 2, 7);
     expect_error("a: \xC0\xAF\n", DIAG_NOT_UTF8, 1, 4);         /* overlong */
     expect_error("a: \xED\xA0\x80\n", DIAG_NOT_UTF8, 1, 4);     /* surrogate */
     expect_error("a: \xF4\x90\x80\x80\n", DIAG_NOT_UTF8, 1, 4); /* past Unicode */
     expect_error("a: \xE2\x82", DIAG_NOT_UTF8, 1, 4);           /* cut off */
-    expect_bytes("\xFF\xFE" "a\0:\0", 6, DIAG_NOT_UTF8_BUT_UTF16, 0, 0);
+    expect_bytes("\xFF\xFE"
+                 "a\0:\0",
+                 6, DIAG_NOT_UTF8_BUT_UTF16, 0, 0);
     expect_bytes("\xFE\xFF\0a", 4, DIAG_NOT_UTF8_BUT_UTF16, 0, 0);
     expect_bytes("a\0:\0 \0", 6, DIAG_NOT_UTF8_BUT_UTF16, 0, 0);
     expect_error("a: \"x\\0y\"\n", DIAG_CONTROL_CHARACTER, 1, 4);
@@ -375,10 +411,18 @@ static void test_syntax(void **state)
         const char *text;
         uint32_t line, column;
     } cases[] = {
-        {"a: b: c\n", 1, 5},      {"a: [1, 2\nb: 3\n", 2, 2}, {"a: {b: 1]\n", 1, 9},
-        {"a: \"x\n", 2, 1},       {"a: 1\n b: 2\n", 2, 3},    {"a:\n  - 1\n b: 2\n", 3, 2},
-        {"a: @x\n", 1, 4},        {"a: \"\\q\"\n", 1, 5},     {"a\nb: 1\n", 2, 2},
-        {"- a\nb\n", 2, 1},       {"a: 'x\n---\n", 2, 1},     {"a: %x\n", 1, 4},
+        {"a: b: c\n", 1, 5},
+        {"a: [1, 2\nb: 3\n", 2, 2},
+        {"a: {b: 1]\n", 1, 9},
+        {"a: \"x\n", 2, 1},
+        {"a: 1\n b: 2\n", 2, 3},
+        {"a:\n  - 1\n b: 2\n", 3, 2},
+        {"a: @x\n", 1, 4},
+        {"a: \"\\q\"\n", 1, 5},
+        {"a\nb: 1\n", 2, 2},
+        {"- a\nb\n", 2, 1},
+        {"a: 'x\n---\n", 2, 1},
+        {"a: %x\n", 1, 4},
         {"%YAML 2.0\n---\na: 1\n", 1, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
