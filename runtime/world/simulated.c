@@ -368,16 +368,16 @@ static const char *simulated_environment(struct world *world, const char *name)
 void world_simulated_set_environment(struct world *world, const char *name, const char *value)
 {
     struct simulated *sim = simulated_of(world);
-    for (struct variable *v = sim->environment, *next; v; v = next) {
-        next = v->next;
+    for (struct variable *v = sim->environment; v; v = v->next) {
         if (strcmp(v->name, name) == 0) {
             LL_DELETE(sim->environment, v);
-            free(v->name);
+            free(v->name); /* may be `name` itself */
             free(v->value);
             free(v);
+            break;
         }
     }
-    if (value) {
+    if (value) { /* `name` is the caller's then, and still there */
         struct variable *added = base_alloc(sizeof *added);
         added->name = base_strdup(name);
         added->value = base_strdup(value);
