@@ -96,27 +96,41 @@ static void check_unknown_type(const struct plan *plan, struct text type,
                     near ? near : sizes[0]);
 }
 
-static void check_type(const struct plan *plan, struct map *unknown, const struct plan_vm *vm,
-                       struct text type, struct diagnostics *diagnostics)
+/* What the catalogue says of a type, asked once for each: VMs are many, types are few. */
+struct known_type {
+    const struct fact_instance_type *type; /* NULL: unknown, and told */
+};
+
+static const struct fact_instance_type *find_type(const struct plan *plan, struct map *types,
+                                                  struct text name, struct diagnostics *diagnostics)
 {
-    if (strcmp(type.value, "auto") == 0) {
-        struct diagnostic *found = diagnose(diagnostics, DIAG_UNKNOWN_INSTANCE_TYPE, type.at,
+    struct known_type *known = map_get(types, name.value);
+    if (!known) {
+        known = ARENA_NEW(plan->arena, struct known_type);
+        known->type = catalogue_type(name.value);
+        map_put(types, name.value, known);
+        if (!known->type) {
+            check_unknown_type(plan, name, diagnostics);
+        }
+    }
+    return known->type;
+}
+
+static void check_type(const struct plan *plan, struct map *types, const struct plan_vm *vm,
+                       struct text name, struct diagnostics *diagnostics)
+{
+    if (strcmp(name.value, "auto") == 0) {
+        struct diagnostic *found = diagnose(diagnostics, DIAG_UNKNOWN_INSTANCE_TYPE, name.at,
                                             "auto cannot be one of several types");
         diagnostic_help(diagnostics, found,
                         "name the types, or write instance_type: auto and list instance_families");
         return;
     }
-    const struct fact_instance_type *known = catalogue_type(type.value);
-    if (!known) {
-        if (map_put(unknown, type.value, (void *)vm)) {
-            check_unknown_type(plan, type, diagnostics);
-        }
-        return;
-    }
-    if (known->max_cards > 0 && vm->card_count > (size_t)known->max_cards) {
-        struct diagnostic *found = diagnose(diagnostics, DIAG_INSTANCE_TYPE_UNFIT, type.at,
-                                            "%s takes %d network cards, and %s has %zu", type.value,
-                                            known->max_cards, vm->name, vm->card_count);
+    const struct fact_instance_type *type = find_type(plan, types, name, diagnostics);
+    if (type && type->max_cards > 0 && vm->card_count > (size_t)type->max_cards) {
+        struct diagnostic *found = diagnose(diagnostics, DIAG_INSTANCE_TYPE_UNFIT, name.at,
+                                            "%s takes %d network cards, and %s has %zu", name.value,
+                                            type->max_cards, vm->name, vm->card_count);
         diagnostic_secondary(diagnostics, found, vm->subnet_at, "the cards");
         diagnostic_help(diagnostics, found, "choose a larger type, or auto");
     }
@@ -194,13 +208,13 @@ static void check_tags(const struct plan_vm *vm, struct diagnostics *diagnostics
 
 void check_boot(const struct plan *plan, struct diagnostics *diagnostics)
 {
-    struct map unknown = {.arena = plan->arena};
+    struct map types = {.arena = plan->arena};
     check_modes(plan, diagnostics);
     check_arns(plan, diagnostics);
     for (size_t i = 0; i < plan->vm_count; i++) {
         const struct plan_vm *vm = &plan->vms[i];
         for (size_t j = 0; j < vm->instance_types.count; j++) {
-            check_type(plan, &unknown, vm, vm->instance_types.items[j], diagnostics);
+            check_type(plan, &types, vm, vm->instance_types.items[j], diagnostics);
         }
         check_licensing(plan, vm, diagnostics);
         check_tenancy(vm, diagnostics);

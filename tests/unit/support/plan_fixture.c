@@ -45,8 +45,7 @@ struct plan_fixture fixture_bind_with(const char *text, const struct variable *v
 {
     struct plan_fixture fixture = {.arena = arena_create()};
     fixture.diagnostics = diagnostics_create(fixture.arena);
-    struct source *source =
-        source_from_text(fixture.arena, "plan.yaml", text, strlen(text));
+    struct source *source = source_from_text(fixture.arena, "plan.yaml", text, strlen(text));
     struct tree *tree = yaml_parse(fixture.arena, source, fixture.diagnostics);
     fixture.plan = tree ? plan_bind(fixture.arena, source, tree, variables, variable_count,
                                     fixture.diagnostics)

@@ -10,8 +10,8 @@ static void addresses_read(void **state)
     assert_int_equal(address, 0x0a14020a);
     assert_true(address_parse("255.255.255.255", &address));
     assert_int_equal(address, UINT32_MAX);
-    static const char *const wrong[] = {"",         "10.20.2",    "10.20.2.300", "10.20.2.10.1",
-                                        "10.20.02.1", "10..2.1",  "10.20.2.1 ",  "a.b.c.d",
+    static const char *const wrong[] = {"",           "10.20.2",      "10.20.2.300", "10.20.2.10.1",
+                                        "10.20.02.1", "10..2.1",      "10.20.2.1 ",  "a.b.c.d",
                                         "-1.2.3.4",   "10.20.2.10/24"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_false(address_parse(wrong[i], &address));
@@ -39,8 +39,8 @@ static void blocks_read(void **state)
     assert_true(cidr_parse("10.0.0.1/32", &network, &mask));
     assert_false(cidr_parse("10.20.2.10/24", &network, &mask));
     assert_true(cidr_read("10.20.2.10/24", &network, &mask));
-    static const char *const wrong[] = {"10.20.2.0", "10.20.2.0/33", "10.20.2.0/", "10.20.2/24",
-                                        "10.20.2.0/24x", "10.20.2.0/-1"};
+    static const char *const wrong[] = {"10.20.2.0",  "10.20.2.0/33",  "10.20.2.0/",
+                                        "10.20.2/24", "10.20.2.0/24x", "10.20.2.0/-1"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_false(cidr_parse(wrong[i], &network, &mask));
     }
@@ -84,10 +84,8 @@ static void overlaps_are_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_read),
-        cmocka_unit_test(addresses_write),
-        cmocka_unit_test(blocks_read),
-        cmocka_unit_test(subnets_know_their_addresses),
+        cmocka_unit_test(addresses_read),    cmocka_unit_test(addresses_write),
+        cmocka_unit_test(blocks_read),       cmocka_unit_test(subnets_know_their_addresses),
         cmocka_unit_test(overlaps_are_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

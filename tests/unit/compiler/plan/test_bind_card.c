@@ -7,8 +7,8 @@
 static struct plan_fixture in_both_networks(const char *vms)
 {
     struct arena *arena = arena_create();
-    struct plan_fixture fixture = fixture_bind(
-        arena_printf(arena, "%s%svms:\n%s", fixture_head, fixture_test_network, vms));
+    struct plan_fixture fixture =
+        fixture_bind(arena_printf(arena, "%s%svms:\n%s", fixture_head, fixture_test_network, vms));
     arena_destroy(arena);
     return fixture;
 }
@@ -35,12 +35,12 @@ static void one_card_from_the_short_form(void **state)
 static void several_cards_from_the_long_form(void **state)
 {
     (void)state;
-    struct plan_fixture fixture = in_both_networks(
-        "  app:\n"
-        "    source: /a\n"
-        "    nics:\n"
-        "      - {subnet: app}\n"
-        "      - {subnet: db, private_ip: {production: 10.20.2.11}}\n");
+    struct plan_fixture fixture =
+        in_both_networks("  app:\n"
+                         "    source: /a\n"
+                         "    nics:\n"
+                         "      - {subnet: app}\n"
+                         "      - {subnet: db, private_ip: {production: 10.20.2.11}}\n");
     fixture_clean(&fixture);
     const struct plan_vm *vm = &fixture.plan->vms[0];
     assert_int_equal(vm->card_count, 2);
@@ -80,14 +80,14 @@ static void defaults_give_cards_too(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
-    struct plan_fixture fixture = fixture_bind(
-        arena_printf(arena,
-                     "%sdefaults: {subnet: app, security_groups: [web]}\n"
-                     "vms:\n"
-                     "  one: {source: /a}\n"
-                     "  two: {source: /b, subnet: db}\n"
-                     "  three: {source: /c, nics: [{subnet: db}]}\n",
-                     fixture_head));
+    struct plan_fixture fixture =
+        fixture_bind(arena_printf(arena,
+                                  "%sdefaults: {subnet: app, security_groups: [web]}\n"
+                                  "vms:\n"
+                                  "  one: {source: /a}\n"
+                                  "  two: {source: /b, subnet: db}\n"
+                                  "  three: {source: /c, nics: [{subnet: db}]}\n",
+                                  fixture_head));
     fixture_clean(&fixture);
     const struct plan_vm *vms = fixture.plan->vms;
     assert_string_equal(vms[0].cards[0].subnet_name.value, "app");

@@ -7,8 +7,8 @@
 static struct plan_fixture with_rto(const char *rto)
 {
     struct arena *arena = arena_create();
-    const char *head = fixture_replace(arena, fixture_head, "rto: 20m",
-                                       arena_printf(arena, "rto: %s", rto));
+    const char *head =
+        fixture_replace(arena, fixture_head, "rto: 20m", arena_printf(arena, "rto: %s", rto));
     struct plan_fixture fixture =
         fixture_bind(arena_printf(arena, "%svms: {db: {source: /a, subnet: db}}\n", head));
     arena_destroy(arena);
@@ -21,8 +21,8 @@ static void durations_become_milliseconds(void **state)
     static const struct {
         const char *text;
         int64_t ms;
-    } durations[] = {{"30s", 30000},       {"15m", 900000},       {"4h", 14400000},
-                     {"30d", 2592000000},  {"3650d", 315360000000}, {"007s", 7000}};
+    } durations[] = {{"30s", 30000},      {"15m", 900000},         {"4h", 14400000},
+                     {"30d", 2592000000}, {"3650d", 315360000000}, {"007s", 7000}};
     for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
         struct plan_fixture fixture = with_rto(durations[i].text);
         fixture_clean(&fixture);
@@ -35,8 +35,8 @@ static void durations_become_milliseconds(void **state)
 static void unusable_durations_are_told(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"0s", "3651d", "999999999d", "99999999999999999999d", "s",
-                                        "5",  "5 m"};
+    static const char *const wrong[] = {"0s", "3651d", "999999999d", "99999999999999999999d",
+                                        "s",  "5",     "5 m"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct plan_fixture fixture = with_rto(wrong[i]);
         fixture_only(&fixture, DIAG_INVALID_DURATION);

@@ -53,10 +53,11 @@ static void readiness_checks_have_defaults(void **state)
 static void scripts(void **state)
 {
     (void)state;
-    struct plan_fixture fixture = with_steps(
-        "      - script: scripts/a.sh\n"
-        "      - {name: mine, script: a.sh, run_on: runner, timeout: 2m, retries: 1,\n"
-        "         on_failure: continue, args: [x, \"${self.name}\"], env: {A: b}, during: [test]}\n");
+    struct plan_fixture fixture =
+        with_steps("      - script: scripts/a.sh\n"
+                   "      - {name: mine, script: a.sh, run_on: runner, timeout: 2m, retries: 1,\n"
+                   "         on_failure: continue, args: [x, \"${self.name}\"], env: {A: b}, "
+                   "during: [test]}\n");
     assert_non_null(fixture.plan);
     const struct step *steps = fixture.plan->vms[0].post_boot;
     assert_string_equal(steps[0].name, "a.sh");
@@ -84,7 +85,8 @@ static void other_steps(void **state)
     struct plan_fixture fixture = with_steps(
         "      - dns: {zone: shop.example, record: www, type: A, ttl: 60, values: [192.0.2.1],\n"
         "              expect: [192.0.2.2]}\n"
-        "      - {check: {dns: www.shop.example, value: \"${self.address}\"}, timeout: 1m, interval: 9s}\n"
+        "      - {check: {dns: www.shop.example, value: \"${self.address}\"}, timeout: 1m, "
+        "interval: 9s}\n"
         "      - check: {tcp: 80}\n"
         "      - approve: Sure?\n"
         "      - delay: 5s\n"

@@ -53,7 +53,7 @@ static void overrides_of_another_type_are_refused(void **state)
     (void)state;
     static const struct {
         const char *name, *value;
-    } overrides[] = {{"port", "http"}, {"port", ""},     {"port", "1.5"},
+    } overrides[] = {{"port", "http"},  {"port", ""},    {"port", "1.5"},
                      {"share", "half"}, {"live", "yes"}, {"live", "TRUE"}};
     for (size_t i = 0; i < sizeof overrides / sizeof *overrides; i++) {
         struct plan_fixture fixture = with_variable(overrides[i].name, overrides[i].value);

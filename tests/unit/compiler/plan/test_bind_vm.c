@@ -18,17 +18,16 @@ static struct plan_fixture with_defaults(const char *defaults, const char *vms)
 static void own_values_win_and_tags_are_added(void **state)
 {
     (void)state;
-    struct plan_fixture fixture =
-        with_defaults("  instance_type: m6i.large\n"
-                      "  critical: false\n"
-                      "  key_name: ops\n"
-                      "  tags: {service: shop, tier: any}\n",
-                      "  one: {source: /a}\n"
-                      "  two:\n"
-                      "    source: /b\n"
-                      "    instance_type: auto\n"
-                      "    critical: true\n"
-                      "    tags: {tier: data, extra: x}\n");
+    struct plan_fixture fixture = with_defaults("  instance_type: m6i.large\n"
+                                                "  critical: false\n"
+                                                "  key_name: ops\n"
+                                                "  tags: {service: shop, tier: any}\n",
+                                                "  one: {source: /a}\n"
+                                                "  two:\n"
+                                                "    source: /b\n"
+                                                "    instance_type: auto\n"
+                                                "    critical: true\n"
+                                                "    tags: {tier: data, extra: x}\n");
     fixture_clean(&fixture);
     const struct plan_vm *one = &fixture.plan->vms[0], *two = &fixture.plan->vms[1];
     assert_false(one->type_auto);
@@ -66,20 +65,19 @@ static void defaults_of_the_language(void **state)
 static void short_and_long_forms(void **state)
 {
     (void)state;
-    struct plan_fixture fixture = with_defaults(
-        "",
-        "  db: {source: /a}\n"
-        "  app: {source: /b, depends_on: [db], iam_profile: p}\n"
-        "  web:\n"
-        "    source: /c\n"
-        "    depends_on: {db: running, app: ready}\n"
-        "    iam_profile: {test: q}\n"
-        "    public_ip: {production: true}\n"
-        "    elastic_ip: {test: eipalloc-1}\n"
-        "    target_groups: {production: [t1, t2]}\n"
-        "    instance_type: [r6i.xlarge, r5.xlarge]\n"
-        "    licensing: aws\n"
-        "  last: {source: /d, depends_on: {web: recovered}, delay: 10s}\n");
+    struct plan_fixture fixture =
+        with_defaults("", "  db: {source: /a}\n"
+                          "  app: {source: /b, depends_on: [db], iam_profile: p}\n"
+                          "  web:\n"
+                          "    source: /c\n"
+                          "    depends_on: {db: running, app: ready}\n"
+                          "    iam_profile: {test: q}\n"
+                          "    public_ip: {production: true}\n"
+                          "    elastic_ip: {test: eipalloc-1}\n"
+                          "    target_groups: {production: [t1, t2]}\n"
+                          "    instance_type: [r6i.xlarge, r5.xlarge]\n"
+                          "    licensing: aws\n"
+                          "  last: {source: /d, depends_on: {web: recovered}, delay: 10s}\n");
     fixture_clean(&fixture);
     const struct plan_vm *vms = fixture.plan->vms;
     assert_int_equal(vms[1].dependencies[0].stage, STAGE_RECOVERED);
@@ -105,12 +103,12 @@ static void short_and_long_forms(void **state)
 static void volumes_and_timeouts(void **state)
 {
     (void)state;
-    struct plan_fixture fixture = with_defaults(
-        "", "  db:\n"
-            "    source: /a\n"
-            "    volumes: {10: {type: gp2}, 0: {iops: 6000, throughput: 250}}\n"
-            "    timeouts: {start: 10m, script: 1h}\n"
-            "    guest: {credentials: env:DB}\n");
+    struct plan_fixture fixture =
+        with_defaults("", "  db:\n"
+                          "    source: /a\n"
+                          "    volumes: {10: {type: gp2}, 0: {iops: 6000, throughput: 250}}\n"
+                          "    timeouts: {start: 10m, script: 1h}\n"
+                          "    guest: {credentials: env:DB}\n");
     fixture_clean(&fixture);
     const struct plan_vm *vm = &fixture.plan->vms[0];
     assert_int_equal(vm->volume_count, 2);

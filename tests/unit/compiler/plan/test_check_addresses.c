@@ -7,8 +7,8 @@
 static struct plan_fixture with_vms(const char *vms)
 {
     struct arena *arena = arena_create();
-    struct plan_fixture fixture = fixture_check(
-        arena_printf(arena, "%s%svms:\n%s", fixture_head, fixture_test_network, vms));
+    struct plan_fixture fixture =
+        fixture_check(arena_printf(arena, "%s%svms:\n%s", fixture_head, fixture_test_network, vms));
     arena_destroy(arena);
     return fixture;
 }
@@ -16,8 +16,8 @@ static struct plan_fixture with_vms(const char *vms)
 static struct plan_fixture with_address(const char *address)
 {
     struct arena *arena = arena_create();
-    struct plan_fixture fixture = with_vms(
-        arena_printf(arena, "  db: {source: /a, subnet: db, private_ip: %s}\n", address));
+    struct plan_fixture fixture =
+        with_vms(arena_printf(arena, "  db: {source: /a, subnet: db, private_ip: %s}\n", address));
     arena_destroy(arena);
     return fixture;
 }
@@ -65,9 +65,9 @@ static void other_addresses_are_told_once(void **state)
 static void an_address_is_given_once(void **state)
 {
     (void)state;
-    struct plan_fixture fixture =
-        with_vms("  a: {source: /a, subnet: db, private_ip: 10.20.2.10}\n"
-                 "  b: {source: /b, nics: [{subnet: app}, {subnet: db, private_ip: 10.20.2.10}]}\n");
+    struct plan_fixture fixture = with_vms(
+        "  a: {source: /a, subnet: db, private_ip: 10.20.2.10}\n"
+        "  b: {source: /b, nics: [{subnet: app}, {subnet: db, private_ip: 10.20.2.10}]}\n");
     const struct diagnostic *found = fixture_only(&fixture, DIAG_DUPLICATE_ADDRESS);
     assert_string_equal(found->primary.text, "by b here");
     fixture_free(&fixture);
@@ -100,8 +100,8 @@ static void cards_share_a_zone(void **state)
 static void public_addresses_are_for_single_cards(void **state)
 {
     (void)state;
-    struct plan_fixture fixture = with_vms(
-        "  a: {source: /a, public_ip: true, nics: [{subnet: app}, {subnet: db}]}\n");
+    struct plan_fixture fixture =
+        with_vms("  a: {source: /a, public_ip: true, nics: [{subnet: app}, {subnet: db}]}\n");
     fixture_only(&fixture, DIAG_PUBLIC_IP_WITH_SEVERAL_CARDS);
     fixture_free(&fixture);
     fixture = with_vms("  a: {source: /a, public_ip: true, nics: [{subnet: app}]}\n");

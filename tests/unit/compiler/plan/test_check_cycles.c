@@ -95,8 +95,8 @@ static void long_circles_are_cut(void **state)
     }
     struct arena *arena = arena_create();
     const char *head = fixture_replace(
-        arena, fixture_head, "      db:",
-        "      wide: {id: subnet-9, cidr: 10.30.0.0/16, zone: eu-west-1a}\n      db:");
+        arena, fixture_head,
+        "      db:", "      wide: {id: subnet-9, cidr: 10.30.0.0/16, zone: eu-west-1a}\n      db:");
     struct plan_fixture fixture = fixture_check(arena_printf(arena, "%svms:\n%s", head, text));
     const struct diagnostic *found = fixture_only(&fixture, DIAG_DEPENDENCY_CYCLE);
     assert_string_equal(found->message, "10000 VMs depend on each other in a circle");

@@ -25,9 +25,9 @@ static void elastic_addresses_are_claimed_once(void **state)
         "  b: {source: /y, subnet: db, elastic_ip: {production: eipalloc-3}}\n");
     fixture_clean(&fixture);
     fixture_free(&fixture);
-    fixture = fixture_check_vms(
-        "  a: {source: /x, subnet: db, elastic_ip: {production: eipalloc-1}}\n"
-        "  b: {source: /y, subnet: db, elastic_ip: {production: eipalloc-1}}\n");
+    fixture =
+        fixture_check_vms("  a: {source: /x, subnet: db, elastic_ip: {production: eipalloc-1}}\n"
+                          "  b: {source: /y, subnet: db, elastic_ip: {production: eipalloc-1}}\n");
     fixture_only(&fixture, DIAG_DUPLICATE_ELASTIC_ADDRESS);
     fixture_free(&fixture);
     fixture = fixture_check_vms(

@@ -27,7 +27,7 @@ static void sound_networks_pass(void **state)
 static void blocks_have_to_be_subnets(void **state)
 {
     (void)state;
-    static const char *const blocks[] = {"10.20.2.1/24", "10.20.2.0/29", "10.0.0.0/15",
+    static const char *const blocks[] = {"10.20.2.1/24", "10.20.2.0/29",   "10.0.0.0/15",
                                          "10.20.2.0/33", "10.20.300.0/24", "0.0.0.0/0"};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         struct plan_fixture fixture = with_change(false, "10.20.2.0/24", blocks[i]);
@@ -53,8 +53,10 @@ static void zones_are_in_the_region(void **state)
     static const struct {
         const char *zone;
         bool wrong;
-    } zones[] = {{"eu-west-1a", false},       {"eu-west-1-lon-1a", false},
-                 {"eu-west-2a", true},        {"eu-west-10a", true},
+    } zones[] = {{"eu-west-1a", false},
+                 {"eu-west-1-lon-1a", false},
+                 {"eu-west-2a", true},
+                 {"eu-west-10a", true},
                  {"us-east-1a", true}};
     for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
         struct arena *arena = arena_create();
@@ -100,7 +102,8 @@ static void each_zone_needs_a_conversion_instance(void **state)
     fixture_only(&fixture, DIAG_CONVERSION_IN_TWO_ZONES);
     fixture_free(&fixture);
     /* A subnet that no VM is in needs none. */
-    fixture = with_change(false, "10.20.1.0/24, zone: eu-west-1a", "10.20.1.0/24, zone: eu-west-1c");
+    fixture =
+        with_change(false, "10.20.1.0/24, zone: eu-west-1a", "10.20.1.0/24, zone: eu-west-1c");
     fixture_clean(&fixture);
     fixture_free(&fixture);
 }

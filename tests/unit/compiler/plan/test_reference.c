@@ -9,18 +9,18 @@
 static struct plan_fixture with_argument(const char *scalar)
 {
     struct arena *arena = arena_create();
-    struct plan_fixture fixture = fixture_bind(
-        arena_printf(arena,
-                     "vars: {domain: shop.example, port: 8080}\n%s"
-                     "vms:\n"
-                     "  db: {source: /a, subnet: db}\n"
-                     "  web:\n"
-                     "    source: /b\n"
-                     "    subnet: app\n"
-                     "    post_boot:\n"
-                     "      - script: a.sh\n"
-                     "        args: [%s]\n",
-                     fixture_head, scalar));
+    struct plan_fixture fixture =
+        fixture_bind(arena_printf(arena,
+                                  "vars: {domain: shop.example, port: 8080}\n%s"
+                                  "vms:\n"
+                                  "  db: {source: /a, subnet: db}\n"
+                                  "  web:\n"
+                                  "    source: /b\n"
+                                  "    subnet: app\n"
+                                  "    post_boot:\n"
+                                  "      - script: a.sh\n"
+                                  "        args: [%s]\n",
+                                  fixture_head, scalar));
     arena_destroy(arena);
     return fixture;
 }
@@ -174,12 +174,12 @@ static void self_needs_a_vm(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
-    struct plan_fixture fixture = fixture_bind(
-        arena_printf(arena,
-                     "%safter:\n  - script: a.sh\n    run_on: runner\n"
-                     "    args: [\"${self.address}\"]\n"
-                     "vms: {db: {source: /a, subnet: db}}\n",
-                     fixture_head));
+    struct plan_fixture fixture =
+        fixture_bind(arena_printf(arena,
+                                  "%safter:\n  - script: a.sh\n    run_on: runner\n"
+                                  "    args: [\"${self.address}\"]\n"
+                                  "vms: {db: {source: /a, subnet: db}}\n",
+                                  fixture_head));
     fixture_only(&fixture, DIAG_SELF_OUTSIDE_VM);
     fixture_free(&fixture);
     arena_destroy(arena);
@@ -188,11 +188,10 @@ static void self_needs_a_vm(void **state)
 static struct plan_fixture with_description(const char *scalar)
 {
     struct arena *arena = arena_create();
-    struct plan_fixture fixture =
-        fixture_bind(arena_printf(arena,
-                                  "vars: {who: us}\ndescription: %s\n%s"
-                                  "vms: {db: {source: /a, subnet: db}}\n",
-                                  scalar, fixture_head));
+    struct plan_fixture fixture = fixture_bind(arena_printf(arena,
+                                                            "vars: {who: us}\ndescription: %s\n%s"
+                                                            "vms: {db: {source: /a, subnet: db}}\n",
+                                                            scalar, fixture_head));
     arena_destroy(arena);
     return fixture;
 }
