@@ -107,7 +107,8 @@ golden-update: all
 e2e: all venv
 	DRC=$(abspath $(BUILD)/drc) $(VENV)/bin/pytest -q -p no:cacheprovider tests/e2e
 
-interop: deps-test venv all $(BUILD)/tests/interop/sigv4_driver
+INTEROP_DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/*.c))
+interop: deps-test venv all $(INTEROP_DRIVERS)
 	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) \
 	    $(VENV)/bin/pytest -q -p no:cacheprovider tests/interop
 

@@ -58,17 +58,18 @@ static bool is_over(const char *state)
     return is(state, "terminated") || is(state, "shutting-down");
 }
 
+/* The volume under the root device's name; where no name fits, the only volume there is. */
 static const char *root_volume(const struct xml *instance)
 {
     const char *root = xml_text(instance, "rootDeviceName");
-    const struct xml *item = xml_first(instance, "blockDeviceMapping");
-    for (; root && item; item = item->next) {
+    const struct xml *first = xml_first(instance, "blockDeviceMapping");
+    for (const struct xml *item = first; root && item; item = item->next) {
         const char *device = xml_text(item, "deviceName");
         if (device && is(device, root)) {
             return xml_text(item, "ebs/volumeId");
         }
     }
-    return NULL;
+    return first && !first->next ? xml_text(first, "ebs/volumeId") : NULL;
 }
 
 static void add_output(struct call_result *result, const char *name, const char *value)
