@@ -103,7 +103,7 @@ static enum exit_status dry_run_offline(struct session *session, enum workflow w
 {
     struct error error = {0};
     if (!load_facts(session->invocation, &session->facts, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     session->graph = load_compiled(session->invocation, session->plan, workflow, session->facts);
     if (!session->graph) {
@@ -128,7 +128,7 @@ static enum exit_status dry_run_live(struct session *session)
     if (!session_open_site(session, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error) ||
         !session_prepare(session, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     print_dry_run(session);
     print_findings(session);
@@ -150,7 +150,7 @@ static enum exit_status dry_run(struct session *session, enum workflow workflow)
     }
     error_set(&error, "there is no dry run \"%s\"", kind);
     error_help(&error, "--dry-run, --dry-run=offline and --dry-run=live are known");
-    return fail(&error);
+    return tell_error(&error);
 }
 
 /* Only one run of a plan and workflow at a time, and none beside one that left things behind. */
@@ -231,7 +231,7 @@ static bool approved(struct session *session, enum exit_status *status)
         struct error error = {0};
         error_set(&error, "preflight found %zu error%s; nothing was changed",
                   session->findings.fatal, session->findings.fatal == 1 ? "" : "s");
-        *status = fail(&error);
+        *status = tell_error(&error);
         session_give_up(session, RUN_CANCELLED);
         return false;
     }
@@ -253,7 +253,7 @@ enum exit_status apply_prepared(struct session *session)
     if (!site_open_providers(&session->site, &session->options, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
         session_give_up(session, RUN_FAILED);
-        return fail(&error);
+        return tell_error(&error);
     }
     switch (session_check_production(session, &error)) {
     case PRODUCTION_NOTHING_TO_DO:
@@ -261,20 +261,20 @@ enum exit_status apply_prepared(struct session *session)
         return EXIT_DONE;
     case PRODUCTION_REFUSED:
         session_give_up(session, RUN_CANCELLED);
-        return fail(&error);
+        return tell_error(&error);
     case PRODUCTION_GO:
         break;
     }
     if (!session_prepare(session, &error)) {
         session_give_up(session, RUN_FAILED);
-        return fail(&error);
+        return tell_error(&error);
     }
     enum exit_status status = EXIT_DONE;
     if (!approved(session, &status)) {
         return status;
     }
     if (!session_store_graph(session, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     return session_execute(session);
 }
@@ -283,7 +283,7 @@ enum exit_status apply_prepared(struct session *session)
 static enum exit_status apply(struct session *session)
 {
     struct error error = {0};
-    return open_run(session, &error) ? apply_prepared(session) : fail(&error);
+    return open_run(session, &error) ? apply_prepared(session) : tell_error(&error);
 }
 
 static bool find_state(struct session *session, struct error *error)
@@ -313,10 +313,10 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
     struct error error = {0};
     enum workflow workflow = WORKFLOW_FAILOVER;
     if (!refuse_unbuilt(invocation, &error) || !load_subject(&session, &workflow, &error)) {
-        return error.message ? fail(&error) : EXIT_ERROR;
+        return error.message ? tell_error(&error) : EXIT_ERROR;
     }
     if (!options_from(invocation, session.plan, workflow, &session.options, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     enum exit_status status;
     if (invocation->given[FLAG_DRY_RUN]) {
@@ -326,11 +326,11 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
     } else if (!invocation->given[FLAG_YES] && !session.reviewed && !isatty(STDIN_FILENO)) {
         error_set(&error, "nobody can be asked: standard input is no terminal");
         error_help(&error, "give --yes, or a compiled graph (drc plan compile) that was reviewed");
-        status = fail(&error);
+        status = tell_error(&error);
     } else {
         bool ok = site_open_world(&session.site, session.options.sandbox, &error) &&
                   find_state(&session, &error) && refuse_unfinished(&session, &error);
-        status = ok ? apply(&session) : fail(&error);
+        status = ok ? apply(&session) : tell_error(&error);
     }
     session_close(&session);
     return status;
@@ -342,7 +342,7 @@ enum exit_status command_plan_facts(const struct invocation *invocation)
     struct error error = {0};
     enum workflow workflow = WORKFLOW_FAILOVER;
     if (!load_subject(&session, &workflow, &error)) {
-        return error.message ? fail(&error) : EXIT_ERROR;
+        return error.message ? tell_error(&error) : EXIT_ERROR;
     }
     const char *point = invocation->values[FLAG_RECOVERY_POINT];
     bool ok = options_from(invocation, session.plan, workflow, &session.options, &error) &&
@@ -359,5 +359,5 @@ enum exit_status command_plan_facts(const struct invocation *invocation)
         buffer_free(&text);
     }
     session_close(&session);
-    return ok && session.facts ? EXIT_DONE : fail(&error);
+    return ok && session.facts ? EXIT_DONE : tell_error(&error);
 }

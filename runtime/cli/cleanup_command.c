@@ -89,7 +89,7 @@ static enum exit_status finish(struct session *session, struct error *error)
     bool ok = run_set_status(session->journal, session->site.world, RUN_CLEANED, error) &&
               session_note_cleaned(session, error);
     if (!ok) {
-        return fail(error);
+        return tell_error(error);
     }
     printf("run %s is cleaned up: nothing of it is left\n", session->run.id);
     return EXIT_DONE;
@@ -102,7 +102,7 @@ static enum exit_status delete_all(struct session *session, struct graph *graph)
     struct journal *journal =
         cleanup_create_journal(&session->run, session->site.world, graph, &error);
     if (!journal) {
-        return fail(&error);
+        return tell_error(&error);
     }
     struct carriage carriage = {
         .invocation = session->invocation,
@@ -123,11 +123,11 @@ static enum exit_status delete_all(struct session *session, struct graph *graph)
     case EXECUTOR_FAILED:
         error_set(&error, "not everything of run %s could be deleted", session->run.id);
         error_help(&error, "drc run cleanup %s tries again", session->run.id);
-        return fail(&error);
+        return tell_error(&error);
     case EXECUTOR_BROKEN:
         break;
     }
-    return fail(&error);
+    return tell_error(&error);
 }
 
 static enum exit_status cleanup(struct session *session)
@@ -139,11 +139,11 @@ static enum exit_status cleanup(struct session *session)
         !site_open_providers(&session->site, &session->options, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error) ||
         !collect(session, &things, &count, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     bool has_graph = session_load_graph(session, &error);
     if (!has_graph && error.message) {
-        return fail(&error);
+        return tell_error(&error);
     }
     if (!has_graph) {
         return finish(session, &error); /* stopped before it had changed anything */
@@ -151,7 +151,7 @@ static enum exit_status cleanup(struct session *session)
     struct graph *graph =
         cleanup_graph(session->invocation->arena, session->graph, things, count, &error);
     if (!graph) {
-        return fail(&error);
+        return tell_error(&error);
     }
     if (graph->node_count == 0) {
         return finish(session, &error);
@@ -159,7 +159,7 @@ static enum exit_status cleanup(struct session *session)
     if (!approved(session, things, count)) {
         error_set(&error, "not approved: nothing was deleted");
         error_help(&error, "answer yes on a terminal, or give --yes");
-        return fail(&error);
+        return tell_error(&error);
     }
     return delete_all(session, graph);
 }
@@ -169,7 +169,7 @@ enum exit_status command_run_cleanup(const struct invocation *invocation)
     struct session session = {.invocation = invocation};
     struct error error = {0};
     if (!lookup_run(&session, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     enum exit_status status = cleanup(&session);
     session_close(&session);

@@ -127,7 +127,7 @@ enum exit_status command_completion(const struct invocation *invocation)
         struct error error = {0};
         error_set(&error, "no completion for \"%s\"", shell);
         error_help(&error, "bash, zsh and fish are known");
-        return fail(&error);
+        return tell_error(&error);
     }
     fputs(buffer_text(&out), stdout);
     buffer_free(&out);

@@ -69,7 +69,7 @@ enum exit_status command_explain(const struct invocation *invocation)
     error_set(&error, "there is no diagnostic, key or action \"%s\"", word);
     error_help(&error,
                "codes look like D0207, keys like vms.ready.tcp, actions like create-volume");
-    return fail(&error);
+    return tell_error(&error);
 }
 
 enum exit_status command_version(const struct invocation *invocation)

@@ -39,7 +39,7 @@ bool load_plan(const struct invocation *invocation, const char *path, struct pla
     struct source *source =
         source_read(invocation->arena, plan_file(invocation->arena, path), &error);
     if (!source) {
-        fail(&error);
+        tell_error(&error);
         return false;
     }
     struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
@@ -134,18 +134,18 @@ bool load_graph(const struct invocation *invocation, struct loaded *loaded)
     enum workflow workflow = WORKFLOW_FAILOVER;
     const char *path = invocation->arguments[0];
     if (!load_facts(invocation, &loaded->facts, &error)) {
-        fail(&error);
+        tell_error(&error);
         return false;
     }
     if (is_graph_file(path)) {
         if (!load_given_graph(invocation, loaded, &error)) {
-            fail(&error);
+            tell_error(&error);
             return false;
         }
     } else {
         const char *word = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
         if (!load_workflow(word, &workflow, &error)) {
-            fail(&error);
+            tell_error(&error);
             return false;
         }
         loaded->plan_path = plan_file(invocation->arena, path);

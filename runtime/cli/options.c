@@ -67,7 +67,7 @@ static enum exit_status unknown_command(int argc, char **argv)
     } else {
         error_help(&error, "drc --help lists all commands");
     }
-    return fail(&error);
+    return tell_error(&error);
 }
 
 static enum exit_status show_help(const char *group)
@@ -238,12 +238,12 @@ bool invocation_parse(struct invocation *invocation, int argc, char **argv,
     if (!command->run) {
         error_set(&error, "drc %s is not built yet in this version (it will be: %s)",
                   command->words, command->summary);
-        *status = fail(&error);
+        *status = tell_error(&error);
         return false;
     }
     /* getopt looks at argv from index 1 on: the command's last word takes the program's place. */
     if (!parse_flags(invocation, argc - words + 1, argv + words - 1, &error)) {
-        *status = fail(&error);
+        *status = tell_error(&error);
         return false;
     }
     if (invocation->given[FLAG_HELP]) {
@@ -254,7 +254,7 @@ bool invocation_parse(struct invocation *invocation, int argc, char **argv,
         return false;
     }
     if (!check_arguments(invocation, &error)) {
-        *status = fail(&error);
+        *status = tell_error(&error);
         return false;
     }
     return true;

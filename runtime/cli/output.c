@@ -9,7 +9,7 @@
 
 #include "compiler/base/buffer.h"
 
-enum exit_status fail(struct error *error)
+enum exit_status tell_error(struct error *error)
 {
     bool colour = wants_colour(stderr);
     fprintf(stderr, "%serror%s: %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",

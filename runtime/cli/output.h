@@ -10,7 +10,7 @@
 struct buffer;
 
 /* Tells the error and its help on stderr, clears it, and returns EXIT_ERROR. */
-enum exit_status fail(struct error *error);
+enum exit_status tell_error(struct error *error);
 
 /* Writes the buffer to -o FILE (whole or not at all) or to stdout. */
 bool write_result(const struct invocation *invocation, const struct buffer *text,

@@ -43,7 +43,7 @@ static bool check_one(const struct invocation *invocation, const char *path,
     struct source *source =
         source_read(invocation->arena, plan_file(invocation->arena, path), &error);
     if (!source) {
-        fail(&error);
+        tell_error(&error);
         return false;
     }
     compile_plan(invocation->arena, source, invocation->variables, invocation->variable_count,
@@ -56,7 +56,7 @@ enum exit_status command_plan_check(const struct invocation *invocation)
     struct error error = {0};
     enum diagnostic_format format = DIAGNOSTIC_FORMAT_HUMAN;
     if (!diagnostic_format(invocation, &format, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
     bool read = true;
@@ -90,7 +90,7 @@ enum exit_status command_plan_compile(const struct invocation *invocation)
     graph_write_json(loaded.graph, &text);
     bool ok = write_result(invocation, &text, &error);
     buffer_free(&text);
-    return ok ? EXIT_DONE : fail(&error);
+    return ok ? EXIT_DONE : tell_error(&error);
 }
 
 enum exit_status command_plan_show(const struct invocation *invocation)
@@ -115,7 +115,7 @@ enum exit_status command_plan_show(const struct invocation *invocation)
     }
     bool ok = write_result(invocation, &text, &error);
     buffer_free(&text);
-    return ok ? EXIT_DONE : fail(&error);
+    return ok ? EXIT_DONE : tell_error(&error);
 }
 
 /* Writes the DOT text into the program's standard input through a temporary file, so that neither
@@ -215,5 +215,5 @@ enum exit_status command_plan_graph(const struct invocation *invocation)
     struct error error = {0};
     bool ok = draw(invocation, &loaded, &text, &error) && write_result(invocation, &text, &error);
     buffer_free(&text);
-    return ok ? EXIT_DONE : fail(&error);
+    return ok ? EXIT_DONE : tell_error(&error);
 }

@@ -138,8 +138,8 @@ static void on_timer(void *context)
 static void set_timer(struct progress *progress)
 {
     double speed = progress->options.speed > 0 ? progress->options.speed : 1;
-    progress->timer = world_timer(progress->options.world, (int64_t)(REFRESH_MS * speed), on_timer,
-                                  progress);
+    progress->timer =
+        world_timer(progress->options.world, (int64_t)(REFRESH_MS * speed), on_timer, progress);
 }
 
 static void stop_timer(struct progress *progress)

@@ -9,8 +9,8 @@
 #include "compiler/base/buffer.h"
 
 static const char *const INKS[] = {
-    [INK_PLAIN] = "",        [INK_BOLD] = "\033[1m",  [INK_DIM] = "\033[2m",
-    [INK_GREEN] = "\033[32m", [INK_CYAN] = "\033[36m", [INK_RED] = "\033[31m",
+    [INK_PLAIN] = "",          [INK_BOLD] = "\033[1m",  [INK_DIM] = "\033[2m",
+    [INK_GREEN] = "\033[32m",  [INK_CYAN] = "\033[36m", [INK_RED] = "\033[31m",
     [INK_YELLOW] = "\033[33m",
 };
 

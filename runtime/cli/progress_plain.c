@@ -100,7 +100,8 @@ static void put_milestone(const struct plain *plain)
     buffer_putc(plain->out, ' ');
     put_coloured(plain, recovered ? "\033[32m" : "", action_info(plain->event->node->action)->name);
     if (recovered) {
-        buffer_printf(plain->out, " (%s", format_duration(duration, plain->event->status->ended_ms));
+        buffer_printf(plain->out, " (%s",
+                      format_duration(duration, plain->event->status->ended_ms));
         if (predicted_ms >= 0) {
             buffer_printf(plain->out, ", predicted %s", format_duration(duration, predicted_ms));
         }

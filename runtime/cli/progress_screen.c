@@ -16,7 +16,7 @@ enum {
     TIME_WIDTH = 8,
     BAR_MIN = 10,
     BAR_MAX = 48,
-    AROUND = 2,      /* lines that are not VMs: the bar and the status */
+    AROUND = 2,     /* lines that are not VMs: the bar and the status */
     PATH_STEPS = 4, /* of the critical path still ahead */
 };
 
@@ -37,7 +37,10 @@ static void draw_bar(struct line *line, int filled, int bar, enum ink ink)
     for (int i = 0; i < bar; i++) {
         bool past = i < filled;
         line_put(line, past || i == filled ? ink : INK_DIM,
-                 past ? "━" : i == filled && filled > 0 ? "╸" : line->colour ? "━" : "─");
+                 past                        ? "━"
+                 : i == filled && filled > 0 ? "╸"
+                 : line->colour              ? "━"
+                                             : "─");
     }
 }
 
@@ -76,7 +79,7 @@ static void draw_mark(struct line *line, enum lane_stage stage)
         enum ink ink;
         const char *mark;
     } marks[] = {
-        [LANE_WAITING] = {INK_DIM, "·"},   [LANE_ACTIVE] = {INK_CYAN, "▸"},
+        [LANE_WAITING] = {INK_DIM, "·"},     [LANE_ACTIVE] = {INK_CYAN, "▸"},
         [LANE_RECOVERED] = {INK_GREEN, "✓"}, [LANE_FAILED] = {INK_RED, "✗"},
         [LANE_SKIPPED] = {INK_YELLOW, "–"},
     };
@@ -176,8 +179,8 @@ static void choose(const struct progress_state *state, size_t places, bool *show
 static void draw_rest(const struct progress_state *state, const bool *shown, struct line *line)
 {
     static const char *const words[] = {
-        [LANE_WAITING] = "waiting",     [LANE_ACTIVE] = "active", [LANE_RECOVERED] = "recovered",
-        [LANE_FAILED] = "failed", [LANE_SKIPPED] = "skipped",
+        [LANE_WAITING] = "waiting", [LANE_ACTIVE] = "active",   [LANE_RECOVERED] = "recovered",
+        [LANE_FAILED] = "failed",   [LANE_SKIPPED] = "skipped",
     };
     size_t hidden[LANE_SKIPPED + 1] = {0}, all = 0;
     for (size_t i = 0; i < state->lane_count; i++) {

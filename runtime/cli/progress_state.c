@@ -102,8 +102,8 @@ static void take_status(struct progress_state *state, const struct graph_node *n
     set_state(state, node, status->state);
     known->started_ms = status->started_ms;
     known->ended_ms = status->ended_ms;
-    const char *detail = is_over(status->state) && status->state != NODE_FAILED ? NULL
-                                                                                 : status->detail;
+    const char *detail =
+        is_over(status->state) && status->state != NODE_FAILED ? NULL : status->detail;
     if (!detail || !known->detail || strcmp(detail, known->detail) != 0) {
         free(known->detail);
         known->detail = detail ? base_strdup(detail) : NULL;
@@ -180,7 +180,8 @@ int64_t progress_state_alive(const struct progress_state *state, int64_t now_ms)
 
 /* Phases. */
 
-static bool comes_after(const struct graph *graph, const struct graph_node *node, enum action action)
+static bool comes_after(const struct graph *graph, const struct graph_node *node,
+                        enum action action)
 {
     for (uint32_t i = 0; i < node->after_count; i++) {
         if (graph->nodes[node->after[i].node].action == action) {
@@ -296,8 +297,7 @@ static void describe_waiting(const struct progress_state *state, const struct la
     }
 }
 
-struct activity progress_state_activity(const struct progress_state *state,
-                                        const struct lane *lane)
+struct activity progress_state_activity(const struct progress_state *state, const struct lane *lane)
 {
     struct activity activity = {.phase = "", .since_ms = -1, .node = NO_NODE, .deadline_ms = -1};
     switch (lane->stage) {

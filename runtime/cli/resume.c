@@ -37,7 +37,7 @@ static enum exit_status prepare_again(struct session *session)
     struct error error = {0};
     struct invocation again;
     if (!load_same_plan(session, &again, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     return apply_prepared(session);
 }
@@ -46,7 +46,7 @@ static enum exit_status resume(struct session *session)
 {
     struct error error = {0};
     if (!lookup_take(session, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     bool ready = session_load_graph(session, &error);
     if (!ready && !error.message) {
@@ -54,7 +54,7 @@ static enum exit_status resume(struct session *session)
     }
     if (!ready || !site_open_providers(&session->site, &session->options, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     return session_execute(session);
 }
@@ -64,7 +64,7 @@ enum exit_status command_run_resume(const struct invocation *invocation)
     struct session session = {.invocation = invocation};
     struct error error = {0};
     if (!lookup_run(&session, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     enum exit_status status = EXIT_DONE;
     if (run_status_is_final(session.run.status)) {

@@ -76,7 +76,7 @@ enum exit_status command_run_list(const struct invocation *invocation)
     const char *state = lookup_state(invocation, &error);
     if (!state ||
         !run_list(invocation->arena, state, invocation->values[FLAG_PLAN], &runs, &count, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     struct buffer out = {0};
     if (invocation->given[FLAG_JSON]) {
@@ -115,7 +115,7 @@ enum exit_status command_run_report(const struct invocation *invocation)
     struct run_info run;
     struct report *report = load_report(invocation, &run, &error);
     if (!report) {
-        return fail(&error);
+        return tell_error(&error);
     }
     struct buffer out = {0};
     if (invocation->given[FLAG_JSON]) {
@@ -126,7 +126,7 @@ enum exit_status command_run_report(const struct invocation *invocation)
     }
     bool ok = write_result(invocation, &out, &error);
     buffer_free(&out);
-    return ok ? EXIT_DONE : fail(&error);
+    return ok ? EXIT_DONE : tell_error(&error);
 }
 
 static const char *time_of(char out[32], const struct node_status *status)
@@ -205,7 +205,7 @@ enum exit_status command_run_show(const struct invocation *invocation)
     struct run_info run;
     struct report *report = load_report(invocation, &run, &error);
     if (!report) {
-        return fail(&error);
+        return tell_error(&error);
     }
     struct buffer out = {0};
     if (invocation->given[FLAG_JSON]) {

@@ -80,7 +80,7 @@ enum exit_status command_sandbox_init(const struct invocation *invocation)
     }
     struct error error = {0};
     if (!make_sandbox(invocation, plans, count, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     for (size_t i = 0; i < count; i++) {
         printf("%s: networks, images, conversion instances and DR copies of %zu VM%s\n",
@@ -118,13 +118,13 @@ enum exit_status command_sandbox_serve(const struct invocation *invocation)
     struct error error = {0};
     double port = 0;
     if (!number_flag(invocation, FLAG_PORT, 0, 65535, &port, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     struct sandbox *sandbox = sandbox_open(invocation->arguments[0], &error);
     if (!sandbox) {
-        return fail(&error);
+        return tell_error(&error);
     }
     bool ok = serve(sandbox, (int)port, &error);
     sandbox_close(sandbox);
-    return ok ? EXIT_DONE : fail(&error);
+    return ok ? EXIT_DONE : tell_error(&error);
 }

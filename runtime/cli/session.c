@@ -250,12 +250,12 @@ enum exit_status session_execute(struct session *session)
     };
     if (!set_places(session, NULL, false, &error) ||
         !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     enum executor_result result = carry_out(&carriage, &error);
     if (result == EXECUTOR_BROKEN) {
         error_prefix(&error, "run %s", session->run.id);
-        fail(&error);
+        tell_error(&error);
         fprintf(stderr, "drc run resume %s goes on from there\n", session->run.id);
         return EXIT_RESUMABLE;
     }
@@ -263,7 +263,7 @@ enum exit_status session_execute(struct session *session)
     if (!run_set_status(session->journal, session->site.world, status_of(result), &error) ||
         !(report = report_load(session->invocation->arena, session->journal, &error)) ||
         !set_places(session, report, false, &error)) {
-        return fail(&error);
+        return tell_error(&error);
     }
     tell_report(session, report);
     if (result == EXECUTOR_INTERRUPTED) {

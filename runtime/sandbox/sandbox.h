@@ -12,6 +12,7 @@
 #include "compiler/plan/plan.h"
 #include "runtime/world/world.h"
 
+struct arena;
 struct sandbox;
 
 struct sandbox_options {
@@ -34,6 +35,18 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox);
  * instances, elastic addresses, key pairs, and usable DR copies of each VM (disk counts and sizes
  * varied by seed). */
 bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error);
+
+/* What it holds at `utc_ms`, by its clock: for drc sandbox show. Texts lie in the arena; NULL: none. */
+enum sandbox_kind { SANDBOX_INSTANCE, SANDBOX_VOLUME, SANDBOX_SNAPSHOT, SANDBOX_IMAGE, SANDBOX_KIND_COUNT };
+struct sandbox_item {
+    const char *id, *state, *plan, *vm, *run, *role;
+    const char *detail;      /* instance type, volume type, image name */
+    const char *attached_to; /* volumes: the instance */
+    const char *snapshot;    /* volumes: made from */
+    int64_t size_gib;        /* 0: none */
+};
+size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms,
+                    enum sandbox_kind kind, struct sandbox_item **items);
 
 /* Sets a fault (runtime/sandbox/faults.h lists them); 0 takes it away. */
 bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, struct error *error);

@@ -29,8 +29,8 @@ def test_failover_then_nothing_to_do_then_cleanup(drc, sandbox):
     drc("run", "cleanup", runs[1]["run"], "--yes")
     assert drc.json("run", "list", "--json")[1]["status"] == "cleaned"
     left = drc.json("sandbox", "show", sandbox, "--json")
-    assert [i for i in left["instances"] if i["run"] and i["state"] != "terminated"] == []
-    assert [v for v in left["volumes"] if v["run"]] == []
+    assert [i for i in left["instances"] if i.get("run") and i["state"] != "terminated"] == []
+    assert [v for v in left["volumes"] if v.get("run")] == []
     apply(drc, sandbox)  # production is at home again: another failover goes through
 
 
@@ -114,11 +114,11 @@ def test_killed_at_random_moments_and_resumed_makes_each_thing_once(drc, sandbox
     if drc.json("run", "list", "--json")[0]["status"] != "succeeded":
         drc("run", "resume")
     left = drc.json("sandbox", "show", sandbox, "--json")
-    made = [i for i in left["instances"] if i["run"] and i["state"] != "terminated"]
+    made = [i for i in left["instances"] if i.get("run") and i["state"] != "terminated"]
     assert sorted(i["vm"] for i in made) == ["app", "db", "web"]
     assert all(i["state"] == "running" for i in made)
-    roots = {v["id"]: v for v in left["volumes"] if v["run"]}
-    assert all(v["attached_to"] in {i["id"] for i in made} for v in roots.values())
+    roots = {v["id"]: v for v in left["volumes"] if v.get("run")}
+    assert all(v.get("attached_to") in {i["id"] for i in made} for v in roots.values())
 
 
 def test_a_second_writer_is_refused(drc, sandbox):
@@ -145,7 +145,7 @@ def test_a_state_directory_that_cannot_be_written_is_refused_before_any_change(d
     done = apply(drc, sandbox, "--state", blocked / "state", status=1)
     assert str(blocked) in done.err
     left = drc.json("sandbox", "show", sandbox, "--json")
-    assert [i for i in left["instances"] if i["run"]] == []
+    assert [i for i in left["instances"] if i.get("run")] == []
 
 
 def test_dry_run_live_tells_what_preflight_found(drc, sandbox):
