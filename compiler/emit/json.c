@@ -193,6 +193,7 @@ static void write_head(struct json_writer *json, const struct graph *graph)
     json_key(json, "plan");
     json_begin_object(json);
     json_key_string(json, "name", graph->plan_name);
+    json_key_string(json, "file", graph->plan_file);
     json_end_object(json);
     json_key(json, "digests");
     json_begin_object(json);

@@ -553,9 +553,10 @@ static bool read_digests(struct reader *r, const cJSON *json, const struct json_
 
 static bool read_plan(struct reader *r, const cJSON *json, const struct json_at *at)
 {
-    static const char *const keys[] = {"name", NULL};
+    static const char *const keys[] = {"name", "file", NULL};
     return json_expect_object(json, keys, at, r->error) &&
-           json_get_text(json, "name", JSON_NEEDED, r->arena, &r->graph->plan_name, at, r->error);
+           json_get_text(json, "name", JSON_NEEDED, r->arena, &r->graph->plan_name, at, r->error) &&
+           json_get_text(json, "file", JSON_OPTIONAL, r->arena, &r->graph->plan_file, at, r->error);
 }
 
 static bool read_object(struct reader *r, const struct json_text *members, enum member member,

@@ -104,6 +104,7 @@ static struct graph *make_graph(struct lowering *l)
     const struct plan *plan = l->plan;
     struct graph *graph = ARENA_NEW(l->arena, struct graph);
     graph->plan_name = plan->name;
+    graph->plan_file = plan->source->path;
     graph->plan_digest = plan->digest;
     graph->inventory_digest = "";
     if (l->facts) {

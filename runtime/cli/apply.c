@@ -247,29 +247,42 @@ static bool approved(struct session *session, enum exit_status *status)
     return false;
 }
 
+/* Who is asked, and whether there is anything to do. False: *status says how the command ends. */
+static bool go_ahead(struct session *session, enum exit_status *status)
+{
+    struct error error = {0};
+    struct arena *arena = session->invocation->arena;
+    if (!site_open_providers(&session->site, &session->options, &error) ||
+        !aws_identify(session->site.aws, arena, &session->identity, &error)) {
+        session_give_up(session, RUN_FAILED);
+        *status = tell_error(&error);
+        return false;
+    }
+    switch (session_check_production(session, &error)) {
+    case PRODUCTION_GO:
+        return true;
+    case PRODUCTION_NOTHING_TO_DO:
+        *status = EXIT_DONE;
+        break;
+    case PRODUCTION_REFUSED:
+        *status = tell_error(&error);
+        break;
+    }
+    session_give_up(session, RUN_CANCELLED);
+    return false;
+}
+
 enum exit_status apply_prepared(struct session *session)
 {
     struct error error = {0};
-    if (!site_open_providers(&session->site, &session->options, &error) ||
-        !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
-        session_give_up(session, RUN_FAILED);
-        return tell_error(&error);
-    }
-    switch (session_check_production(session, &error)) {
-    case PRODUCTION_NOTHING_TO_DO:
-        session_give_up(session, RUN_CANCELLED);
-        return EXIT_DONE;
-    case PRODUCTION_REFUSED:
-        session_give_up(session, RUN_CANCELLED);
-        return tell_error(&error);
-    case PRODUCTION_GO:
-        break;
+    enum exit_status status = EXIT_DONE;
+    if (!session->site.aws && !go_ahead(session, &status)) {
+        return status;
     }
     if (!session_prepare(session, &error)) {
         session_give_up(session, RUN_FAILED);
         return tell_error(&error);
     }
-    enum exit_status status = EXIT_DONE;
     if (!approved(session, &status)) {
         return status;
     }
@@ -279,10 +292,19 @@ enum exit_status apply_prepared(struct session *session)
     return session_execute(session);
 }
 
-/* The run's record is made before the first request, so that a failure after it can be resumed. */
+/* The run's record is made before the first request, so that a failure after it can be resumed;
+ * but where the state says that there may be nothing to do, that is looked at without a record. */
 static enum exit_status apply(struct session *session)
 {
     struct error error = {0};
+    enum exit_status status = EXIT_DONE;
+    bool over = session_is_over(session, &error);
+    if (error.message) {
+        return tell_error(&error);
+    }
+    if (over && !go_ahead(session, &status)) {
+        return status;
+    }
     return open_run(session, &error) ? apply_prepared(session) : tell_error(&error);
 }
 

@@ -148,10 +148,6 @@ static bool bad_flag(const struct command *command, const char *word, int option
         return error_help(error, "drc %s --help shows it", command->words);
     }
     error_set(error, "drc %s has no flag %s", command->words, word);
-    const char *foreign = foreign_word(word);
-    if (foreign) {
-        return error_help(error, "%s", foreign);
-    }
     const char *candidates[FLAG_COUNT];
     size_t count = 0;
     for (int flag = 0; flag < FLAG_COUNT; flag++) {
@@ -166,23 +162,47 @@ static bool bad_flag(const struct command *command, const char *word, int option
     return error_help(error, "drc %s --help lists its flags", command->words);
 }
 
+/* Flags as users of other tools write them, before getopt takes -target for -t -a -r…. */
+static bool refuse_foreign(const struct command *command, int argc, char **argv,
+                           struct error *error)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        char word[32];
+        size_t length = strcspn(argv[i], "=");
+        if (argv[i][0] != '-' || length >= sizeof word) {
+            continue;
+        }
+        memcpy(word, argv[i], length);
+        word[length] = '\0';
+        const char *foreign = foreign_word(word);
+        if (foreign) {
+            error_set(error, "drc %s has no flag %s", command->words, word);
+            return error_help(error, "%s", foreign);
+        }
+    }
+    return true;
+}
+
 static bool parse_flags(struct invocation *invocation, int argc, char **argv, struct error *error)
 {
+    if (!refuse_foreign(invocation->command, argc, argv, error)) {
+        return false;
+    }
     struct option options[FLAG_COUNT + 1];
     char shorts[2 * FLAG_COUNT + 2];
     fill_options(invocation->command, options, shorts);
     opterr = 0;
     optind = 1;
     for (;;) {
-        int at = optind;
         int option = getopt_long(argc, argv, shorts, options, NULL);
         if (option == -1) {
             break;
         }
         if (option == '?' || option == ':') {
-            /* Where the word stands depends on whether getopt has gone past it. */
-            const char *word = optind > at && optind - 1 < argc ? argv[optind - 1] : argv[at];
-            return bad_flag(invocation->command, word, option, error);
+            char short_flag[] = {'-', (char)optopt, '\0'};
+            bool is_long = optopt == 0 || optopt >= 256;
+            return bad_flag(invocation->command, is_long ? argv[optind - 1] : short_flag, option,
+                            error);
         }
         int flag = flag_of(option);
         invocation->given[flag] = true;

@@ -56,6 +56,19 @@ static enum production_verdict partly_over(const struct production_vm *over, con
     return PRODUCTION_REFUSED;
 }
 
+bool session_is_over(struct session *session, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    struct production *production =
+        production_read(session->invocation->arena, session->state, plan->name, error);
+    for (size_t i = 0; production && i < plan->vm_count; i++) {
+        if (production_of(production, plan->vms[i].name).place == PRODUCTION_RECOVERY) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum production_verdict session_check_production(struct session *session, struct error *error)
 {
     struct arena *arena = session->invocation->arena;

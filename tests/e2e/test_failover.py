@@ -25,9 +25,9 @@ def test_failover_then_nothing_to_do_then_cleanup(drc, sandbox):
     again = apply(drc, sandbox)
     assert "nothing to do" in again.out
     runs = drc.json("run", "list", "--json")
-    assert [run["status"] for run in runs] == ["cancelled", "succeeded"]
-    drc("run", "cleanup", runs[1]["run"], "--yes")
-    assert drc.json("run", "list", "--json")[1]["status"] == "cleaned"
+    assert [run["status"] for run in runs] == ["succeeded"]
+    drc("run", "cleanup", runs[0]["run"], "--yes")
+    assert drc.json("run", "list", "--json")[0]["status"] == "cleaned"
     left = drc.json("sandbox", "show", sandbox, "--json")
     assert [i for i in left["instances"] if i.get("run") and i["state"] != "terminated"] == []
     assert [v for v in left["volumes"] if v.get("run")] == []
