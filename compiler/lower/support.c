@@ -30,7 +30,7 @@ static bool check_check(struct lowering *l, const struct check *check)
     }
 }
 
-static bool check_step(struct lowering *l, const struct step *step, bool of_vm)
+static bool check_step(struct lowering *l, const struct step *step)
 {
     if (!runs(l, step)) {
         return true;
@@ -47,23 +47,14 @@ static bool check_step(struct lowering *l, const struct step *step, bool of_vm)
     case STEP_CHECK:
         break;
     }
-    if (!check_check(l, &step->check)) {
-        return false;
-    }
-    if (of_vm) {
-        return true;
-    }
-    struct diagnostic *found = diagnose(l->diagnostics, DIAG_STEP_NEEDS_VM, step->at,
-                                        "this check belongs to no VM that it could be about");
-    diagnostic_help(l->diagnostics, found, "move it to ready or post_boot of a VM");
-    return false;
+    return check_check(l, &step->check);
 }
 
-static bool check_steps(struct lowering *l, const struct step *steps, size_t count, bool of_vm)
+static bool check_steps(struct lowering *l, const struct step *steps, size_t count)
 {
     bool ok = true;
     for (size_t i = 0; i < count; i++) {
-        ok = check_step(l, &steps[i], of_vm) && ok;
+        ok = check_step(l, &steps[i]) && ok;
     }
     return ok;
 }
@@ -83,14 +74,14 @@ static bool check_vm(struct lowering *l, const struct plan_vm *vm)
                         vm->name);
         ok = false;
     }
-    return check_steps(l, vm->post_boot, vm->post_boot_count, true) && ok;
+    return check_steps(l, vm->post_boot, vm->post_boot_count) && ok;
 }
 
 bool lowering_check_support(struct lowering *l)
 {
-    bool ok = check_steps(l, l->plan->before, l->plan->before_count, false);
+    bool ok = check_steps(l, l->plan->before, l->plan->before_count);
     for (size_t i = 0; i < l->plan->vm_count; i++) {
         ok = check_vm(l, l->vms[i].vm) && ok;
     }
-    return check_steps(l, l->plan->after, l->plan->after_count, false) && ok;
+    return check_steps(l, l->plan->after, l->plan->after_count) && ok;
 }

@@ -68,23 +68,6 @@ static void test_steps_are_refused(void **state)
     arena_destroy(arena);
 }
 
-static void test_checks_of_no_vm_are_refused(void **state)
-{
-    (void)state;
-    struct arena *arena = arena_create();
-    const char *plan = arena_printf(arena,
-                                    "%safter:\n  - check: {tcp: 80}\n"
-                                    "vms:\n  db: {source: /DC0/vm/db, subnet: db}\n",
-                                    fixture_head);
-    struct plan_fixture checked = fixture_check(plan);
-    bool refused_before = checked.diagnostics->error_count > 0;
-    fixture_free(&checked);
-    if (!refused_before) {
-        expect_refused(plan, DIAG_STEP_NEEDS_VM, 21);
-    }
-    arena_destroy(arena);
-}
-
 static void test_steps_of_other_workflows_do_not_count(void **state)
 {
     (void)state;
@@ -120,7 +103,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_other_workflows_are_refused),
         cmocka_unit_test(test_steps_are_refused),
-        cmocka_unit_test(test_checks_of_no_vm_are_refused),
         cmocka_unit_test(test_steps_of_other_workflows_do_not_count),
         cmocka_unit_test(test_all_are_told_at_once),
     };
