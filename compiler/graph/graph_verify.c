@@ -101,7 +101,7 @@ static bool verify_output(struct verifier *v, const struct value *value, enum va
                          node->id);
     }
     return output->type == type ||
-           error_set(v->error, "takes \"%s\" from %s, which is a %s and no %s", value->text,
+           error_set(v->error, "takes \"%s\" from %s, which is of the type %s, not %s", value->text,
                      node->id, value_type_name(output->type), value_type_name(type));
 }
 
@@ -156,11 +156,11 @@ static bool verify_input(struct verifier *v, const struct value *value,
         ok = verify_output(v, value, port->type);
     } else if (value->kind == VALUE_BIND || value->kind == VALUE_SLOT) {
         ok = port->type == TYPE_TEXT ||
-             error_set(v->error, "is text, but has to be a %s", value_type_name(port->type));
+             error_set(v->error, "is text, and has to be of the type %s", value_type_name(port->type));
         ok = ok && verify_value(v, value, 0);
     } else {
         ok = has_kind(value->kind, port->type) ||
-             error_set(v->error, "has to be a %s", value_type_name(port->type));
+             error_set(v->error, "has to be of the type %s", value_type_name(port->type));
         ok = ok && verify_value(v, value, 0);
     }
     return ok || error_prefix(v->error, "input %s", port->name);
