@@ -87,7 +87,7 @@ static void add_child(struct builder *builder, struct tree *tree, unsigned heigh
     struct frame *frame = &builder->frames[builder->depth - 1];
     frame->height = height > frame->height ? height : frame->height;
     if (builder->child_count == builder->child_capacity) {
-        builder->child_capacity = builder->child_capacity * 2 + 64;
+        builder->child_capacity *= 2;
         builder->children =
             base_realloc(builder->children, builder->child_capacity * sizeof *builder->children);
     }
@@ -560,6 +560,8 @@ struct tree *yaml_parse(struct arena *arena, const struct source *source,
     builder->arena = arena;
     builder->diagnostics = diagnostics;
     builder->places = yaml_places(arena, source, ascii);
+    builder->child_capacity = 64;
+    builder->children = base_alloc(builder->child_capacity * sizeof *builder->children);
     build(builder, &parser);
     struct tree *root = builder->failed ? NULL : builder->root;
     yaml_parser_delete(&parser);

@@ -50,6 +50,9 @@ static void test_collections(void **state)
     assert_null(tree_get(list, "a"));
     assert_null(tree_get(NULL, "a"));
     front_free(&front);
+    front = front_parse("{}");
+    assert_int_equal(front.tree->pair_count, 0);
+    front_free(&front);
 }
 
 static void expect_kind(const char *scalar, enum tree_kind kind)
