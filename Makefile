@@ -164,16 +164,14 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARIES)
 	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
 endif
 
-# The pages of docs/reference that come from tables of the program.
-REFERENCE_PAGES := plan actions diagnostics cli
+# The pages of docs/ that come from tables of the program.
 $(BUILD)/tools/reference: $(BUILD)/obj/tools/reference.o $(filter-out %/main.o,$(call object,$(CLI_SOURCES))) $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
 
 docs: $(BUILD)/tools/reference
-	@mkdir -p docs/reference
-	for page in $(REFERENCE_PAGES); do \
-	    $(BUILD)/tools/reference $$page > docs/reference/$$page.md || exit 1; done
+	@mkdir -p docs/reference docs/man
+	for page in $$($<); do $< $$page > docs/$$page || exit 1; done
 
 # Every command that the documentation shows, and the generated pages.
 docs-check: all man $(BUILD)/tools/reference

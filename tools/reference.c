@@ -1,5 +1,5 @@
-/* reference PAGE: prints a page of docs/reference that is generated: plan, actions, diagnostics or
- * cli. `make docs` writes them. */
+/* reference FILE: prints what the generated file of that name in docs/ has to hold, from the
+ * program's tables. reference without a name lists the names. `make docs` writes them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,26 +17,47 @@ static void plan_reference(struct buffer *out)
     arena_destroy(arena);
 }
 
+static void plan_manual(struct buffer *out)
+{
+    command_manual("plan", out);
+}
+
+static void run_manual(struct buffer *out)
+{
+    command_manual("run", out);
+}
+
+static void sandbox_manual(struct buffer *out)
+{
+    command_manual("sandbox", out);
+}
+
+static const struct page {
+    const char *name;
+    void (*write)(struct buffer *out);
+} pages[] = {
+    {"reference/plan.md", plan_reference},
+    {"reference/actions.md", action_reference},
+    {"reference/diagnostics.md", diagnostic_reference},
+    {"reference/cli.md", command_reference},
+    {"man/drc-plan.1.scd", plan_manual},
+    {"man/drc-run.1.scd", run_manual},
+    {"man/drc-sandbox.1.scd", sandbox_manual},
+};
+
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*write)(struct buffer *out);
-    } pages[] = {
-        {"plan", plan_reference},
-        {"actions", action_reference},
-        {"diagnostics", diagnostic_reference},
-        {"cli", command_reference},
-    };
-    for (size_t i = 0; argc == 2 && i < sizeof pages / sizeof *pages; i++) {
-        if (strcmp(argv[1], pages[i].name) == 0) {
-            struct buffer text = {0};
+    bool found = argc == 1;
+    struct buffer text = {0};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        if (argc == 1) {
+            buffer_printf(&text, "%s\n", pages[i].name);
+        } else if (strcmp(argv[1], pages[i].name) == 0) {
             pages[i].write(&text);
-            int status = fputs(buffer_text(&text), stdout) < 0 || fflush(stdout) != 0;
-            buffer_free(&text);
-            return status;
+            found = true;
         }
     }
-    fputs("usage: reference plan|actions|diagnostics|cli\n", stderr);
-    return 1;
+    bool ok = found && fputs(buffer_text(&text), stdout) >= 0 && fflush(stdout) == 0;
+    buffer_free(&text);
+    return ok ? 0 : 1;
 }

@@ -19,15 +19,6 @@ const char *ink(const struct table_options *options, enum ink ink)
     return options->colour ? codes[ink] : "";
 }
 
-size_t summary_action_count(const struct graph *graph)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < graph->node_count; i++) {
-        count += !words_is_milestone(&graph->nodes[i]);
-    }
-    return count;
-}
-
 static void put_prediction(const struct schedule *schedule, const struct table_options *options,
                            struct buffer *out)
 {
@@ -67,7 +58,7 @@ static void put_assumptions(const struct graph *graph, const struct table_option
 void summary_head(const struct graph *graph, const struct schedule *schedule,
                   const struct table_options *options, struct buffer *out)
 {
-    size_t actions = summary_action_count(graph);
+    size_t actions = graph->node_count;
     buffer_puts(out, ink(options, INK_STRONG));
     text_put(out, graph->plan_name);
     buffer_puts(out, ink(options, INK_PLAIN));

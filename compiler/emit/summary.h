@@ -23,9 +23,6 @@ void summary_foot(const struct graph *graph, const struct schedule *schedule,
  * injections. 0: nothing gained, or nothing is injected. */
 int64_t summary_gain_of_prepare_ms(const struct graph *graph, const struct schedule *schedule);
 
-/* How many nodes do something (all but milestones). */
-size_t summary_action_count(const struct graph *graph);
-
 /* Terminal colours; "" unless options->colour. */
 enum ink { INK_PLAIN, INK_STRONG, INK_FAINT, INK_CRITICAL, INK_GOOD };
 const char *ink(const struct table_options *options, enum ink ink);

@@ -70,6 +70,8 @@ void help_command(const struct command *command, struct buffer *out);
 bool is_group(const char *word);
 /* The reference page of all commands (docs/reference/cli.md), as Markdown. */
 void command_reference(struct buffer *out);
+/* The manual page drc-GROUP(1), for scdoc. */
+void command_manual(const char *group, struct buffer *out);
 /* The word's equivalent where users of other tools might expect it (Terraform's); NULL: none. */
 const char *foreign_word(const char *word);
 

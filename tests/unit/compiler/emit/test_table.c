@@ -37,8 +37,8 @@ static void the_head_says_it_all_in_a_line(void **state)
     struct table_options options = {.width = 100, .rto_objective_ms = 1200000};
     const char *table = emitted_table(*state, graph, &options);
     assert_memory_equal(
-        table, "shop · failover · 3 VMs · 67 actions · predicted RTO 5m 45s of 20m\n",
-        strlen("shop · failover · 3 VMs · 67 actions · predicted RTO 5m 45s of 20m\n"));
+        table, "shop · failover · 3 VMs · 76 actions · predicted RTO 5m 45s of 20m\n",
+        strlen("shop · failover · 3 VMs · 76 actions · predicted RTO 5m 45s of 20m\n"));
     options.rto_objective_ms = 300000;
     assert_contains(emitted_table(*state, graph, &options),
                     "predicted RTO 5m 45s of 5m: 45s too long");
