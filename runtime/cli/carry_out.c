@@ -8,6 +8,7 @@
 #include "runtime/cli/progress.h"
 #include "runtime/cli/site.h"
 #include "runtime/engine/events.h"
+#include "runtime/sandbox/sandbox.h"
 #include "runtime/world/world.h"
 
 /* Who gets the executor's events. */
@@ -91,6 +92,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         .world = carriage->site->world,
         .graph = carriage->graph,
         .schedule = carriage->schedule,
+        .speed = carriage->site->sandbox ? sandbox_options(carriage->site->sandbox)->speed : 1,
     };
     struct executor_options options = {
         .world = carriage->site->world,

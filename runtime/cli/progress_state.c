@@ -195,8 +195,9 @@ const char *progress_phase(const struct graph *graph, const struct graph_node *n
 {
     switch (node->action) {
     case ACTION_CREATE_VOLUME:
-    case ACTION_WAIT_VOLUME_AVAILABLE:
         return "volumes";
+    case ACTION_WAIT_VOLUME_AVAILABLE:
+        return comes_after(graph, node, ACTION_DETACH_VOLUME) ? "disks" : "volumes";
     case ACTION_RUN_INSTANCE:
     case ACTION_STOP_INSTANCE:
     case ACTION_WAIT_STOPPED:
@@ -249,6 +250,12 @@ static int32_t foremost(const struct progress_state *state, const struct lane *l
     return best;
 }
 
+static bool is_check(enum action action)
+{
+    return action == ACTION_CHECK_INSTANCE_STATUS || action == ACTION_CHECK_TCP ||
+           action == ACTION_CHECK_HTTP;
+}
+
 static void describe_active(const struct progress_state *state, const struct lane *lane,
                             struct activity *activity)
 {
@@ -266,7 +273,7 @@ static void describe_active(const struct progress_state *state, const struct lan
             activity->since_ms = other->started_ms;
         }
     }
-    if (action_info(node->action)->effect == EFFECT_WAIT && known->detail && node->timeout_ms > 0) {
+    if (is_check(node->action) && known->detail && node->timeout_ms > 0) {
         activity->deadline_ms = known->started_ms + node->timeout_ms;
     }
 }
