@@ -20,19 +20,19 @@ struct asking {
     char *next_token;       /* NULL: the first page */
     int64_t patience_until; /* monotonic */
     int tries, unreachable, pages;
-    struct client_call *sent;
+    struct aws_client_call *sent;
     struct world_task *pause;
     struct asking *prev, *next;
 };
 
 struct asks {
-    struct client *client;
+    struct aws_client *client;
     struct asking *list;
     struct error error;
     bool over;
 };
 
-struct asks *asks_create(struct client *client)
+struct asks *asks_create(struct aws_client *client)
 {
     struct asks *asks = base_alloc(sizeof *asks);
     asks->client = client;
@@ -43,10 +43,10 @@ static void end(struct asking *asking)
 {
     struct asks *asks = asking->asks;
     if (asking->sent) {
-        client_cancel(asking->sent);
+        aws_client_cancel(asking->sent);
     }
     if (asking->pause) {
-        world_cancel(client_world(asks->client), asking->pause);
+        world_cancel(aws_client_world(asks->client), asking->pause);
     }
     DL_DELETE(asks->list, asking);
     free((char *)asking->question.body);
@@ -77,7 +77,7 @@ static void on_pause_over(void *context)
 
 static void extend_patience(struct asking *asking)
 {
-    struct world *world = client_world(asking->asks->client);
+    struct world *world = aws_client_world(asking->asks->client);
     asking->patience_until = world_monotonic_ms(world) + ASK_PATIENCE_MS;
     asking->tries = asking->unreachable = 0;
 }
@@ -85,7 +85,7 @@ static void extend_patience(struct asking *asking)
 static int64_t backoff(struct asking *asking, const struct aws_answer *answer)
 {
     uint32_t bits;
-    world_random(client_world(asking->asks->client), &bits, sizeof bits);
+    world_random(aws_client_world(asking->asks->client), &bits, sizeof bits);
     int64_t most = (int64_t)1000 << (asking->tries < 3 ? asking->tries : 3);
     most = most > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : most;
     int64_t delay = most / 4 + (int64_t)(bits % 1024) * most * 3 / 4 / 1024;
@@ -95,7 +95,7 @@ static int64_t backoff(struct asking *asking, const struct aws_answer *answer)
 /* Whether another try is worth it, and within patience. */
 static bool again(struct asking *asking, const struct aws_answer *answer)
 {
-    struct world *world = client_world(asking->asks->client);
+    struct world *world = aws_client_world(asking->asks->client);
     if (answer->outcome != OUTCOME_RETRY && answer->outcome != OUTCOME_THROTTLED) {
         return false;
     }
@@ -159,12 +159,12 @@ static void on_answer(void *context, const struct aws_answer *answer)
 static void send(struct asking *asking)
 {
     const struct question *question = &asking->question;
-    struct client *client = asking->asks->client;
-    int64_t left = asking->patience_until - world_monotonic_ms(client_world(client));
+    struct aws_client *client = asking->asks->client;
+    int64_t left = asking->patience_until - world_monotonic_ms(aws_client_world(client));
     struct form form = {{0}};
     buffer_puts(&form.body, question->body);
     form_add(&form, asking->next_token, "NextToken");
-    struct client_request request = {.service = question->service,
+    struct aws_client_request request = {.service = question->service,
                                      .operation = question->operation,
                                      .body = buffer_text(&form.body),
                                      .body_length = form.body.length,
@@ -173,7 +173,7 @@ static void send(struct asking *asking)
                                                    : left < REQUEST_TIMEOUT_MS
                                                        ? left
                                                        : REQUEST_TIMEOUT_MS};
-    asking->sent = client_send(client, &request, on_answer, asking);
+    asking->sent = aws_client_send(client, &request, on_answer, asking);
     buffer_free(&form.body);
 }
 
@@ -205,7 +205,7 @@ void asks_add_form(struct asks *asks, const char *operation, struct form *form, 
 bool asks_run(struct asks *asks, struct error *error)
 {
     asks->over = !asks->list;
-    world_run(client_world(asks->client), &asks->over);
+    world_run(aws_client_world(asks->client), &asks->over);
     if (asks->error.message) {
         return error_move(error, &asks->error);
     }

@@ -25,7 +25,7 @@ struct question {
     void *context;
 };
 
-struct asks *asks_create(struct client *client);
+struct asks *asks_create(struct aws_client *client);
 void asks_add(struct asks *asks, const struct question *question);
 /* The same with an EC2 form, which is emptied. */
 void asks_add_form(struct asks *asks, const char *operation, struct form *form, bool paged,

@@ -8,12 +8,12 @@
 
 struct aws *aws_create(const struct aws_options *options, struct error *error)
 {
-    struct client_options client_options = {.world = options->world,
+    struct aws_client_options aws_client_options = {.world = options->world,
                                             .gate = options->gate,
                                             .region = options->region,
                                             .profile = options->profile,
                                             .role_arn = options->role_arn};
-    struct client *client = client_create(&client_options, error);
+    struct aws_client *client = aws_client_create(&aws_client_options, error);
     if (!client) {
         return NULL;
     }
@@ -32,7 +32,7 @@ void aws_destroy(struct aws *aws)
     while (aws->operations) {
         operation_destroy(aws->operations);
     }
-    client_destroy(aws->client);
+    aws_client_destroy(aws->client);
     free(aws->account);
     free(aws);
 }
@@ -46,8 +46,8 @@ bool aws_endpoint_overridden(struct aws *aws)
 {
     for (int service = 0; service < AWS_SERVICE_COUNT; service++) {
         struct aws_endpoint endpoint;
-        if (aws_endpoint(client_settings(aws->client), (enum aws_service)service,
-                         client_region(aws->client), &endpoint, NULL) &&
+        if (aws_endpoint(aws_client_settings(aws->client), (enum aws_service)service,
+                         aws_client_region(aws->client), &endpoint, NULL) &&
             endpoint.overridden) {
             return true;
         }
@@ -57,5 +57,5 @@ bool aws_endpoint_overridden(struct aws *aws)
 
 int64_t aws_request_count(const struct aws *aws)
 {
-    return client_requests(aws->client);
+    return aws_client_requests(aws->client);
 }

@@ -10,7 +10,7 @@
 /* What AWS tolerates is five minutes. */
 enum { SKEW_MS = 4 * 60 * 1000 };
 
-struct client {
+struct aws_client {
     struct arena *arena;
     struct world *world;
     struct gate *gate;
@@ -19,15 +19,15 @@ struct client {
     const char *region;
     int64_t skew_ms;
     int64_t requests;
-    struct client_call *calls;
+    struct aws_client_call *calls;
 };
 
 /* Its way: gate, key, transfer; with a corrected clock or new keys once more. */
-struct client_call {
-    struct client *client;
+struct aws_client_call {
+    struct aws_client *client;
     struct arena *arena;
-    struct client_request request;
-    client_callback callback;
+    struct aws_client_request request;
+    aws_client_callback callback;
     void *context;
     bool at_gate, waiting;
     bool waited;      /* for a key already */
@@ -39,10 +39,10 @@ struct client_call {
     struct transfer transfer;
     struct world_task *failing;
     struct aws_answer failure;
-    struct client_call *prev, *next;
+    struct aws_client_call *prev, *next;
 };
 
-struct client *client_create(const struct client_options *options, struct error *error)
+struct aws_client *aws_client_create(const struct aws_client_options *options, struct error *error)
 {
     struct arena *arena = arena_create();
     const struct aws_settings *settings =
@@ -53,7 +53,7 @@ struct client *client_create(const struct client_options *options, struct error 
         arena_destroy(arena);
         return NULL;
     }
-    struct client *client = ARENA_NEW(arena, struct client);
+    struct aws_client *client = ARENA_NEW(arena, struct aws_client);
     client->arena = arena;
     client->world = options->world;
     client->gate = options->gate;
@@ -64,21 +64,21 @@ struct client *client_create(const struct client_options *options, struct error 
     return client;
 }
 
-void client_destroy(struct client *client)
+void aws_client_destroy(struct aws_client *client)
 {
     if (!client) {
         return;
     }
     while (client->calls) {
-        client_cancel(client->calls);
+        aws_client_cancel(client->calls);
     }
     credentials_destroy(client->credentials);
     arena_destroy(client->arena);
 }
 
-void client_cancel(struct client_call *call)
+void aws_client_cancel(struct aws_client_call *call)
 {
-    struct client *client = call->client;
+    struct aws_client *client = call->client;
     if (call->at_gate) {
         client->gate->leave(client->gate, call);
     }
@@ -93,7 +93,7 @@ void client_cancel(struct client_call *call)
     arena_destroy(call->arena);
 }
 
-static void finish(struct client_call *call, struct aws_answer *answer)
+static void finish(struct aws_client_call *call, struct aws_answer *answer)
 {
     answer->requests = call->sent;
     if (answer->outcome == OUTCOME_THROTTLED && call->client->gate &&
@@ -102,18 +102,18 @@ static void finish(struct client_call *call, struct aws_answer *answer)
     }
     call->callback(call->context, answer);
     aws_answer_clear(answer);
-    client_cancel(call);
+    aws_client_cancel(call);
 }
 
 static void on_failing(void *context)
 {
-    struct client_call *call = context;
+    struct aws_client_call *call = context;
     call->failing = NULL;
     finish(call, &call->failure);
 }
 
 /* Ends the call without a request; the callback comes from the loop. */
-static void fail_later(struct client_call *call, const struct error *error)
+static void fail_later(struct aws_client_call *call, const struct error *error)
 {
     call->failure = (struct aws_answer){.outcome = OUTCOME_FATAL};
     call->failure.error.service = aws_service_info(call->request.service)->name;
@@ -122,9 +122,9 @@ static void fail_later(struct client_call *call, const struct error *error)
     call->failing = world_timer(call->client->world, 0, on_failing, call);
 }
 
-static void proceed(struct client_call *call);
+static void proceed(struct aws_client_call *call);
 
-static bool skew_explains(struct client_call *call, const struct aws_answer *answer)
+static bool skew_explains(struct aws_client_call *call, const struct aws_answer *answer)
 {
     static const char *const codes[] = {"RequestTimeTooSkewed", "RequestExpired", "AuthFailure",
                                         "SignatureDoesNotMatch", "InvalidSignatureException",
@@ -143,7 +143,7 @@ static bool skew_explains(struct client_call *call, const struct aws_answer *ans
     return false;
 }
 
-static bool keys_expired(struct client_call *call, const struct aws_answer *answer)
+static bool keys_expired(struct aws_client_call *call, const struct aws_answer *answer)
 {
     const char *code = answer->error.code;
     if (call->renewed || !code || strncmp(code, "ExpiredToken", 12) != 0) {
@@ -154,7 +154,7 @@ static bool keys_expired(struct client_call *call, const struct aws_answer *answ
 }
 
 /* Refusals because of the keys name the keys. */
-static void name_keys(struct client_call *call, struct aws_answer *answer)
+static void name_keys(struct aws_client_call *call, struct aws_answer *answer)
 {
     static const char *const codes[] = {"AuthFailure", "InvalidClientTokenId", "AccessDenied",
                                         "UnrecognizedClientException", "SignatureDoesNotMatch",
@@ -172,7 +172,7 @@ static void name_keys(struct client_call *call, struct aws_answer *answer)
 
 static void on_answer(void *context, struct aws_answer *answer)
 {
-    struct client_call *call = context;
+    struct aws_client_call *call = context;
     if (skew_explains(call, answer) || keys_expired(call, answer)) {
         aws_answer_clear(answer);
         proceed(call);
@@ -186,7 +186,7 @@ static void on_answer(void *context, struct aws_answer *answer)
 
 static void on_key(void *context, const struct error *error)
 {
-    struct client_call *call = context;
+    struct aws_client_call *call = context;
     call->waiting = false;
     call->waited = true;
     if (error) {
@@ -196,7 +196,7 @@ static void on_key(void *context, const struct error *error)
     }
 }
 
-static void wait_for_key(struct client_call *call)
+static void wait_for_key(struct aws_client_call *call)
 {
     struct error error = {0};
     if (call->waited) {
@@ -212,9 +212,9 @@ static void wait_for_key(struct client_call *call)
     credentials_wait(call->client->credentials, &call->waiter);
 }
 
-static void proceed(struct client_call *call)
+static void proceed(struct aws_client_call *call)
 {
-    struct client *client = call->client;
+    struct aws_client *client = call->client;
     const struct sigv4_key *now = credentials_key(client->credentials);
     struct error error = {0};
     if (!now) {
@@ -247,16 +247,16 @@ static void proceed(struct client_call *call)
 
 static void on_gate(void *context)
 {
-    struct client_call *call = context;
+    struct aws_client_call *call = context;
     call->at_gate = false;
     proceed(call);
 }
 
-struct client_call *client_send(struct client *client, const struct client_request *request,
-                                client_callback callback, void *context)
+struct aws_client_call *aws_client_send(struct aws_client *client, const struct aws_client_request *request,
+                                aws_client_callback callback, void *context)
 {
     struct arena *arena = arena_create();
-    struct client_call *call = ARENA_NEW(arena, struct client_call);
+    struct aws_client_call *call = ARENA_NEW(arena, struct aws_client_call);
     call->client = client;
     call->arena = arena;
     call->request = *request;
@@ -274,27 +274,27 @@ struct client_call *client_send(struct client *client, const struct client_reque
     return call;
 }
 
-struct world *client_world(const struct client *client)
+struct world *aws_client_world(const struct aws_client *client)
 {
     return client->world;
 }
 
-const struct aws_settings *client_settings(const struct client *client)
+const struct aws_settings *aws_client_settings(const struct aws_client *client)
 {
     return client->settings;
 }
 
-const char *client_region(const struct client *client)
+const char *aws_client_region(const struct aws_client *client)
 {
     return client->region;
 }
 
-const char *client_credentials_source(const struct client *client)
+const char *aws_client_credentials_source(const struct aws_client *client)
 {
     return credentials_source(client->credentials);
 }
 
-int64_t client_requests(const struct client *client)
+int64_t aws_client_requests(const struct aws_client *client)
 {
     return client->requests;
 }

@@ -9,18 +9,18 @@
 #include "runtime/aws/profile.h"
 #include "runtime/world/provider.h"
 
-struct client;
+struct aws_client;
 
-struct client_options {
+struct aws_client_options {
     struct world *world;
     struct gate *gate; /* NULL: none */
     const char *region, *profile, *role_arn; /* copied */
 };
-struct client *client_create(const struct client_options *options, struct error *error);
+struct aws_client *aws_client_create(const struct aws_client_options *options, struct error *error);
 /* Callbacks of requests under way never come. */
-void client_destroy(struct client *client);
+void aws_client_destroy(struct aws_client *client);
 
-struct client_request {
+struct aws_client_request {
     enum aws_service service;
     const char *operation;  /* static, or alive until the callback */
     bool changes;           /* something: a lost answer is UNKNOWN */
@@ -32,18 +32,18 @@ struct client_request {
 };
 
 /* The answer (and its texts) is valid during the callback, which never comes from within. */
-typedef void (*client_callback)(void *context, const struct aws_answer *answer);
-struct client_call;
-struct client_call *client_send(struct client *client, const struct client_request *request,
-                                client_callback callback, void *context);
-void client_cancel(struct client_call *call);
+typedef void (*aws_client_callback)(void *context, const struct aws_answer *answer);
+struct aws_client_call;
+struct aws_client_call *aws_client_send(struct aws_client *client, const struct aws_client_request *request,
+                                aws_client_callback callback, void *context);
+void aws_client_cancel(struct aws_client_call *call);
 
-struct world *client_world(const struct client *client);
-const struct aws_settings *client_settings(const struct client *client);
-const char *client_region(const struct client *client);
+struct world *aws_client_world(const struct aws_client *client);
+const struct aws_settings *aws_client_settings(const struct aws_client *client);
+const char *aws_client_region(const struct aws_client *client);
 /* Where the credentials come from; "" before the first request. */
-const char *client_credentials_source(const struct client *client);
+const char *aws_client_credentials_source(const struct aws_client *client);
 /* Requests sent so far. */
-int64_t client_requests(const struct client *client);
+int64_t aws_client_requests(const struct aws_client *client);
 
 #endif

@@ -77,7 +77,7 @@ static bool choose_points(struct site_facts *site, const struct recovery_points 
         error_set(error,
                   "no usable DR copy in %s of VM %s; looked for completed snapshots with the tags "
                   "drc:plan=%s, drc:vm, drc:disk, drc:recovery-point, drc:role=dr-copy",
-                  client_region(site->client), buffer_text(&missing), plan->name);
+                  aws_client_region(site->client), buffer_text(&missing), plan->name);
         error_help(error, "replicate first, choose another --recovery-point, or check region and "
                           "account");
     }
@@ -103,8 +103,8 @@ static void name_source(struct site_facts *site, struct aws *aws, const char *ac
     struct facts *facts = site->facts;
     char now[32];
     facts->observed_at =
-        arena_strdup(site->arena, format_time(now, world_utc_ms(client_world(aws->client))));
-    facts->region = arena_strdup(site->arena, client_region(aws->client));
+        arena_strdup(site->arena, format_time(now, world_utc_ms(aws_client_world(aws->client))));
+    facts->region = arena_strdup(site->arena, aws_client_region(aws->client));
     facts->account = account;
     facts->source = arena_printf(site->arena, "aws:%s/%s", facts->region, account);
 }

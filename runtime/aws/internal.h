@@ -9,7 +9,7 @@ struct operation;
 
 struct aws {
     struct provider provider;
-    struct client *client;
+    struct aws_client *client;
     char *account; /* NULL: any */
     struct operation *operations;
 };

@@ -36,7 +36,7 @@ const struct aws_action *aws_action(enum action action)
     return table[action] ? table[action] : &nothing;
 }
 
-struct operation *operation_create(struct client *client, struct operation **list,
+struct operation *operation_create(struct aws_client *client, struct operation **list,
                                    struct call **calls, size_t n, call_done done, void *context)
 {
     struct arena *arena = arena_create();
@@ -57,10 +57,10 @@ struct operation *operation_create(struct client *client, struct operation **lis
 void operation_destroy(struct operation *op)
 {
     if (op->sent) {
-        client_cancel(op->sent);
+        aws_client_cancel(op->sent);
     }
     if (op->task) {
-        world_cancel(client_world(op->client), op->task);
+        world_cancel(aws_client_world(op->client), op->task);
     }
     DL_DELETE2(*op->list, op, prev, following);
     arena_destroy(op->arena);
@@ -77,17 +77,17 @@ static void on_answer(void *context, const struct aws_answer *answer)
     }
 }
 
-static void send(struct operation *op, const struct client_request *request, operation_step next)
+static void send(struct operation *op, const struct aws_client_request *request, operation_step next)
 {
     op->next = next;
     op->service = request->service;
-    op->sent = client_send(op->client, request, on_answer, op);
+    op->sent = aws_client_send(op->client, request, on_answer, op);
 }
 
 void operation_send(struct operation *op, const char *api, struct form *form, bool changes,
                     enum bucket bucket, operation_step next)
 {
-    struct client_request request = {.service = AWS_SERVICE_EC2,
+    struct aws_client_request request = {.service = AWS_SERVICE_EC2,
                                      .operation = api,
                                      .changes = changes,
                                      .body = buffer_text(&form->body),
@@ -101,7 +101,7 @@ void operation_send(struct operation *op, const char *api, struct form *form, bo
 void operation_send_json(struct operation *op, enum aws_service service, const char *api,
                          const char *json, bool changes, enum bucket bucket, operation_step next)
 {
-    struct client_request request = {.service = service,
+    struct aws_client_request request = {.service = service,
                                      .operation = api,
                                      .changes = changes,
                                      .body = json,

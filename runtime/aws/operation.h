@@ -10,7 +10,7 @@ struct operation;
 typedef void (*operation_step)(struct operation *op, const struct aws_answer *answer);
 
 struct operation {
-    struct client *client;
+    struct aws_client *client;
     struct arena *arena; /* goes with the operation */
     struct call **calls; /* own copy of the array */
     size_t n;
@@ -21,7 +21,7 @@ struct operation {
     void *context;
     void *state;         /* of the action, in the arena */
     /* under way */
-    struct client_call *sent;
+    struct aws_client_call *sent;
     struct world_task *task; /* NULL: none */
     operation_step next;
     int requests;        /* sent, and not counted in a result yet */
@@ -39,7 +39,7 @@ struct aws_action {
 const struct aws_action *aws_action(enum action action);
 
 /* Makes one and puts it into *list; it goes when its last result is told. */
-struct operation *operation_create(struct client *client, struct operation **list,
+struct operation *operation_create(struct aws_client *client, struct operation **list,
                                    struct call **calls, size_t n, call_done done, void *context);
 /* The results never come. */
 void operation_destroy(struct operation *op);

@@ -131,7 +131,7 @@ bool preflight_resolve(struct preflight *preflight, const struct graph_node *nod
 
 static void name_account(struct preflight *preflight, const struct aws_identity *identity)
 {
-    const char *source = client_credentials_source(preflight->aws->client);
+    const char *source = aws_client_credentials_source(preflight->aws->client);
     preflight_find(preflight, FINDING_PASSED, "account", NULL, "%s as %s (%s)", identity->account,
                    identity->arn, source);
 }

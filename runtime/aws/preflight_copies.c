@@ -26,7 +26,7 @@ static void tell_loss(struct preflight *preflight, const struct plan_vm *vm)
     const char *time = map_get(&preflight->facts->bindings,
                                arena_printf(preflight->arena, "%s/recovery-point", vm->name));
     int64_t at = time ? parse_time(time) : -1;
-    int64_t loss = world_utc_ms(client_world(preflight->aws->client)) - at;
+    int64_t loss = world_utc_ms(aws_client_world(preflight->aws->client)) - at;
     int64_t rpo = preflight->plan->objectives.rpo.ms;
     if (at < 0) {
         preflight_find(preflight, FINDING_FATAL, subject, "gather facts again, or replicate first",

@@ -29,7 +29,7 @@ static void begin(struct provider *provider, struct call **calls, size_t n, call
     if (*what) {
         (*what)(op);
     } else {
-        op->task = world_timer(client_world(aws->client), 0, refuse, op);
+        op->task = world_timer(aws_client_world(aws->client), 0, refuse, op);
     }
 }
 

@@ -10,7 +10,7 @@
 struct site_facts {
     struct arena *arena;
     const struct plan *plan;
-    struct client *client;
+    struct aws_client *client;
     enum site_network network;
     struct facts *facts;
     struct asks *asks;
