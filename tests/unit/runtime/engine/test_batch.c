@@ -1,0 +1,112 @@
+/* One request for several nodes: gathered, and halved when it is refused because of one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compiler/base/arena.h"
+#include "tests/unit/support/engine_bench.h"
+#include "tests/unit/support/graph_maker.h"
+
+static struct graph *many(struct arena *arena, enum action action, int count)
+{
+    struct graph *graph = maker_graph(arena, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        maker_vm(graph, arena_printf(arena, "vm%d", i), true);
+        const char *id = arena_printf(arena, "vm%d/%s", i, action_info(action)->name);
+        maker_text(graph, maker_node(graph, id, action, 1000), "instance_id", "i-1");
+    }
+    return graph;
+}
+
+static void test_one_request(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct bench bench;
+    bench_open(&bench, many(arena, ACTION_STOP_INSTANCE, 64), 1);
+    bench_begin(&bench);
+    assert_int_equal(bench_run(&bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(bench.fake.requests, 1);
+    assert_int_equal(bench.fake.largest_batch, 64);
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
+static void test_as_large_as_the_api_allows(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct bench bench;
+    bench_open(&bench, many(arena, ACTION_STOP_INSTANCE, 250), 1);
+    bench_begin(&bench);
+    assert_int_equal(bench_run(&bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(bench.fake.requests, 3);
+    assert_int_equal(bench.fake.largest_batch, action_info(ACTION_STOP_INSTANCE)->batch_max);
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
+static void test_not_batchable(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct bench bench;
+    bench_open(&bench, many(arena, ACTION_ASSOCIATE_ADDRESS, 20), 1);
+    bench_begin(&bench);
+    assert_int_equal(bench_run(&bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(bench.fake.requests, 20);
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
+/* One bad id among 64: the 63 others are stopped, with few requests. */
+static void test_halving(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct bench bench;
+    bench_open(&bench, many(arena, ACTION_STOP_INSTANCE, 64), 1);
+    bench_begin(&bench);
+    bench.fake.poison = "vm37/stop-instance";
+    assert_int_equal(bench_run(&bench), EXECUTOR_FAILED);
+    struct executor_counters counters = executor_counters(bench.executor);
+    assert_int_equal(counters.done, 63);
+    assert_int_equal(counters.failed, 1);
+    assert_int_equal(bench_status(&bench, "vm37/stop-instance")->state, NODE_FAILED);
+    assert_true(bench.fake.requests <= 1 + 2 * 6);
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
+/* More than a limit allows in one turn goes in several, and all get through. */
+static void test_under_limits(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct bench bench;
+    bench_open(&bench, many(arena, ACTION_CREATE_VOLUME, 300), 1);
+    limits_set_mode(bench.limits, LIMITS_AWS);
+    bench_begin(&bench);
+    assert_int_equal(bench_run(&bench), EXECUTOR_SUCCEEDED);
+    /* 100 at once, then 5 a second (bucket.def) */
+    int64_t took = world_monotonic_ms(bench.world);
+    assert_true(took >= 39000 && took <= 44000);
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_request),
+        cmocka_unit_test(test_as_large_as_the_api_allows),
+        cmocka_unit_test(test_not_batchable),
+        cmocka_unit_test(test_halving),
+        cmocka_unit_test(test_under_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
