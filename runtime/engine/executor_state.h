@@ -13,7 +13,7 @@
 #include "runtime/engine/retry.h"
 
 enum {
-    REQUESTS_MAX = 128,             /* on their way at once */
+    REQUESTS_MAX = 512,             /* on their way at once */
     CONSISTENCY_MS = 60000,         /* until absence can be trusted (EC2 API Reference, "Eventual
                                        consistency": seconds; 60 s is on the safe side) */
     INTERRUPT_PATIENCE_MS = 60000,  /* what is under way may take that long after an interrupt */
