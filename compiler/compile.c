@@ -5,6 +5,7 @@
 #include "compiler/front/schema.h"
 #include "compiler/front/tree.h"
 #include "compiler/lower/lower.h"
+#include "compiler/plan/expand.h"
 #include "compiler/plan/files.h"
 
 struct plan *compile_plan(struct arena *arena, const struct source *source,
@@ -12,7 +13,8 @@ struct plan *compile_plan(struct arena *arena, const struct source *source,
                           struct diagnostics *diagnostics)
 {
     struct tree *tree = yaml_parse(arena, source, diagnostics);
-    if (!tree || !schema_validate(schema_plan(arena), tree, diagnostics)) {
+    if (!tree || !plan_expand(arena, source, tree, variables, variable_count, diagnostics) ||
+        !schema_validate(schema_plan(arena), tree, diagnostics)) {
         return NULL;
     }
     struct plan *plan = plan_bind(arena, source, tree, variables, variable_count, diagnostics);

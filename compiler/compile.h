@@ -1,5 +1,5 @@
-/* The compiler as a pipeline: plan.yaml → tree → valid tree → plan → sound plan → graph. Pure: no
- * clock, no network, no environment, no files but those that the plan names. */
+/* The compiler as a pipeline: plan.yaml → tree → tree with its variables → valid tree → plan → sound
+ * plan → graph. Pure: no clock, no network, no environment, no files but those that the plan names. */
 #ifndef DRC_COMPILE_H
 #define DRC_COMPILE_H
 

@@ -20,7 +20,7 @@ const struct schema_node *schema_target(const struct schema_node *node)
     return node;
 }
 
-unsigned schema_type_of(const struct tree *tree)
+static unsigned own_type(const struct tree *tree)
 {
     switch (tree->kind) {
     case TREE_NULL:
@@ -40,6 +40,11 @@ unsigned schema_type_of(const struct tree *tree)
         return SCHEMA_OBJECT;
     }
     return 0;
+}
+
+unsigned schema_type_of(const struct tree *tree)
+{
+    return own_type(tree) | (tree->filled_in ? SCHEMA_STRING : 0);
 }
 
 bool schema_matches(const struct schema_pattern *pattern, const char *text, pcre2_match_data *match,
@@ -504,6 +509,12 @@ static bool check_node(struct schema_run *run, const struct schema_node *node,
             schema_report_type(run, node, tree);
         }
         return failed(run);
+    }
+    struct tree as_text;
+    if (!(node->types & own_type(tree))) {
+        as_text = *tree;
+        as_text.kind = TREE_STRING;
+        tree = &as_text;
     }
     if (node->has_choices && !check_choices(run, node, tree)) {
         return false;

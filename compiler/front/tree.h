@@ -23,10 +23,12 @@ struct tree_pair {
     struct tree *value;
 };
 
-/* Lies in the arena it was parsed into; never changed after parsing. Kinds of plain scalars follow
- * YAML 1.2's core schema. `text` is what was written (unescaped) for every scalar. */
+/* Lies in the arena it was parsed into; not changed any more once plan_expand has filled in the
+ * variables. Kinds of plain scalars follow YAML 1.2's core schema. `text` is what was written
+ * (unescaped) for every scalar. */
 struct tree {
     enum tree_kind kind;
+    bool filled_in; /* a number or truth value by a variable: text as well, where text is wanted */
     struct span span;
     const char *text;
     union {

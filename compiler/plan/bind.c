@@ -4,10 +4,6 @@
 
 #include "compiler/base/arena.h"
 
-/* Names compared in search of "did you mean", in all: enough for every slip in plans that people
- * write, and no quadratic time for a plan that is wrong 10,000 times over. */
-enum { SUGGESTION_COMPARISONS_MAX = 200000 };
-
 static const char *directory_of(struct arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -34,7 +30,7 @@ static struct binder make_binder(struct plan *plan, struct diagnostics *diagnost
         .diagnostics = diagnostics,
         .zones.arena = plan->arena,
         .files.arena = plan->arena,
-        .comparisons_left = SUGGESTION_COMPARISONS_MAX,
+        .comparisons_left = BIND_COMPARISONS_MAX,
     };
     for (int n = 0; n < NETWORK_COUNT; n++) {
         binder.subnets[n].arena = binder.groups[n].arena = plan->arena;

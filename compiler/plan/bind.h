@@ -8,6 +8,10 @@
 #include "compiler/front/tree.h"
 #include "compiler/plan/plan.h"
 
+/* Names compared in search of "did you mean", in all: enough for every slip in plans that people
+ * write, and no quadratic time for a plan that is wrong 10,000 times over. */
+enum { BIND_COMPARISONS_MAX = 200000 };
+
 struct binder {
     struct arena *arena;
     struct plan *plan;
