@@ -236,21 +236,38 @@ static struct type_needs needs_of(const struct vm_lowering *v)
     };
 }
 
+static bool refuse_choice(struct lowering *l, const struct vm_lowering *v,
+                          const struct type_needs *needs)
+{
+    const struct texts *families = &v->vm->instance_families;
+    for (size_t i = 0; i < families->count; i++) {
+        if (!family_is_known(l->facts, families->items[i].value)) {
+            struct diagnostic *found =
+                diagnose(l->diagnostics, DIAG_UNKNOWN_INSTANCE_FAMILY, families->items[i].at,
+                         "there is no instance family %s", families->items[i].value);
+            diagnostic_help(l->diagnostics, found, "families are written as m6i, r6i, c6i");
+            return false;
+        }
+    }
+    struct diagnostic *found = diagnose(
+        l->diagnostics, DIAG_NO_INSTANCE_TYPE_FITS, v->vm->at,
+        "no type of instance_families fits %s: %" PRId64 " CPUs, %" PRId64
+        " MiB, %s, %zu disk%s, %zu card%s, in %s",
+        v->vm->name, needs->cpus, needs->memory_mib,
+        strcmp(needs->firmware, "uefi") == 0 ? "UEFI" : "BIOS", needs->volumes,
+        needs->volumes == 1 ? "" : "s", needs->cards, needs->cards == 1 ? "" : "s", v->zone);
+    diagnostic_help(l->diagnostics, found,
+                    "add families to instance_families, or name a type with instance_type");
+    return false;
+}
+
 static bool choose(struct lowering *l, struct vm_lowering *v)
 {
     struct type_needs needs = needs_of(v);
     const struct fact_instance_type *chosen =
         choose_type(l->facts, &v->vm->instance_families, &needs);
     if (!chosen) {
-        struct diagnostic *found = diagnose(
-            l->diagnostics, DIAG_NO_INSTANCE_TYPE_FITS, v->vm->at,
-            "no type of instance_families fits %s: %" PRId64 " CPUs, %" PRId64
-            " MiB, %s, %zu disks, %zu cards, in %s",
-            v->vm->name, needs.cpus, needs.memory_mib, needs.firmware, needs.volumes, needs.cards,
-            v->zone);
-        diagnostic_help(l->diagnostics, found,
-                        "add families to instance_families, or name a type with instance_type");
-        return false;
+        return refuse_choice(l, v, &needs);
     }
     if (l->facts && (v->hardware.cpus == 0 || v->hardware.memory_mib == 0)) {
         lowering_assume(l, "%s has %" PRId64 " CPUs and %" PRId64
@@ -399,8 +416,7 @@ static void list_assumptions(struct lowering *l)
 {
     bool attach = l->plan->aws.boot == BOOT_ATTACH;
     bool only_uefi = l->plan->aws.image_uefi.value && !l->plan->aws.image_bios.value;
-    lowering_assume(l, "No facts were given: each VM has the disks that the plan names, the boot "
-                       "disk at least.");
+    lowering_assume(l, "Each VM has the disks that the plan names, the boot disk at least.");
     lowering_assume(l, "Which DR copies are used is known when the run starts.");
     lowering_assume(l, "The guests boot by %s and run Linux on x86_64, unless AWS licenses Windows.",
                     only_uefi ? "UEFI" : "BIOS");

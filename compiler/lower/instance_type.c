@@ -13,6 +13,28 @@ const struct fact_instance_type *known_type(const struct facts *facts, const cha
     return catalogue_type(name);
 }
 
+static bool is_of_family(const char *type, const char *family)
+{
+    size_t length = strlen(family);
+    return strncmp(type, family, length) == 0 && type[length] == '.';
+}
+
+bool family_is_known(const struct facts *facts, const char *family)
+{
+    for (size_t i = 0; i < catalogue_count(); i++) {
+        if (is_of_family(catalogue_at(i)->name, family)) {
+            return true;
+        }
+    }
+    for (struct map_entry *entry = facts ? map_first(&facts->instance_types) : NULL; entry;
+         entry = map_next(entry)) {
+        if (is_of_family(entry->key, family)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool type_is_offered(const struct fact_instance_type *type, const char *zone)
 {
     if (type->zone_count == 0 || !zone) {
@@ -78,9 +100,8 @@ const char *type_misfit(struct arena *arena, const struct fact_instance_type *ty
 /* The place of the type's family in the list; the list's length when it is not in it. */
 static size_t family_rank(const char *name, const struct texts *families)
 {
-    size_t length = strcspn(name, "."), i = 0;
-    while (i < families->count && (strncmp(families->items[i].value, name, length) != 0 ||
-                                   families->items[i].value[length] != '\0')) {
+    size_t i = 0;
+    while (i < families->count && !is_of_family(name, families->items[i].value)) {
         i++;
     }
     return i;

@@ -16,6 +16,9 @@ struct type_needs {
 /* The type of that name: from the facts where they list types, else from the catalogue. */
 const struct fact_instance_type *known_type(const struct facts *facts, const char *name);
 
+/* Whether there is any type of the family, in the facts or in the catalogue. */
+bool family_is_known(const struct facts *facts, const char *family);
+
 /* Why the type cannot run the VM, in the arena; NULL when it can. CPUs and memory do not count. */
 const char *type_misfit(struct arena *arena, const struct fact_instance_type *type,
                         const struct type_needs *needs);

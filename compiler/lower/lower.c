@@ -126,26 +126,27 @@ static struct graph *make_graph(struct lowering *l)
 }
 
 /* Facts gathered elsewhere would make a graph for another place. */
+static bool same_place(struct lowering *l, const char *what, const char *known, struct text planned)
+{
+    if (!known || !planned.value || strcmp(known, planned.value) == 0) {
+        return true;
+    }
+    struct diagnostic *found =
+        diagnose(l->diagnostics, DIAG_FACTS_OF_OTHER_SITE, planned.at,
+                 "the facts are of %s %s, and the plan recovers into %s", what, known,
+                 planned.value);
+    diagnostic_help(l->diagnostics, found, "gather them again: drc plan facts PLAN %s",
+                    workflow_name(l->workflow));
+    return false;
+}
+
 static bool check_site(struct lowering *l)
 {
-    const struct plan *plan = l->plan;
-    struct text account = plan->aws.account, region = plan->aws.region;
-    bool ok = true;
-    if (l->facts && l->facts->account && account.value &&
-        strcmp(l->facts->account, account.value) != 0) {
-        diagnose(l->diagnostics, DIAG_FACTS_OF_OTHER_SITE, account.at,
-                 "the facts are of account %s, and the plan recovers into %s", l->facts->account,
-                 account.value);
-        ok = false;
+    if (!l->facts) {
+        return true;
     }
-    if (l->facts && l->facts->region && region.value &&
-        strcmp(l->facts->region, region.value) != 0) {
-        diagnose(l->diagnostics, DIAG_FACTS_OF_OTHER_SITE, region.at,
-                 "the facts are of region %s, and the plan recovers into %s", l->facts->region,
-                 region.value);
-        ok = false;
-    }
-    return ok;
+    bool account = same_place(l, "account", l->facts->account, l->plan->aws.account);
+    return same_place(l, "region", l->facts->region, l->plan->aws.region) && account;
 }
 
 /* A guess at the number of nodes, rather too high. */
@@ -159,15 +160,40 @@ static size_t guess_nodes(const struct lowering *l)
     return count;
 }
 
-static bool is_built(struct lowering *l)
+/* What the plan lacks for the workflow; NULL when it has all. */
+static const char *missing_section(const struct lowering *l)
 {
+    const struct plan *plan = l->plan;
+    switch (l->workflow) {
+    case WORKFLOW_BACKUP:
+        return plan->backup.given ? NULL : "backup";
+    case WORKFLOW_REPLICATE:
+        return plan->replication.given ? NULL : "replication";
+    case WORKFLOW_TEST:
+        return plan->networks[NETWORK_TEST].given ? NULL : "networks.test";
+    case WORKFLOW_FAILBACK:
+        return plan->vcenter.given ? NULL : "sites.primary";
+    default:
+        return NULL;
+    }
+}
+
+static bool check_workflow(struct lowering *l)
+{
+    const char *name = workflow_name(l->workflow), *missing = missing_section(l);
+    if (missing) {
+        struct diagnostic *found =
+            diagnose(l->diagnostics, DIAG_WORKFLOW_NOT_CONFIGURED, l->plan->name_at,
+                     "the plan has no %s, which the workflow %s needs", missing, name);
+        diagnostic_help(l->diagnostics, found, "drc explain %s", missing);
+        return false;
+    }
     if (l->workflow == WORKFLOW_FAILOVER) {
         return true;
     }
     struct diagnostic *found =
         diagnose(l->diagnostics, DIAG_WORKFLOW_NOT_BUILT, l->plan->name_at,
-                 "this version of drc cannot compile the workflow %s yet",
-                 workflow_name(l->workflow));
+                 "this version of drc cannot compile the workflow %s yet", name);
     diagnostic_help(l->diagnostics, found, "failover can be compiled and carried out");
     return false;
 }
@@ -201,7 +227,7 @@ struct graph *lower(struct arena *arena, const struct plan *plan, enum workflow 
         .network = workflow == WORKFLOW_TEST ? NETWORK_TEST : NETWORK_PRODUCTION,
         .before = NO_NODE,
     };
-    if (!is_built(&l) || !check_site(&l)) {
+    if (!check_workflow(&l) || !check_site(&l)) {
         return NULL;
     }
     prepare_lowering(&l);

@@ -70,17 +70,17 @@ static void test_post_boot_steps_go_in_order(void **state)
                                              "      - delay: 5s\n"
                                              "      - {check: {tcp: 80}, retries: 2}\n"
                                              "      - {delay: 1s, during: [failback]}\n"
-                                             "      - check: {instance_status: ok}\n",
+                                             "      - check: {tcp: 81}\n",
                                              NULL);
     assert_true(lower_follows(&fixture, "db/post-boot-1/delay", "db/ready", WHEN_OK));
     assert_true(
         lower_follows(&fixture, "db/post-boot-2/check-tcp", "db/post-boot-1/delay", WHEN_OK));
     assert_int_equal(lower_node(&fixture, "db/post-boot-2/check-tcp")->retries, 2);
     assert_false(lower_has(&fixture, "db/post-boot-3/delay"));
-    assert_true(lower_follows(&fixture, "db/post-boot-4/check-instance-status",
+    assert_true(lower_follows(&fixture, "db/post-boot-4/check-tcp",
                               "db/post-boot-2/check-tcp", WHEN_OK));
     assert_true(
-        lower_follows(&fixture, "db/recovered", "db/post-boot-4/check-instance-status", WHEN_OK));
+        lower_follows(&fixture, "db/recovered", "db/post-boot-4/check-tcp", WHEN_OK));
     fixture_free(&fixture.plan);
 }
 

@@ -29,8 +29,12 @@ static void test_other_workflows_are_refused(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
+    const char *whole = fixture_replace(
+        arena, fixture_head, "sites:\n",
+        "sites:\n  primary: {vcenter: {url: \"https://v.example/sdk\", credentials: env:V, "
+        "datacenter: DC0}}\n");
     const char *plan = arena_printf(
-        arena, "%s%svms:\n  db: {source: /DC0/vm/db, subnet: db}\n", fixture_head,
+        arena, "%s%svms:\n  db: {source: /DC0/vm/db, subnet: db}\n", whole,
         fixture_test_network);
     static const enum workflow others[] = {WORKFLOW_BACKUP, WORKFLOW_REPLICATE, WORKFLOW_TEST,
                                            WORKFLOW_FAILBACK};
@@ -39,6 +43,26 @@ static void test_other_workflows_are_refused(void **state)
         assert_null(fixture.graph);
         const struct diagnostic *found = fixture_only(&fixture.plan, DIAG_WORKFLOW_NOT_BUILT);
         assert_non_null(strstr(found->message, workflow_name(others[i])));
+        fixture_free(&fixture.plan);
+    }
+    arena_destroy(arena);
+}
+
+static void test_workflows_that_the_plan_is_not_set_up_for(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    const char *plan =
+        arena_printf(arena, "%svms:\n  db: {source: /DC0/vm/db, subnet: db}\n", fixture_head);
+    static const struct {
+        enum workflow workflow;
+        const char *words;
+    } cases[] = {{WORKFLOW_TEST, "networks.test"}, {WORKFLOW_FAILBACK, "sites.primary"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lower_fixture fixture = lower_workflow(plan, NULL, cases[i].workflow);
+        assert_null(fixture.graph);
+        const struct diagnostic *found = fixture_only(&fixture.plan, DIAG_WORKFLOW_NOT_CONFIGURED);
+        assert_non_null(strstr(found->message, cases[i].words));
         fixture_free(&fixture.plan);
     }
     arena_destroy(arena);
@@ -102,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_other_workflows_are_refused),
+        cmocka_unit_test(test_workflows_that_the_plan_is_not_set_up_for),
         cmocka_unit_test(test_steps_are_refused),
         cmocka_unit_test(test_steps_of_other_workflows_do_not_count),
         cmocka_unit_test(test_all_are_told_at_once),
