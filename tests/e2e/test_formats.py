@@ -60,7 +60,7 @@ def test_reader_is_as_strict_as_the_schema(drc, tmp_path):
     file.write_text(json.dumps(graph))
     drc("plan", "show", file)
     refused = 0
-    for path in list(places(graph))[::3]:
+    for path in list(places(graph))[1::3]:  # not the format, by which drc knows a graph from a plan
         for wrong in (None, 1.5, {"no such": 1}, [None]):
             document = changed(graph, path, wrong)
             if schema.is_valid(document):
