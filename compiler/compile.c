@@ -1,9 +1,11 @@
 #include "compiler/compile.h"
 
 #include "compiler/base/arena.h"
+#include "compiler/emit/emit.h"
 #include "compiler/front/diagnostic.h"
 #include "compiler/front/schema.h"
 #include "compiler/front/tree.h"
+#include "compiler/graph/estimate.h"
 #include "compiler/lower/lower.h"
 #include "compiler/plan/expand.h"
 #include "compiler/plan/files.h"
@@ -29,6 +31,41 @@ struct graph *compile_graph(struct arena *arena, const struct plan *plan, enum w
                             const struct facts *facts, struct diagnostics *diagnostics)
 {
     return lower(arena, plan, workflow, facts, diagnostics);
+}
+
+/* The VM whose recovery ends the critical path. */
+static const char *last_vm(const struct graph *graph, const struct schedule *schedule)
+{
+    for (size_t i = schedule->critical_path_count; i > 0; i--) {
+        int32_t vm = graph->nodes[schedule->critical_path[i - 1]].vm;
+        if (vm != NO_VM) {
+            return graph->vms[vm].name;
+        }
+    }
+    return NULL;
+}
+
+void compile_check_rto(struct arena *arena, const struct plan *plan, const struct facts *facts,
+                       struct diagnostics *diagnostics)
+{
+    const struct duration *rto = &plan->objectives.rto;
+    struct diagnostics *unheard = diagnostics_create(arena);
+    struct graph *graph = compile_graph(arena, plan, WORKFLOW_FAILOVER, facts, unheard);
+    const struct schedule *schedule = graph ? estimate(arena, graph, facts, true) : NULL;
+    char predicted[32];
+    if (!schedule || !rto->given || schedule->rto_ms <= rto->ms) {
+        return;
+    }
+    struct diagnostic *found = diagnose(diagnostics, DIAG_RTO_EXCEEDED, rto->at,
+                                        "a failover is predicted to take %s, longer than the rto",
+                                        format_duration(predicted, schedule->rto_ms));
+    const char *vm = last_vm(graph, schedule);
+    if (vm) {
+        diagnostic_label(diagnostics, found, "%s is recovered last", vm);
+    }
+    diagnostic_help(diagnostics, found,
+                    "drc plan show %s failover lists the critical path and what would shorten it",
+                    plan->source->path);
 }
 
 const char *drc_version(void)

@@ -21,6 +21,11 @@ struct plan *compile_plan(struct arena *arena, const struct source *source,
 struct graph *compile_graph(struct arena *arena, const struct plan *plan, enum workflow workflow,
                             const struct facts *facts, struct diagnostics *diagnostics);
 
+/* Warns when the schedule that is predicted for a failover ends later than objectives.rto. facts may
+ * be NULL. Says nothing where no graph can be compiled: compile_graph tells why. */
+void compile_check_rto(struct arena *arena, const struct plan *plan, const struct facts *facts,
+                       struct diagnostics *diagnostics);
+
 /* "drc 0.1.0": in digests and `drc version`. */
 const char *drc_version(void);
 
