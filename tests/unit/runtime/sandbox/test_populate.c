@@ -1,0 +1,101 @@
+/* The sandbox holds what the plan's failover needs, by DESIGN's tags. */
+#include "tests/unit/support/cmocka_all.h"
+#include "tests/unit/support/sandbox_client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+
+static void check_copies(struct sandbox_client *c, const char *vm, int disks_at_least)
+{
+    ec2_ok(c, "Action=DescribeSnapshots&Owner.1=self&Filter.1.Name=tag:drc:role&"
+              "Filter.1.Value.1=dr-copy&Filter.2.Name=tag:drc:plan&Filter.2.Value.1=shop&"
+              "Filter.3.Name=tag:drc:vm&Filter.3.Value.1=%s", vm);
+    int count = 0, disks = 0;
+    for (const struct xml *item = xml_first(c->xml, "snapshotSet"); item; item = item->next) {
+        const char *disk = xml_tag(item, "drc:disk"), *point = xml_tag(item, "drc:recovery-point");
+        assert_non_null(disk);
+        assert_in_range(c->now_ms - parse_time(point), 3 * 60000, 20 * 60000);
+        assert_string_equal(xml_text(item, "status"), "completed");
+        int64_t gib = atoi(xml_text(item, "volumeSize"));
+        assert_in_range(gib, 8, 64);
+        assert_int_equal(atoll(xml_tag(item, "drc:disk-bytes")), gib << 30);
+        assert_non_null(xml_tag(item, "drc:controller"));
+        count++;
+        if (strcmp(disk, "0") == 0) {
+            disks = atoi(xml_tag(item, "drc:disks"));
+            assert_non_null(xml_tag(item, "drc:firmware"));
+            assert_string_equal(xml_tag(item, "drc:os"), "linux");
+            assert_string_equal(xml_tag(item, "drc:arch"), "x86_64");
+            assert_true(atoi(xml_tag(item, "drc:cpus")) > 0);
+            assert_true(atoi(xml_tag(item, "drc:memory-mib")) > 0);
+            assert_non_null(xml_tag(item, "drc:guest-id"));
+        } else {
+            assert_null(xml_tag(item, "drc:disks"));
+        }
+    }
+    assert_in_range(disks, disks_at_least, 3);
+    assert_int_equal(count, disks * 2); /* keep: 3 shows as two recovery points */
+}
+
+static void test_copies(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    check_copies(c, "db", 2); /* the plan speaks of its disk 1 */
+    check_copies(c, "web", 1);
+    client_destroy(c);
+}
+
+static void test_twice_is_once(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    struct error error = {0};
+    ec2_ok(c, "Action=DescribeSnapshots");
+    size_t before = got_count(c, "snapshotSet");
+    assert_true(sandbox_populate(c->sandbox, client_plan_bound(c->arena), &error));
+    ec2_ok(c, "Action=DescribeSnapshots");
+    assert_int_equal(got_count(c, "snapshotSet"), before);
+    client_destroy(c);
+}
+
+static void test_another_region_is_refused(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    struct plan plan = *client_plan_bound(c->arena);
+    struct error error = {0};
+    plan.aws.region.value = "us-east-1";
+    assert_false(sandbox_populate(c->sandbox, &plan, &error));
+    assert_non_null(strstr(error.message, "us-east-1"));
+    error_clear(&error);
+    client_destroy(c);
+}
+
+static void test_bootable_copies(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    struct plan plan = *client_plan_bound(c->arena);
+    struct error error = {0};
+    plan.name = "other";
+    plan.replication.prepare = true;
+    assert_true(sandbox_populate(c->sandbox, &plan, &error));
+    ec2_ok(c, "Action=DescribeSnapshots&Filter.1.Name=tag:drc:role&"
+              "Filter.1.Value.1=dr-copy-bootable&Filter.2.Name=tag:drc:disk&Filter.2.Value.1=0");
+    assert_int_equal(got_count(c, "snapshotSet"), 4); /* two VMs, two recovery points */
+    client_destroy(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_twice_is_once),
+        cmocka_unit_test(test_another_region_is_refused),
+        cmocka_unit_test(test_bootable_copies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
