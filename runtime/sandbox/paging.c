@@ -49,8 +49,10 @@ bool page_objects(struct request *r, const struct resource_kind *kind, struct ob
     if (token && *token && !find_start(r, objects, token, &start)) {
         return false;
     }
-    objects->items += start;
-    objects->count -= start;
+    if (start) {
+        objects->items += start;
+        objects->count -= start;
+    }
     if (objects->count > (size_t)limit) {
         objects->count = (size_t)limit;
         const struct resource *last = objects->items[limit - 1];
