@@ -8,7 +8,7 @@
 
 enum {
     UNREACHABLE_TRIES_MAX = 3, /* no network: a minute would tell nothing more */
-    BRIEF_TRIES_MAX = 3,
+    BRIEF_TRIES_MAX = 2,
     REQUEST_TIMEOUT_MS = 20000,
     BACKOFF_MAX_MS = 8000,
     PAGES_MAX = 10000,

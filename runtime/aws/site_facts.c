@@ -71,18 +71,6 @@ static bool has_item(const struct xml *parent, const char *path, const char *tex
     return false;
 }
 
-/* Offerings and types may come in either order. */
-static struct fact_instance_type *type_named(struct site_facts *site, const char *name)
-{
-    struct fact_instance_type *type = map_get(&site->facts->instance_types, name);
-    if (!type) {
-        type = ARENA_NEW(site->arena, struct fact_instance_type);
-        type->name = kept(site, name);
-        map_put(&site->facts->instance_types, type->name, type);
-    }
-    return type;
-}
-
 /* What EC2 does not tell, the catalogue knows. */
 static void fill_attachments(struct fact_instance_type *type, const struct xml *from)
 {
@@ -102,7 +90,9 @@ static void see_type(struct site_facts *site, const struct xml *from)
     if (!name) {
         return;
     }
-    struct fact_instance_type *type = type_named(site, name);
+    struct fact_instance_type *type = ARENA_NEW(site->arena, struct fact_instance_type);
+    type->name = kept(site, name);
+    map_put(&site->facts->instance_types, type->name, type);
     type->vcpus = number(xml_text(from, "vCpuInfo/defaultVCpus"));
     type->memory_mib = number(xml_text(from, "memoryInfo/sizeInMiB"));
     bool x86_64 = has_item(from, "processorInfo/supportedArchitectures", "x86_64");
@@ -113,12 +103,21 @@ static void see_type(struct site_facts *site, const struct xml *from)
     fill_attachments(type, from);
 }
 
-static void on_types(void *context, const struct aws_answer *answer)
+/* Sorted, so that equal facts are equal bytes whatever the order of the answer. */
+static void add_zone(struct site_facts *site, struct fact_instance_type *type, const char *zone)
 {
-    const struct xml *item = xml_first(answer->xml, "instanceTypeSet");
-    for (; item; item = item->next) {
-        see_type(context, item);
+    const char **zones = arena_alloc(site->arena, (type->zone_count + 1) * sizeof *zones);
+    size_t at = 0;
+    while (at < type->zone_count && strcmp(type->zones[at], zone) < 0) {
+        zones[at] = type->zones[at];
+        at++;
     }
+    zones[at] = kept(site, zone);
+    for (size_t i = at; i < type->zone_count; i++) {
+        zones[i + 1] = type->zones[i];
+    }
+    type->zones = zones;
+    type->zone_count++;
 }
 
 static void on_offerings(void *context, const struct aws_answer *answer)
@@ -127,39 +126,47 @@ static void on_offerings(void *context, const struct aws_answer *answer)
     const struct xml *item = xml_first(answer->xml, "instanceTypeOfferingSet");
     for (; item; item = item->next) {
         const char *name = xml_text(item, "instanceType"), *zone = xml_text(item, "location");
-        if (name && zone) {
-            struct fact_instance_type *type = type_named(site, name);
-            const char **zones =
-                arena_alloc(site->arena, (type->zone_count + 1) * sizeof *type->zones);
-            memcpy(zones, type->zones ? type->zones : zones, type->zone_count * sizeof *zones);
-            zones[type->zone_count++] = kept(site, zone);
-            type->zones = zones;
+        struct fact_instance_type *type =
+            name ? map_get(&site->facts->instance_types, name) : NULL;
+        if (type && zone) {
+            add_zone(site, type, zone);
         }
     }
+}
+
+/* Where the types of a page are offered is asked for by their names. */
+static void on_types(void *context, const struct aws_answer *answer)
+{
+    struct site_facts *site = context;
+    struct filter offerings = filter_begin(site, "DescribeInstanceTypeOfferings", "instance-type");
+    offerings.page = on_offerings;
+    offerings.extra = "&MaxResults=1000&LocationType=availability-zone";
+    offerings.paged = true;
+    const struct xml *item = xml_first(answer->xml, "instanceTypeSet");
+    for (; item; item = item->next) {
+        see_type(site, item);
+        filter_add(site, &offerings, kept(site, xml_text(item, "instanceType")));
+    }
+    filter_send(site, &offerings);
 }
 
 static void ask_types(struct site_facts *site)
 {
     const struct plan *plan = site->plan;
     struct filter types = filter_begin(site, "DescribeInstanceTypes", "instance-type");
-    struct filter offerings = filter_begin(site, "DescribeInstanceTypeOfferings", "instance-type");
     types.page = on_types;
     types.extra = "&MaxResults=100";
-    offerings.page = on_offerings;
-    offerings.extra = "&MaxResults=1000&LocationType=availability-zone";
-    types.paged = offerings.paged = true;
+    types.paged = true;
     for (size_t i = 0; i < plan->vm_count; i++) {
         const struct plan_vm *vm = &plan->vms[i];
         const struct texts *names = vm->type_auto ? &vm->instance_families : &vm->instance_types;
         for (size_t j = 0; j < names->count; j++) {
             const char *name = names->items[j].value;
-            const char *value = vm->type_auto ? arena_printf(site->arena, "%s.*", name) : name;
-            filter_add(site, &types, value);
-            filter_add(site, &offerings, value);
+            filter_add(site, &types,
+                       vm->type_auto ? arena_printf(site->arena, "%s.*", name) : name);
         }
     }
     filter_send(site, &types);
-    filter_send(site, &offerings);
 }
 
 /* ---- Images ---- */
