@@ -13,6 +13,7 @@ struct reading {
     struct arena *arena;
     struct report *report;
     struct ledger *ledger;
+    int64_t dead_ms; /* in which no process worked on the run, so far */
 };
 
 static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
@@ -33,28 +34,47 @@ static const char *copy(struct arena *arena, const char *text)
 
 /* --- records --- */
 
-static void begin(struct node_status *status, const cJSON *record)
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return b > a ? b : a;
+}
+
+/* Records count alive time; a report tells what the clock on the wall said, since the run's start. */
+static int64_t moment(const struct reading *reading, const cJSON *record)
+{
+    return number_of(record, "t", 0) + reading->dead_ms;
+}
+
+static void begin(const struct reading *reading, struct node_status *status, const cJSON *record)
 {
     status->state = NODE_RUNNING;
     if (status->started_ms < 0 || status->ended_ms >= 0) {
-        status->started_ms = number_of(record, "t", 0);
+        status->started_ms = moment(reading, record);
     }
     status->ended_ms = -1;
     status->cause = NO_NODE;
 }
 
-static void end(struct node_status *status, enum node_state state, const cJSON *record)
+static void end(const struct reading *reading, struct node_status *status, enum node_state state,
+                const cJSON *record)
 {
     status->state = state;
-    status->ended_ms = number_of(record, "t", 0);
+    status->ended_ms = moment(reading, record);
     if (status->started_ms < 0) {
         status->started_ms = status->ended_ms;
     }
 }
 
-static void read_failure(struct arena *arena, struct node_status *status, const cJSON *record)
+static void read_failure(const struct reading *reading, struct node_status *status,
+                         const cJSON *record)
 {
-    end(status, NODE_FAILED, record);
+    struct arena *arena = reading->arena;
+    end(reading, status, NODE_FAILED, record);
     status->detail = copy(arena, text_of(record, "message"));
     status->help = copy(arena, text_of(record, "help"));
     status->service = copy(arena, text_of(record, "service"));
@@ -62,11 +82,13 @@ static void read_failure(struct arena *arena, struct node_status *status, const 
     status->request_id = copy(arena, text_of(record, "request_id"));
 }
 
-static void read_skip(const struct graph *graph, struct node_status *status, const cJSON *record)
+static void read_skip(const struct reading *reading, struct node_status *status,
+                      const cJSON *record)
 {
     int64_t cause = number_of(record, "c", NO_NODE);
-    end(status, NODE_SKIPPED, record);
-    status->cause = cause >= 0 && cause < (int64_t)graph->node_count ? (int32_t)cause : NO_NODE;
+    int64_t count = (int64_t)reading->report->graph->node_count;
+    end(reading, status, NODE_SKIPPED, record);
+    status->cause = cause >= 0 && cause < count ? (int32_t)cause : NO_NODE;
 }
 
 static void read_node(struct reading *reading, uint32_t node, const char *kind,
@@ -74,17 +96,17 @@ static void read_node(struct reading *reading, uint32_t node, const char *kind,
 {
     struct node_status *status = &reading->report->nodes[node];
     if (!strcmp(kind, "intent") || !strcmp(kind, "wait")) {
-        begin(status, record);
+        begin(reading, status, record);
         status->attempts = (int)number_of(record, "a", 0);
         status->generation = (int)number_of(record, "g", 0);
         status->choice = (int)number_of(record, "c", 0);
     } else if (!strcmp(kind, "done")) {
-        end(status, NODE_DONE, record);
+        end(reading, status, NODE_DONE, record);
         ledger_done(reading->ledger, node, cJSON_GetObjectItemCaseSensitive(record, "o"));
     } else if (!strcmp(kind, "fail")) {
-        read_failure(reading->arena, status, record);
+        read_failure(reading, status, record);
     } else if (!strcmp(kind, "skip")) {
-        read_skip(reading->report->graph, status, record);
+        read_skip(reading, status, record);
     } else if (!strcmp(kind, "retry")) {
         status->state = NODE_RETRYING;
     } else if (!strcmp(kind, "redo")) {
@@ -93,8 +115,9 @@ static void read_node(struct reading *reading, uint32_t node, const char *kind,
 }
 
 /* A resume takes up again what had failed or was skipped. */
-static void read_session(struct report *report, const cJSON *record)
+static void read_session(struct reading *reading, const cJSON *record)
 {
+    struct report *report = reading->report;
     report->sessions++;
     for (size_t i = 0; i < report->graph->node_count; i++) {
         struct node_status *status = &report->nodes[i];
@@ -102,9 +125,12 @@ static void read_session(struct report *report, const cJSON *record)
             *status = (struct node_status){.started_ms = -1, .ended_ms = -1, .cause = NO_NODE};
         }
     }
+    int64_t at = number_of(record, "at", report->started_utc_ms);
     if (report->sessions == 1) {
-        report->started_utc_ms = number_of(record, "at", report->started_utc_ms);
+        report->started_utc_ms = at;
     }
+    int64_t dead = at - report->started_utc_ms - number_of(record, "t", 0);
+    reading->dead_ms = later(reading->dead_ms, dead); /* a clock that was set back counts for nothing */
 }
 
 static enum run_status status_by_name(const char *name)
@@ -127,7 +153,7 @@ static void read_run(struct reading *reading, const char *kind, const cJSON *rec
     } else if (!strcmp(kind, "status")) {
         report->status = status_by_name(text_of(record, "status"));
     } else if (!strcmp(kind, "start") || !strcmp(kind, "resume")) {
-        read_session(report, record);
+        read_session(reading, record);
     } else if (!strcmp(kind, "tick")) {
         report->counters.requests = number_of(record, "q", 0);
         report->counters.throttled = number_of(record, "th", 0);
@@ -142,13 +168,15 @@ static bool read_record(void *context, int64_t number, const char *text)
     struct report *report = reading->report;
     cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
     const char *kind = text_of(record, "r");
-    int64_t node = number_of(record, "n", -1), alive = number_of(record, "t", 0);
+    int64_t node = number_of(record, "n", -1);
     if (kind && node >= 0 && node < (int64_t)report->graph->node_count) {
         read_node(reading, (uint32_t)node, kind, record);
     } else if (kind && node < 0) {
         read_run(reading, kind, record);
     }
-    report->elapsed_ms = alive > report->elapsed_ms ? alive : report->elapsed_ms;
+    if (cJSON_GetObjectItemCaseSensitive(record, "t")) {
+        report->elapsed_ms = later(report->elapsed_ms, moment(reading, record));
+    }
     report->counters.commits = number;
     cJSON_Delete(record);
     return true;
@@ -156,36 +184,39 @@ static bool read_record(void *context, int64_t number, const char *text)
 
 /* --- what follows from them --- */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return b > a ? b : a;
-}
-
-/* How long a node could have started earlier but for another VM. */
-static void note_waiting(struct report *report, struct report_vm *vm, uint32_t index)
+/* The last of another VM that a VM has waited for. */
+static void note_dependency(struct report *report, struct report_vm *vm, uint32_t index)
 {
     const struct graph_node *node = &report->graph->nodes[index];
-    int64_t own = 0, other = -1;
-    int32_t other_vm = NO_VM;
     for (uint32_t e = 0; e < node->after_count; e++) {
         uint32_t before = node->after[e].node;
         int64_t ended = report->nodes[before].ended_ms;
-        if (report->graph->nodes[before].vm == node->vm) {
-            own = later(own, ended);
-        } else if (ended > other) {
-            other = ended;
-            other_vm = report->graph->nodes[before].vm;
+        int32_t other = report->graph->nodes[before].vm;
+        if (other != node->vm && other != NO_VM && ended > vm->waited_until_ms) {
+            vm->waited_until_ms = ended;
+            vm->waited_for = other;
         }
     }
-    if (other_vm != NO_VM && other - own > vm->waited_ms && report->nodes[index].started_ms >= 0) {
-        vm->waited_ms = other - own;
-        vm->waited_for = other_vm;
-        vm->waited_from_ms = own;
+}
+
+/* From then on it only waited: its own preparation was done. */
+static void note_waiting(struct report *report)
+{
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        report->vms[i].waited_from_ms = report->vms[i].waited_for == NO_VM ? 0 : -1;
+    }
+    for (uint32_t i = 0; i < report->graph->node_count; i++) {
+        int32_t index = report->graph->nodes[i].vm;
+        struct report_vm *vm = index == NO_VM ? NULL : &report->vms[index];
+        if (vm && vm->waited_for != NO_VM && report->nodes[i].state == NODE_DONE &&
+            report->nodes[i].ended_ms <= vm->waited_until_ms) {
+            vm->waited_from_ms = later(vm->waited_from_ms, report->nodes[i].ended_ms);
+        }
+    }
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        struct report_vm *vm = &report->vms[i];
+        vm->waited_from_ms = vm->waited_from_ms < 0 ? 0 : vm->waited_from_ms;
+        vm->waited_ms = vm->waited_for == NO_VM ? 0 : vm->waited_until_ms - vm->waited_from_ms;
     }
 }
 
@@ -247,7 +278,7 @@ static void read_vm_nodes(struct reading *reading)
             vm->began_ms = earlier(vm->began_ms, status->started_ms);
             vm->last_ms = later(vm->last_ms, status->ended_ms);
             note_phases(vm, node, status);
-            note_waiting(report, vm, i);
+            note_dependency(report, vm, i);
         }
         note_end(report, vm, i);
         if (node->action == ACTION_RUN_INSTANCE) {
@@ -291,6 +322,7 @@ static void make_vms(struct reading *reading)
         };
     }
     read_vm_nodes(reading);
+    note_waiting(report);
     int64_t rto = 0;
     report->loss_ms = -1;
     for (size_t i = 0; i < graph->vm_count; i++) {

@@ -33,7 +33,7 @@ struct report_vm {
     int32_t cause_vm;           /* SKIPPED: the VM that it depends on and that failed; NO_VM */
     int64_t waited_ms;          /* ready to start, for a VM that it depends on; 0 */
     int32_t waited_for;         /* that VM; NO_VM */
-    int64_t waited_from_ms;     /* since the run's start */
+    int64_t waited_from_ms, waited_until_ms; /* since the run's start */
     int64_t inject_from_ms, inject_to_ms, boot_from_ms, running_ms, ready_ms; /* -1: not */
     int64_t began_ms, last_ms;  /* its first action, its last end; -1 */
     const char *instance_id;    /* NULL */
@@ -54,7 +54,8 @@ struct report {
     struct run_options options;
     const char *run_id;
     enum run_status status;
-    int64_t started_utc_ms, elapsed_ms; /* alive time until the last record */
+    int64_t started_utc_ms, elapsed_ms; /* until the last record; with the time in which no process
+                                           worked on it, as all times here: an outage goes on */
     int sessions;                       /* processes that worked on it: 1 + resumes */
     struct node_status *nodes;          /* graph->node_count */
     struct report_vm *vms;              /* graph->vm_count */

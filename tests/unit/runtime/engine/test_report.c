@@ -76,6 +76,20 @@ static struct graph *completed(struct graph *graph)
     return graph;
 }
 
+enum { AN_HOUR_MS = 3600000 };
+
+static void rang(void *context)
+{
+    *(bool *)context = true;
+}
+
+static void pass_time(struct world *world, int64_t ms)
+{
+    bool over = false;
+    world_timer(world, ms, rang, &over);
+    world_run(world, &over);
+}
+
 /* Runs the shop with its graph in the journal, db/… failing when `fail` names a node. */
 static void tell(struct told *told, const char *fail, bool resume)
 {
@@ -100,6 +114,7 @@ static void tell(struct told *told, const char *fail, bool resume)
     enum executor_result result = bench_session(bench);
     assert_int_equal(result, fail ? EXECUTOR_FAILED : EXECUTOR_SUCCEEDED);
     if (resume) {
+        pass_time(bench->world, AN_HOUR_MS);
         assert_int_equal(bench_session(bench), EXECUTOR_SUCCEEDED);
     }
     bench->journal = journal_open(bench->path, false, NULL);
@@ -182,6 +197,8 @@ static void test_resumed(void **state)
     assert_int_equal(told.report->cause_count, 0);
     assert_int_equal(told.report->sessions, 2);
     assert_int_equal(told.report->recovered, 3);
+    assert_true(told.report->rto_ms > AN_HOUR_MS); /* nobody worked on it, and the outage went on */
+    assert_true(told.report->vms[0].recovered_ms < AN_HOUR_MS);
     report_write_text(told.report, 80, false, &told.text);
     says(&told, "resumed 1 time");
     forget(&told);
