@@ -209,6 +209,7 @@ static void note_waiting(struct report *report)
         int32_t index = report->graph->nodes[i].vm;
         struct report_vm *vm = index == NO_VM ? NULL : &report->vms[index];
         if (vm && vm->waited_for != NO_VM && report->nodes[i].state == NODE_DONE &&
+            report->nodes[i].started_ms < vm->waited_until_ms &&
             report->nodes[i].ended_ms <= vm->waited_until_ms) {
             vm->waited_from_ms = later(vm->waited_from_ms, report->nodes[i].ended_ms);
         }
