@@ -1,5 +1,7 @@
 #include "compiler/plan/check.h"
 
+#include <assert.h>
+
 #include "compiler/base/arena.h"
 #include "compiler/plan/bind.h"
 
@@ -198,6 +200,7 @@ static struct link *shortest_cycle(const struct needs *needs, const uint32_t *co
     size_t used = needs->stage_count;
     uint32_t at = start;
     do {
+        assert(came_by[at].need); /* each stage of a component is on a circle of it */
         if (came_by[at].need->at.source) {
             links[--used] = came_by[at];
         }

@@ -56,7 +56,7 @@ static void check_overlaps(const struct plan *plan, enum site_network which,
         sorted[i] = &network->subnets[i];
     }
     if (network->subnet_count) {
-        qsort(sorted, network->subnet_count, sizeof *sorted, compare_networks);
+        qsort(sorted, network->subnet_count, sizeof(const struct subnet *), compare_networks);
     }
     const struct subnet *widest = NULL;
     for (size_t i = 0; i < network->subnet_count; i++) {

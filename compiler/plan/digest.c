@@ -44,7 +44,7 @@ static bool unreadable(struct diagnostics *diagnostics, const char *path, const 
 /* Reads a whole regular file, so that what is digested is what the size says. */
 static char *read_file(const char *path, size_t *length, const char **reason)
 {
-    struct stat status;
+    struct stat status = {0};
     *reason = NULL;
     FILE *file = fopen(path, "rb");
     if (!file || fstat(fileno(file), &status) != 0) {

@@ -16,7 +16,14 @@ struct arena;
 struct diagnostics;
 struct tree;
 
-enum workflow { WORKFLOW_BACKUP, WORKFLOW_REPLICATE, WORKFLOW_FAILOVER, WORKFLOW_TEST, WORKFLOW_FAILBACK, WORKFLOW_COUNT };
+enum workflow {
+    WORKFLOW_BACKUP,
+    WORKFLOW_REPLICATE,
+    WORKFLOW_FAILOVER,
+    WORKFLOW_TEST,
+    WORKFLOW_FAILBACK,
+    WORKFLOW_COUNT
+};
 const char *workflow_name(enum workflow workflow);
 /* False when there is no such workflow. */
 bool workflow_by_name(const char *name, enum workflow *workflow);
@@ -54,7 +61,7 @@ struct secret {
 struct subnet {
     const char *name; /* symbolic */
     struct text id, cidr, zone;
-    struct span at; /* of the symbolic name */
+    struct span at;         /* of the symbolic name */
     uint32_t network, mask; /* of cidr, host byte order */
 };
 struct security_group {
@@ -86,7 +93,8 @@ struct zone { /* of dns */
 struct card {
     struct span at;
     struct text subnet_name;
-    const struct subnet *subnet[NETWORK_COUNT]; /* NULL where the network lacks it or is not given */
+    const struct subnet
+        *subnet[NETWORK_COUNT]; /* NULL where the network lacks it or is not given */
     struct texts group_names;
     const struct security_group **groups[NETWORK_COUNT]; /* group_names.count of them */
     struct text private_ip[NETWORK_COUNT]; /* as written; one text for both is in both */
@@ -113,15 +121,15 @@ enum check_kind { CHECK_INSTANCE_STATUS, CHECK_TCP, CHECK_HTTP, CHECK_DNS, CHECK
 struct check {
     enum check_kind kind;
     struct span at;
-    int port;               /* tcp, http */
-    const char *path;       /* http; script */
-    int status;             /* http */
-    const char *match;      /* http: PCRE2 pattern on the body, NULL: none */
+    int port;          /* tcp, http */
+    const char *path;  /* http; script */
+    int status;        /* http */
+    const char *match; /* http: PCRE2 pattern on the body, NULL: none */
     struct span match_at;
-    bool tls;               /* http */
-    const char *dns_name;   /* dns */
-    struct template value;  /* dns */
-    bool on_instance;       /* run_on: instance */
+    bool tls;              /* http */
+    const char *dns_name;  /* dns */
+    struct template value; /* dns */
+    bool on_instance;      /* run_on: instance */
     struct duration timeout, interval;
 };
 
@@ -129,7 +137,7 @@ struct step {
     enum step_kind kind;
     const char *name; /* for people */
     struct span at;
-    unsigned during;  /* bit (1 << enum workflow) for each workflow that runs it */
+    unsigned during; /* bit (1 << enum workflow) for each workflow that runs it */
     struct duration timeout;
     int retries;
     bool continue_on_failure;
@@ -138,7 +146,10 @@ struct step {
     bool on_instance;
     struct template *args;
     size_t arg_count;
-    struct env_entry { const char *name; struct template value; } *env;
+    struct env_entry {
+        const char *name;
+        struct template value;
+    } * env;
     size_t env_count;
     /* dns */
     const struct zone *zone;
@@ -162,11 +173,20 @@ struct failback_settings {
     struct secret proxy_psk;
 };
 
-enum timeout_kind { TIMEOUT_START, TIMEOUT_STOP, TIMEOUT_VOLUME, TIMEOUT_SNAPSHOT, TIMEOUT_IMAGE, TIMEOUT_INJECT, TIMEOUT_SCRIPT, TIMEOUT_COUNT };
+enum timeout_kind {
+    TIMEOUT_START,
+    TIMEOUT_STOP,
+    TIMEOUT_VOLUME,
+    TIMEOUT_SNAPSHOT,
+    TIMEOUT_IMAGE,
+    TIMEOUT_INJECT,
+    TIMEOUT_SCRIPT,
+    TIMEOUT_COUNT
+};
 
 struct plan_vm {
     const char *name;
-    size_t index; /* in plan order */
+    size_t index;   /* in plan order */
     struct span at; /* of the name */
     struct text source;
     bool type_auto;
@@ -246,7 +266,7 @@ struct plan {
         enum boot_mode boot;
         struct span boot_at;
         struct text image_bios, image_uefi, image_windows; /* ami-… or ssm:PARAMETER */
-        bool inject; /* auto */
+        bool inject;                                       /* auto */
         struct span inject_at;
         struct conversion_instance *conversions;
         size_t conversion_count;
@@ -262,7 +282,7 @@ struct plan {
     struct map vm_by_name; /* -> struct plan_vm * */
     const char **files;    /* scripts and other files named by the plan, relative to `directory` */
     size_t file_count;
-    char digest[65];       /* SHA-256 over the plan's bytes, variables and the bytes of its files */
+    char digest[65]; /* SHA-256 over the plan's bytes, variables and the bytes of its files */
 };
 
 /* --var NAME=VALUE. */
