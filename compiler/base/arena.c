@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-enum { BLOCK_MIN = 4096, BLOCK_MAX = 1 << 20 };
+enum { BLOCK_MIN = 4096, BLOCK_MAX = 8 << 20, HUGE_PAGE = 2 << 20 };
 
 struct block {
     struct block *next;
@@ -74,6 +75,28 @@ void arena_destroy(struct arena *arena)
     free(arena);
 }
 
+/* Large blocks are made of huge pages where the system has them: a plan of 10,000 VMs would
+ * otherwise spend a tenth of its time on page faults. *room may become larger. */
+static struct block *allocate_block(size_t *room)
+{
+    size_t size = sizeof(struct block) + *room;
+    struct block *block;
+    if (size >= HUGE_PAGE && size <= SIZE_MAX - HUGE_PAGE) {
+        size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+        block = aligned_alloc(HUGE_PAGE, size);
+        if (block) {
+            (void)madvise(block, size, MADV_HUGEPAGE); /* a hint: it may fail */
+            *room = size - sizeof *block;
+        }
+    } else {
+        block = malloc(size);
+    }
+    if (!block) {
+        base_out_of_memory();
+    }
+    return block;
+}
+
 /* A block for at least `size` bytes. A large one goes behind the head, so that the head's
  * remaining room is not lost. */
 static struct block *add_block(struct arena *arena, size_t size)
@@ -82,10 +105,7 @@ static struct block *add_block(struct arena *arena, size_t size)
     if (room > SIZE_MAX - sizeof(struct block)) {
         base_out_of_memory();
     }
-    struct block *block = malloc(sizeof *block + room);
-    if (!block) {
-        base_out_of_memory();
-    }
+    struct block *block = allocate_block(&room);
     block->used = 0;
     block->size = room;
     if (arena->head && size > arena->next_size / 2) {

@@ -33,10 +33,12 @@ static void key_empty_array(struct json_writer *json, const char *key)
     json_end_array(json);
 }
 
+/* Where the place is in the file, in bytes; in a very long line, the line's beginning. */
 static int64_t byte_offset(const struct source *source, uint32_t line, uint32_t column)
 {
     size_t length;
     const char *text = source_line(source, line, &length);
+    length = length > SHOWN_LINE_MAX ? 0 : length;
     return text - source->text + (int64_t)visible_offset(text, length, column - 1);
 }
 

@@ -18,6 +18,7 @@ uint32_t diagnostic_end_column(const struct span *span)
     if (span->end_line > span->line) {
         size_t length;
         const char *line = source_line(span->source, span->line, &length);
+        length = length > SHOWN_LINE_MAX ? 0 : length;
         while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t')) {
             length--;
         }

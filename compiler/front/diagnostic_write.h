@@ -4,8 +4,9 @@
 
 #include "compiler/front/diagnostic.h"
 
-/* Lines longer than these bytes are not shown at all / not put into JSON. */
-enum { SHOWN_LINE_MAX = 8 << 20, JSON_LINE_MAX = 4096 };
+/* Lines longer than these bytes are not shown, nor are bytes counted in them (a thousand
+ * diagnostics on one line have to end) / not put into JSON. */
+enum { SHOWN_LINE_MAX = 1 << 20, JSON_LINE_MAX = 4096 };
 
 /* One diagnostic in rustc's layout, with a line end behind it. `all` knows what is concealed. */
 void diagnostic_write_human(const struct diagnostics *all, const struct diagnostic *diagnostic,

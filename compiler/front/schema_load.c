@@ -227,6 +227,38 @@ static bool load_properties(struct loader *loader, const cJSON *json, struct sch
     return true;
 }
 
+static uint64_t key_head(const char *key)
+{
+    char bytes[sizeof(uint64_t)] = {0};
+    uint64_t head;
+    memcpy(bytes, key, strnlen(key, sizeof bytes));
+    memcpy(&head, bytes, sizeof head);
+    return head;
+}
+
+/* The map's properties as an array that is fast to search. */
+static void make_table(struct arena *arena, struct schema_node *node)
+{
+    node->property_table = ARENA_ARRAY(arena, struct schema_property, map_count(&node->properties));
+    for (struct map_entry *entry = map_first(&node->properties); entry; entry = map_next(entry)) {
+        struct schema_property *property = &node->property_table[node->property_count++];
+        *property = *(const struct schema_property *)entry->value;
+        property->head = key_head(property->key);
+    }
+}
+
+const struct schema_property *schema_property(const struct schema_node *node, const char *key)
+{
+    uint64_t head = key_head(key);
+    for (size_t i = 0; i < node->property_count; i++) {
+        const struct schema_property *property = &node->property_table[i];
+        if (property->head == head && strcmp(property->key, key) == 0) {
+            return property;
+        }
+    }
+    return NULL;
+}
+
 static bool load_dependencies(struct loader *loader, const cJSON *json, struct schema_node *node)
 {
     size_t count = (size_t)cJSON_GetArraySize(json);
@@ -523,6 +555,7 @@ static struct schema_node *load_node(struct loader *loader, const cJSON *json)
         }
     }
     mark_required(node);
+    make_table(loader->arena, node);
     node->only_required = node->required.count > 0 && json->child && !json->child->next;
     return node;
 }

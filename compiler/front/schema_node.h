@@ -50,6 +50,7 @@ struct schema_dependency {
 
 struct schema_property {
     const char *key;
+    uint64_t head; /* the key's first bytes, padded with zeros: most keys differ in them */
     struct schema_node *node;
     bool required;
 };
@@ -69,6 +70,8 @@ struct schema_node {
     struct schema_nodes prefix_items;
     const struct schema_node *items;
     struct map properties; /* key -> struct schema_property *, in the schema's order */
+    struct schema_property *property_table; /* the same as an array, for look-ups */
+    size_t property_count;
     struct schema_pattern *pattern_properties;
     size_t pattern_property_count;
     const struct schema_node *additional, *property_names;
@@ -96,6 +99,9 @@ struct schema {
     const struct schema_node *root;
 };
 
+/* The property of that name, NULL when there is none. */
+const struct schema_property *schema_property(const struct schema_node *node, const char *key);
+
 /* The schema that `node` stands for: behind its $ref, if it has one. */
 const struct schema_node *schema_target(const struct schema_node *node);
 
@@ -115,7 +121,13 @@ bool schema_find_equal(const struct tree *sequence, size_t *first, size_t *secon
 /* How far a failed check goes on. */
 enum schema_mode { SCHEMA_MODE_FIRST, SCHEMA_MODE_COUNT, SCHEMA_MODE_REPORT };
 
-enum { SCHEMA_DEPTH_MAX = 512, SCHEMA_PATH_MAX = 80 };
+enum { SCHEMA_DEPTH_MAX = 512, SCHEMA_PATH_MAX = 80, SCHEMA_MEMOS = 256 };
+
+/* A text that matched a pattern: subnets, types and durations come again and again. */
+struct schema_memo {
+    const struct schema_pattern *pattern;
+    const char *text;
+};
 
 struct schema_step {
     const struct tree_pair *pair; /* NULL: an item of a sequence */
@@ -133,6 +145,7 @@ struct schema_run {
     pcre2_match_data *match;
     pcre2_match_context *match_context;
     const struct schema_node *root;
+    struct schema_memo memos[SCHEMA_MEMOS];
 };
 
 /* Each of these says what is wrong when the run reports; none counts. */

@@ -68,7 +68,17 @@ static bool reports(const struct schema_run *run)
 
 static bool matches(struct schema_run *run, const struct schema_pattern *pattern, const char *text)
 {
-    return schema_matches(pattern, text, run->match, run->match_context);
+    /* Texts are shared by the tree where they repeat lately, so that the pointer tells enough. */
+    size_t slot = ((uintptr_t)text >> 4 ^ (uintptr_t)pattern >> 4) % SCHEMA_MEMOS;
+    struct schema_memo *memo = &run->memos[slot];
+    if (memo->text == text && memo->pattern == pattern) {
+        return true;
+    }
+    if (!schema_matches(pattern, text, run->match, run->match_context)) {
+        return false;
+    }
+    *memo = (struct schema_memo){pattern, text};
+    return true;
 }
 
 static void enter(struct schema_run *run, const struct tree_pair *pair, size_t index)
@@ -272,7 +282,7 @@ static bool check_name(struct schema_run *run, const struct schema_node *node,
 static bool check_pair(struct schema_run *run, const struct schema_node *node,
                        const struct tree *mapping, const struct tree_pair *pair)
 {
-    const struct schema_property *property = map_get(&node->properties, pair->key->text);
+    const struct schema_property *property = schema_property(node, pair->key->text);
     bool known = property != NULL;
     if (property && !check(run, property->node, pair->value)) {
         return false;

@@ -16,9 +16,17 @@ static bool starts_with_bom(const char *text, size_t length)
     return length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0;
 }
 
-/* The first LF or CR at or after `at`; `end` when there is none. */
-static const char *line_end(const char *at, const char *end)
+/* The first LF or CR at or after `at`; `end` when there is none. Few files have a CR: memchr is
+ * many times faster than a look at each byte. */
+static const char *line_end(const char *at, const char *end, bool has_cr)
 {
+    if (at >= end) {
+        return end;
+    }
+    if (!has_cr) {
+        const char *found = memchr(at, '\n', (size_t)(end - at));
+        return found ? found : end;
+    }
     while (at < end && *at != '\n' && *at != '\r') {
         at++;
     }
@@ -31,10 +39,10 @@ static const char *after_line_end(const char *at, const char *end)
     return at + (at[0] == '\r' && at + 1 < end && at[1] == '\n' ? 2 : 1);
 }
 
-static uint32_t count_lines(const char *text, const char *end)
+static uint32_t count_lines(const char *text, const char *end, bool has_cr)
 {
     uint32_t count = 1;
-    for (const char *at = line_end(text, end); at < end; at = line_end(at, end)) {
+    for (const char *at = line_end(text, end, has_cr); at < end; at = line_end(at, end, has_cr)) {
         at = after_line_end(at, end);
         count++;
     }
@@ -44,11 +52,13 @@ static uint32_t count_lines(const char *text, const char *end)
 static void find_lines(struct arena *arena, struct source *source)
 {
     const char *end = source->text + source->length;
-    source->line_count = count_lines(source->text, end);
+    bool has_cr = memchr(source->text, '\r', source->length) != NULL;
+    source->line_count = count_lines(source->text, end, has_cr);
     uint32_t *starts = arena_alloc(arena, source->line_count * sizeof *starts);
     uint32_t count = 0;
     starts[count++] = 0;
-    for (const char *at = line_end(source->text, end); at < end; at = line_end(at, end)) {
+    for (const char *at = line_end(source->text, end, has_cr); at < end;
+         at = line_end(at, end, has_cr)) {
         at = after_line_end(at, end);
         starts[count++] = (uint32_t)(at - source->text);
     }
@@ -155,9 +165,13 @@ const char *source_line(const struct source *source, uint32_t line, size_t *leng
         *length = 0;
         return "";
     }
-    const char *end = source->text + source->length;
     const char *start = source->text + source->line_starts[line - 1];
-    const char *next = line < source->line_count ? source->text + source->line_starts[line] : end;
-    *length = (size_t)(line_end(start, next) - start);
+    if (line == source->line_count) {
+        *length = source->length - source->line_starts[line - 1];
+        return start;
+    }
+    const char *end = source->text + source->line_starts[line]; /* behind LF, CRLF or CR */
+    bool crlf = end - start >= 2 && end[-1] == '\n' && end[-2] == '\r';
+    *length = (size_t)(end - start) - (crlf ? 2 : 1);
     return start;
 }

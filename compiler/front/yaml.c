@@ -7,7 +7,14 @@
 #include "compiler/front/diagnostic.h"
 #include "compiler/front/yaml_read.h"
 
-enum { DEPTH_MAX = 64, ANCHORS_MAX = 64, NODES_MAX = 4000000, FEW_PAIRS = 12 };
+enum {
+    DEPTH_MAX = 64,
+    ANCHORS_MAX = 64,
+    NODES_MAX = 4000000,
+    FEW_PAIRS = 16,
+    TEXTS = 512, /* a power of two */
+    TEXT_SHARED_MAX = 31,
+};
 
 struct anchor {
     const char *name;
@@ -41,6 +48,7 @@ struct builder {
     size_t nodes; /* aliases expanded */
     struct tree *root;
     bool failed;
+    const char *texts[TEXTS]; /* recent texts by hash: most keys and many values come again */
 };
 
 static struct span event_span(struct builder *builder)
@@ -117,6 +125,11 @@ static int compare_keys(const void *a, const void *b)
     return before ? -1 : 1;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (*a == *b && strcmp(a, b) == 0);
+}
+
 /* Few keys are compared with each other; many are sorted, which no choice of keys makes slow. */
 static void check_duplicates(struct builder *builder, const struct tree *mapping)
 {
@@ -125,7 +138,7 @@ static void check_duplicates(struct builder *builder, const struct tree *mapping
     if (count <= FEW_PAIRS) {
         for (size_t i = 1; i < count; i++) {
             for (size_t j = 0; j < i; j++) {
-                if (strcmp(pairs[i].key->text, pairs[j].key->text) == 0) {
+                if (same_text(pairs[i].key->text, pairs[j].key->text)) {
                     report_duplicate(builder, pairs[j].key, pairs[i].key);
                     break;
                 }
@@ -371,6 +384,30 @@ static void check_nul(struct builder *builder, struct tree *tree)
     }
 }
 
+/* The event's text in the arena, with the NUL; a short one that came lately is used again. */
+static const char *keep_text(struct builder *builder)
+{
+    const char *text = (const char *)builder->event->data.scalar.value;
+    size_t length = builder->event->data.scalar.length;
+    const char **shared = NULL;
+    if (length <= TEXT_SHARED_MAX) {
+        uint32_t hash = (uint32_t)length;
+        for (size_t i = 0; i < length; i++) {
+            hash = (hash ^ (unsigned char)text[i]) * 16777619u;
+        }
+        shared = &builder->texts[(hash ^ hash >> 15) & (TEXTS - 1)];
+        if (*shared && strcmp(*shared, text) == 0) {
+            return *shared;
+        }
+    }
+    char *copy = arena_alloc(builder->arena, length + 1);
+    memcpy(copy, text, length + 1);
+    if (shared && !memchr(copy, '\0', length)) {
+        *shared = copy;
+    }
+    return copy;
+}
+
 static bool on_scalar(struct builder *builder)
 {
     struct span span = event_span(builder);
@@ -380,10 +417,7 @@ static bool on_scalar(struct builder *builder)
         return false;
     }
     struct tree *tree = ARENA_NEW(builder->arena, struct tree);
-    size_t length = builder->event->data.scalar.length;
-    char *text = arena_alloc(builder->arena, length + 1);
-    memcpy(text, builder->event->data.scalar.value, length + 1);
-    tree->text = text;
+    tree->text = keep_text(builder);
     tree->span = span;
     yaml_scalar_style_t style = builder->event->data.scalar.style;
     if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE) {

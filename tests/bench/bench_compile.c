@@ -17,10 +17,11 @@
 
 static const double CHECK_AND_LOWER_MAX = 3, WITH_JSON_MAX = 12;
 
-enum stage { BARE, PARSE, VALIDATE, CHECK, LOWER, EMIT, STAGE_COUNT };
+enum stage { BARE, PARSE, VALIDATE, COMPILE_PLAN, LOWER, EMIT, WHOLE, WHOLE_JSON, STAGE_COUNT };
 
 static const char *const stage_names[STAGE_COUNT] = {
-    "bare libyaml events", "tree", "schema", "bind and check", "lower", "graph as JSON",
+    "bare libyaml events", "of it, tree",     "of it, schema", "check", "lower",
+    "graph as JSON",       "check and lower", "with JSON",
 };
 
 /* ---- the plan: tiers of VMs in one subnet of each of 40 zones' worth of addresses ---- */
@@ -61,8 +62,8 @@ static void write_vm(struct buffer *out, int i)
                   "    volumes:\n"
                   "      0: {type: gp3, iops: 6000, throughput: 250}\n"
                   "    timeouts: {start: 10m}\n",
-                  i, i, i % 40, i % 2 ? "web" : "db", i % 40, 1 + i / 40 / 200,
-                  10 + i / 40 % 200, i % 10);
+                  i, i, i % 40, i % 2 ? "web" : "db", i % 40, 1 + i / 40 / 200, 10 + i / 40 % 200,
+                  i % 10);
     if (i % 10 != 0) {
         buffer_printf(out, "    depends_on: [vm-%05d]\n", i - 1);
     }
@@ -143,9 +144,12 @@ static void time_compilation(const struct buffer *text, double spent[STAGE_COUNT
     double lowered = cpu_ms();
     struct buffer json = {0};
     graph_write_json(graph, &json);
-    spent[CHECK] = checked - start - spent[PARSE] - spent[VALIDATE];
+    double emitted = cpu_ms();
+    spent[COMPILE_PLAN] = checked - start;
     spent[LOWER] = lowered - checked;
-    spent[EMIT] = cpu_ms() - lowered;
+    spent[EMIT] = emitted - lowered;
+    spent[WHOLE] = lowered - start;
+    spent[WHOLE_JSON] = emitted - start;
     nodes = graph->node_count;
     json_bytes = json.length;
     buffer_free(&json);
@@ -167,15 +171,18 @@ static void run_round(const struct buffer *text, double least[STAGE_COUNT])
 
 static bool report(const double least[STAGE_COUNT])
 {
-    double sum = 0;
+    static const enum stage order[] = {BARE,  COMPILE_PLAN, PARSE, VALIDATE,
+                                       LOWER, EMIT,         WHOLE, WHOLE_JSON};
     for (int i = 0; i < STAGE_COUNT; i++) {
-        printf("  %-20s %8.1f ms %6.2fx\n", stage_names[i], least[i], least[i] / least[BARE]);
-        sum += i == BARE || i == EMIT ? 0 : least[i];
+        enum stage stage = order[i];
+        printf("  %-20s %8.1f ms %6.2fx\n", stage_names[stage], least[stage],
+               least[stage] / least[BARE]);
     }
-    double lowered = sum / least[BARE], emitted = (sum + least[EMIT]) / least[BARE];
-    printf("check and lower: %.2fx of bare libyaml (budget %.0f)\n", lowered, CHECK_AND_LOWER_MAX);
-    printf("with JSON:       %.2fx of bare libyaml (budget %.0f)\n", emitted, WITH_JSON_MAX);
-    return lowered <= CHECK_AND_LOWER_MAX && emitted <= WITH_JSON_MAX;
+    double lowered = least[WHOLE] / least[BARE], emitted = least[WHOLE_JSON] / least[BARE];
+    bool held = lowered <= CHECK_AND_LOWER_MAX && emitted <= WITH_JSON_MAX;
+    printf("budgets: check and lower %.2f of %.0f, with JSON %.2f of %.0f: %s\n", lowered,
+           CHECK_AND_LOWER_MAX, emitted, WITH_JSON_MAX, held ? "held" : "NOT HELD");
+    return held;
 }
 
 int main(int argc, char **argv)
