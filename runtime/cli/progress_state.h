@@ -56,12 +56,12 @@ int64_t progress_state_alive(const struct progress_state *state, int64_t now_ms)
 
 /* What a lane is doing, for a person. Texts are borrowed from the state. */
 struct activity {
-    const char *phase;        /* "ready?"; "" when there is nothing to say */
-    int64_t since_ms;         /* of the phase; -1: none */
-    int32_t node;             /* the node that it is about; NO_NODE */
-    const char *detail;       /* NULL */
-    int64_t deadline_ms;      /* of a check that is being tried; -1 */
-    const char *waits_for_vm; /* WAITING: NULL, or another VM … */
+    const char *phase;          /* "ready?"; "" when there is nothing to say */
+    int64_t since_ms;           /* of the phase; -1: none */
+    int32_t node;               /* the node that it is about; NO_NODE */
+    const char *detail;         /* NULL */
+    int64_t deadline_ms;        /* of a check that is being tried; -1 */
+    const char *waits_for_vm;   /* WAITING: NULL, or another VM … */
     const char *waits_for_pool; /* … or a pool; both NULL: its turn */
 };
 struct activity progress_state_activity(const struct progress_state *state,

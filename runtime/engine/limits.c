@@ -34,8 +34,8 @@ struct token_bucket {
     const struct bucket_info *info;
     bool limited;
     double tokens, capacity, rate_per_s;
-    double full_per_s;    /* AWS's rate, up to which it recovers; 0: no such ceiling */
-    double learnt_per_s;  /* the rate after the last decrease; 0: nothing learnt */
+    double full_per_s;     /* AWS's rate, up to which it recovers; 0: no such ceiling */
+    double learnt_per_s;   /* the rate after the last decrease; 0: nothing learnt */
     double observed_per_s; /* what went through lately */
     int64_t at_ms, observed_at_ms, decreased_ms;
     struct event_heap waiters;
@@ -310,8 +310,8 @@ void limits_set_mode(struct limits *limits, enum limits_mode mode)
 struct limits *limits_create(struct world *world, enum limits_mode mode)
 {
     struct limits *limits = base_alloc(sizeof *limits);
-    limits->gate = (struct gate){.enter = gate_enter, .throttled = gate_throttled,
-                                 .leave = gate_leave};
+    limits->gate =
+        (struct gate){.enter = gate_enter, .throttled = gate_throttled, .leave = gate_leave};
     limits->world = world;
     for (int i = 0; i < BUCKET_COUNT; i++) {
         limits->buckets[i].limits = limits;

@@ -12,9 +12,9 @@
 #include "runtime/host/pattern.h"
 
 enum {
-    TRY_MS = 5000,          /* one try; the next follows after the check's interval */
-    BODY_MAX = 256 << 10,   /* a health page has no more */
-    EXCERPT_MAX = 60,       /* characters of an answer that a person is shown */
+    TRY_MS = 5000,        /* one try; the next follows after the check's interval */
+    BODY_MAX = 256 << 10, /* a health page has no more */
+    EXCERPT_MAX = 60,     /* characters of an answer that a person is shown */
 };
 
 struct host {
@@ -102,8 +102,7 @@ static void on_connected(void *context, const char *failure)
 
 static void ask_tcp(struct ask *ask, const char *address, int port)
 {
-    ask->task =
-        world_connect(ask->host->world, address, port, TRY_MS, on_connected, ask);
+    ask->task = world_connect(ask->host->world, address, port, TRY_MS, on_connected, ask);
 }
 
 /* http */
@@ -287,8 +286,7 @@ static void host_start(struct provider *provider, struct call **calls, size_t n,
     }
 }
 
-static void host_lookup(struct provider *provider, struct call *call, call_done done,
-                        void *context)
+static void host_lookup(struct provider *provider, struct call *call, call_done done, void *context)
 {
     settle(ask_create((struct host *)provider, call, done, context), OUTCOME_ABSENT);
 }

@@ -19,9 +19,8 @@ static pcre2_code *compile(const char *pattern, char *why, size_t why_size)
         base_out_of_memory();
     }
     pcre2_set_max_pattern_length(limits, PATTERN_MAX);
-    pcre2_code *code =
-        pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                      PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &number, &place, limits);
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                     PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &number, &place, limits);
     pcre2_compile_context_free(limits);
     if (!code) {
         unsigned char text[200];
@@ -50,7 +49,7 @@ enum pattern_result pattern_match(const char *pattern, const char *subject, size
     pcre2_match_context_free(limits);
     pcre2_match_data_free(data);
     pcre2_code_free(code);
-    return found >= 0                       ? PATTERN_MATCHES
+    return found >= 0                     ? PATTERN_MATCHES
            : found == PCRE2_ERROR_NOMATCH ? PATTERN_DIFFERS
-                                            : PATTERN_TOO_COSTLY;
+                                          : PATTERN_TOO_COSTLY;
 }

@@ -89,10 +89,12 @@ struct provider {
      * the executor has let through the gate already. */
     void (*start)(struct provider *provider, struct call **calls, size_t n, call_done done,
                   void *context);
-    /* What became of a request whose answer was lost: OK with its outputs, ABSENT when nothing of it
-     * is to be seen, UNKNOWN when that cannot be told now. Only for TOKEN, NAME, LOOKUP actions. */
+    /* What became of a request whose answer was lost: OK with its outputs, ABSENT when nothing of
+     * it is to be seen, UNKNOWN when that cannot be told now. Only for TOKEN, NAME, LOOKUP actions.
+     */
     void (*lookup)(struct provider *provider, struct call *call, call_done done, void *context);
-    /* Asks once for the state of all calls (waits of one action), in as few requests as possible. */
+    /* Asks once for the state of all calls (waits of one action), in as few requests as possible.
+     */
     void (*poll)(struct provider *provider, struct call **calls, size_t n, call_done done,
                  void *context);
     void (*destroy)(struct provider *provider);

@@ -184,8 +184,8 @@ static void on_timer(uv_timer_t *handle)
     real_task_ready(handle->data);
 }
 
-static struct world_task *real_timer(struct world *world, int64_t delay_ms,
-                                     world_callback callback, void *context)
+static struct world_task *real_timer(struct world *world, int64_t delay_ms, world_callback callback,
+                                     void *context)
 {
     static const struct real_kind KIND = {.deliver = timer_deliver, .release = timer_release};
     struct real *real = (struct real *)world;
@@ -219,8 +219,7 @@ static void deferred_release(struct real_task *task)
 
 static struct world_task *real_defer(struct world *world, world_callback callback, void *context)
 {
-    static const struct real_kind KIND = {.deliver = deferred_deliver,
-                                          .release = deferred_release};
+    static const struct real_kind KIND = {.deliver = deferred_deliver, .release = deferred_release};
     struct real *real = (struct real *)world;
     struct deferred_task *deferred = base_alloc(sizeof *deferred);
     real_task_begin(real, &deferred->task, &KIND, context);
@@ -263,8 +262,8 @@ static void on_signal(uv_signal_t *handle, int number)
 static struct world_task *real_signal(struct world *world, int number,
                                       world_signal_callback callback, void *context)
 {
-    static const struct real_kind KIND = {.persistent = true, .deliver = signal_deliver,
-                                          .release = signal_release};
+    static const struct real_kind KIND = {
+        .persistent = true, .deliver = signal_deliver, .release = signal_release};
     struct real *real = (struct real *)world;
     struct signal_task *signal = base_alloc(sizeof *signal);
     real_task_begin(real, &signal->task, &KIND, context);

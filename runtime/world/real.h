@@ -73,8 +73,8 @@ void real_http_finished(CURL *easy, CURLcode result);
 
 struct world_task *real_http(struct world *world, const struct http_request *request,
                              world_http_callback callback, void *context);
-struct world_task *real_connect(struct world *world, const char *host, int port,
-                                int64_t timeout_ms, world_connect_callback callback, void *context);
+struct world_task *real_connect(struct world *world, const char *host, int port, int64_t timeout_ms,
+                                world_connect_callback callback, void *context);
 struct world_task *real_work(struct world *world, world_callback run, world_callback done,
                              void *context);
 

@@ -188,8 +188,8 @@ static void resolve(struct dial_task *dial, const char *host, int port)
     }
 }
 
-struct world_task *real_connect(struct world *world, const char *host, int port,
-                                int64_t timeout_ms, world_connect_callback callback, void *context)
+struct world_task *real_connect(struct world *world, const char *host, int port, int64_t timeout_ms,
+                                world_connect_callback callback, void *context)
 {
     static const struct real_kind KIND = {.deliver = dial_deliver, .release = dial_release};
     struct real *real = (struct real *)world;

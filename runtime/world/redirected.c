@@ -17,7 +17,7 @@ struct answer {
     struct redirected *redirected;
     struct world_task *timer; /* the inner world's; NULL while `deliver` runs */
     void *context;
-    world_http_callback on_http;       /* NULL: a dial */
+    world_http_callback on_http; /* NULL: a dial */
     world_connect_callback on_connect;
     struct exchange exchange;
     char *failure; /* of a dial */

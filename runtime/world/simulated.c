@@ -37,7 +37,7 @@ struct task {
     world_signal_callback on_signal;
     int signal;
     int arrivals;
-    struct task **list;       /* tasks, or deferred while it waits there */
+    struct task **list; /* tasks, or deferred while it waits there */
     struct task *prev, *next;
 };
 
@@ -395,7 +395,8 @@ void world_simulated_raise(struct world *world, int signal)
 {
     struct simulated *sim = simulated_of(world);
     struct task *task;
-    DL_FOREACH(sim->tasks, task) {
+    DL_FOREACH(sim->tasks, task)
+    {
         if (task->kind == KIND_SIGNAL && task->signal == signal && task->arrivals++ == 0) {
             schedule(sim, task, 0);
         }

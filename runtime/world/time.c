@@ -89,7 +89,10 @@ int64_t parse_time(const char *text)
     if (hour > 23 || minute > 59 || second > 60) { /* 60: a leap second */
         return -1;
     }
-    struct tm tm = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour,
+    struct tm tm = {.tm_year = year - 1900,
+                    .tm_mon = month - 1,
+                    .tm_mday = day,
+                    .tm_hour = hour,
                     .tm_min = minute};
     int64_t minutes_s = timegm(&tm);
     if (tm.tm_mon != month - 1 || tm.tm_mday != day) { /* 30 February became March */

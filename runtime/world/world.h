@@ -47,15 +47,15 @@ enum http_failure {
     HTTP_UNREACHABLE, /* refused, no route, no such host: nothing was sent */
     HTTP_TLS,         /* certificate or handshake: nothing was sent */
     HTTP_TIMED_OUT,   /* no answer in time: it may have been carried out */
-    HTTP_BROKEN,      /* connection lost, truncated or malformed answer: may have been carried out */
-    HTTP_TOO_LARGE,   /* the answer is over response_max: was carried out, answer unread */
+    HTTP_BROKEN,    /* connection lost, truncated or malformed answer: may have been carried out */
+    HTTP_TOO_LARGE, /* the answer is over response_max: was carried out, answer unread */
 };
 
 /* Valid during the callback only. */
 struct http_response {
     enum http_failure failure;
     const char *failure_text; /* "Connection refused"; NULL when answered */
-    int status; /* also with HTTP_TOO_LARGE */
+    int status;               /* also with HTTP_TOO_LARGE */
     const struct http_header *headers;
     size_t header_count;
     const char *body; /* NUL-terminated behind its length */
@@ -109,13 +109,14 @@ struct world_responder {
     void (*http)(void *context, int64_t utc_ms, const struct http_request *request,
                  struct http_response *response, int64_t *latency_ms);
     /* failure NULL: accepts */
-    void (*connect)(void *context, int64_t utc_ms, const char *host, int port,
-                    const char **failure, int64_t *latency_ms);
+    void (*connect)(void *context, int64_t utc_ms, const char *host, int port, const char **failure,
+                    int64_t *latency_ms);
 };
 
 /* The simulated world: virtual clock beginning at `utc_ms`, everything else from `seed`. Time
  * passes only while nothing else is to do. */
-struct world *world_simulated_create(uint64_t seed, int64_t utc_ms, struct world_responder responder);
+struct world *world_simulated_create(uint64_t seed, int64_t utc_ms,
+                                     struct world_responder responder);
 
 /* Wraps `inner` (which it destroys with itself): HTTP and dialling go to the responder; the clocks
  * run `speed` times as fast as the inner one's (timers accordingly), utc being
@@ -138,7 +139,8 @@ struct world_task *world_defer(struct world *world, world_callback callback, voi
 struct world_task *world_http(struct world *world, const struct http_request *request,
                               world_http_callback callback, void *context);
 struct world_task *world_connect(struct world *world, const char *host, int port,
-                                 int64_t timeout_ms, world_connect_callback callback, void *context);
+                                 int64_t timeout_ms, world_connect_callback callback,
+                                 void *context);
 /* `run` on a thread of the pool, then `done` on the loop. Cancelling waits for a run under way. */
 struct world_task *world_work(struct world *world, world_callback run, world_callback done,
                               void *context);

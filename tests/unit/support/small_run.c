@@ -5,9 +5,15 @@ static void node(struct small_run *run, uint32_t index, const char *id, enum act
 {
     struct graph_node *made = &run->nodes[index];
     int32_t befores[] = {before, also_before};
-    *made = (struct graph_node){.id = id, .action = action, .index = index, .vm = vm,
-                                .after = run->edges[index], .guards = NO_NODE, .acquire = NO_POOL,
-                                .release = NO_POOL, .timeout_ms = 300000};
+    *made = (struct graph_node){.id = id,
+                                .action = action,
+                                .index = index,
+                                .vm = vm,
+                                .after = run->edges[index],
+                                .guards = NO_NODE,
+                                .acquire = NO_POOL,
+                                .release = NO_POOL,
+                                .timeout_ms = 300000};
     for (int i = 0; i < 2; i++) {
         if (befores[i] != NO_NODE) {
             run->edges[index][made->after_count++] = (struct edge){(uint32_t)befores[i], WHEN_OK};
@@ -16,7 +22,8 @@ static void node(struct small_run *run, uint32_t index, const char *id, enum act
     made->expected_ms = action_info(action)->expected_ms;
     run->entries[index] = (struct schedule_entry){.start_ms = index * 10000,
                                                   .end_ms = index * 10000 + 10000,
-                                                  .binding_node = before, .critical = true};
+                                                  .binding_node = before,
+                                                  .critical = true};
     run->path[index] = index;
     run->statuses[index] = (struct node_status){.started_ms = -1, .ended_ms = -1, .cause = NO_NODE};
 }
@@ -34,11 +41,16 @@ void small_run_fill(struct small_run *run)
     node(run, APP_RECOVERED, "app/recovered", ACTION_RECOVERED, 1, APP_READY, NO_NODE);
     node(run, WEB_START, "web/start-instance", ACTION_START_INSTANCE, 2, APP_RECOVERED, NO_NODE);
     node(run, WEB_RECOVERED, "web/recovered", ACTION_RECOVERED, 2, WEB_START, NO_NODE);
-    run->schedule = (struct schedule){.entries = run->entries, .rto_ms = 100000,
-                                      .makespan_ms = 100000, .critical_path = run->path,
+    run->schedule = (struct schedule){.entries = run->entries,
+                                      .rto_ms = 100000,
+                                      .makespan_ms = 100000,
+                                      .critical_path = run->path,
                                       .critical_path_count = SMALL_NODES};
-    run->graph = (struct graph){.plan_name = "shop", .workflow = WORKFLOW_FAILOVER,
-                                .vms = run->vms, .vm_count = 3, .nodes = run->nodes,
+    run->graph = (struct graph){.plan_name = "shop",
+                                .workflow = WORKFLOW_FAILOVER,
+                                .vms = run->vms,
+                                .vm_count = 3,
+                                .nodes = run->nodes,
                                 .node_count = SMALL_NODES};
 }
 
@@ -69,6 +81,5 @@ struct executor_event small_run_event(struct small_run *run, enum executor_event
     status->started_ms = type == EVENT_NODE_STARTED ? at_ms : status->started_ms;
     status->ended_ms = ends ? at_ms : status->ended_ms;
     status->detail = detail ? detail : status->detail;
-    return (struct executor_event){.type = type, .node = &run->nodes[node_index],
-                                   .status = status};
+    return (struct executor_event){.type = type, .node = &run->nodes[node_index], .status = status};
 }

@@ -8,9 +8,17 @@
 #include "runtime/engine/executor.h"
 
 enum {
-    DB_VOLUME, DB_START, DB_RUNNING, DB_RECOVERED,
-    APP_VOLUME, APP_START, APP_READY, APP_RECOVERED,
-    WEB_START, WEB_RECOVERED, SMALL_NODES,
+    DB_VOLUME,
+    DB_START,
+    DB_RUNNING,
+    DB_RECOVERED,
+    APP_VOLUME,
+    APP_START,
+    APP_READY,
+    APP_RECOVERED,
+    WEB_START,
+    WEB_RECOVERED,
+    SMALL_NODES,
 };
 
 struct small_run {

@@ -28,7 +28,8 @@ static int set_up(void **state)
     world_simulated_set_environment(f->world, "COLUMNS", "60");
     world_simulated_set_environment(f->world, "NO_COLOR", "1");
     f->options = (struct progress_options){.out = open_memstream(&f->text, &f->length),
-                                           .world = f->world, .graph = &f->run.graph,
+                                           .world = f->world,
+                                           .graph = &f->run.graph,
                                            .schedule = &f->run.schedule};
     *state = f;
     return 0;

@@ -76,9 +76,10 @@ static void a_run(void **state)
     happen(f, EVENT_NODE_STARTED, APP_READY, 252000, NULL);
     assert_string_equal(of_run(f, EVENT_HEARTBEAT, 3723000),
                         "01:02:03 2 of 10 actions done; under way: app ready?\n");
-    assert_string_equal(of_run(f, EVENT_RUN_RESUMED, 3723000),
-                        "01:02:03 failover of shop goes on: 2 of 10 actions are done, predicted RTO "
-                        "1m 40s\n");
+    assert_string_equal(
+        of_run(f, EVENT_RUN_RESUMED, 3723000),
+        "01:02:03 failover of shop goes on: 2 of 10 actions are done, predicted RTO "
+        "1m 40s\n");
     assert_string_equal(of_run(f, EVENT_INTERRUPTED, 3724000),
                         "01:02:04 interrupted: 2 of 10 actions done\n");
 }
@@ -110,8 +111,8 @@ static void forced_colour(void **state)
     f->colour = true;
     assert_string_equal(happen(f, EVENT_VM_FAILED, APP_START, 0, NULL),
                         "00:00:00 app \033[31mfailed\033[0m\n");
-    assert_non_null(strstr(happen(f, EVENT_NODE_DONE, DB_RECOVERED, 0, NULL),
-                           "db \033[32mrecovered\033[0m ("));
+    assert_non_null(
+        strstr(happen(f, EVENT_NODE_DONE, DB_RECOVERED, 0, NULL), "db \033[32mrecovered\033[0m ("));
 }
 
 int main(void)

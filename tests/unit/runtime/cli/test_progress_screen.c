@@ -82,7 +82,8 @@ static void in_the_middle(void **state)
         "  ✓ db   recovered    0:40\n"
         "  ▸ app  ready?       0:15   http :8080/healthz answers 503 (4:45 left)\n"
         "  · web                      waits for app\n"
-        "  6 of 10 actions · 61 calls · throttled 2 times · critical path: app ready? → web start…\n");
+        "  6 of 10 actions · 61 calls · throttled 2 times · critical path: app ready? → web "
+        "start…\n");
 }
 
 static void at_the_beginning_and_the_end(void **state)
@@ -146,7 +147,8 @@ static void no_line_is_too_wide(void **state)
     f->run.vms[0].name = "a-name-that-is-longer-than-anyone-would-like";
     f->state->lanes[0].name = f->run.vms[0].name;
     happen(f, EVENT_NODE_STARTED, APP_READY, 0,
-           "全角文字全角文字全角文字全角文字\033[2J\xff\xe2\x80\xae全角文字全角文字全角文字全角文字全角文字");
+           "全角文字全角文字全角文字全角文字\033["
+           "2J\xff\xe2\x80\xae全角文字全角文字全角文字全角文字全角文字");
     for (int width = 20; width < 160; width++) {
         f->screen.width = width;
         char *copy = strdup(draw(f, 1000));
@@ -170,17 +172,22 @@ static void more_vms_than_rows(void **state)
     for (uint32_t i = 0; i < VMS; i++) {
         snprintf(names[i], sizeof names[i], "vm%u", i);
         vms[i].name = names[i];
-        nodes[i] = (struct graph_node){.id = names[i], .action = ACTION_RECOVERED, .index = i,
-                                       .vm = (int32_t)i, .guards = NO_NODE, .acquire = NO_POOL};
+        nodes[i] = (struct graph_node){.id = names[i],
+                                       .action = ACTION_RECOVERED,
+                                       .index = i,
+                                       .vm = (int32_t)i,
+                                       .guards = NO_NODE,
+                                       .acquire = NO_POOL};
     }
-    struct graph graph = {.plan_name = "many", .vms = vms, .vm_count = VMS, .nodes = nodes,
-                          .node_count = VMS};
+    struct graph graph = {
+        .plan_name = "many", .vms = vms, .vm_count = VMS, .nodes = nodes, .node_count = VMS};
     struct progress_state *progress = progress_state_create(&graph, NULL);
     for (uint32_t i = 0; i < 30; i++) {
         bool done = i < 28;
         struct node_status status = {.state = done ? NODE_DONE : NODE_RUNNING, .cause = NO_NODE};
         struct executor_event event = {.type = done ? EVENT_NODE_DONE : EVENT_NODE_STARTED,
-                                       .node = &nodes[i], .status = &status};
+                                       .node = &nodes[i],
+                                       .status = &status};
         progress_state_take(progress, &event, 0);
     }
     struct buffer out = {0};

@@ -107,8 +107,8 @@ static void poll_once(struct fixture *f, enum action action, const struct input 
 
 static void tcp(struct fixture *f, const char *address, int port)
 {
-    struct input inputs[] = {{"address", text(address)}, {"port", number(port)},
-                             {"interval_ms", number(2000)}};
+    struct input inputs[] = {
+        {"address", text(address)}, {"port", number(port)}, {"interval_ms", number(2000)}};
     poll_once(f, ACTION_CHECK_TCP, inputs, 3);
 }
 
@@ -265,8 +265,8 @@ static void start_and_lookup_have_nothing_to_do(void **state)
 static void destroyed_under_way(void **state)
 {
     struct fixture *f = *state;
-    struct input inputs[] = {{"address", text("10.0.0.1")}, {"port", number(80)},
-                             {"path", text("/")}};
+    struct input inputs[] = {
+        {"address", text("10.0.0.1")}, {"port", number(80)}, {"path", text("/")}};
     struct graph_node dial = {.action = ACTION_CHECK_TCP}, page = {.action = ACTION_CHECK_HTTP};
     struct call one = {.node = &dial, .inputs = inputs, .input_count = 3};
     struct call two = {.node = &page, .inputs = inputs, .input_count = 3};

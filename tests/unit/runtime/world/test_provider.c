@@ -21,8 +21,7 @@ static const struct input INPUTS[] = {
     {"tags", {.kind = VALUE_MAP, .items = (struct value *)ITEMS, .keys = KEYS, .count = 2}},
     {"key", {.kind = VALUE_SECRET, .text = "env:X"}},
 };
-static const struct call CALL = {.inputs = INPUTS,
-                                 .input_count = sizeof INPUTS / sizeof *INPUTS};
+static const struct call CALL = {.inputs = INPUTS, .input_count = sizeof INPUTS / sizeof *INPUTS};
 
 static void inputs(void **state)
 {

@@ -62,8 +62,8 @@ static void fails(void **state)
     assert_string_equal(dial(*state, &result, "127.0.0.1", port), "connection refused");
     assert_string_equal(dial(*state, &result, "localhost", port), "connection refused");
     close(descriptor);
-    assert_memory_equal(dial(*state, &result, "no-such-host.invalid", 80), "cannot resolve the name",
-                        23);
+    assert_memory_equal(dial(*state, &result, "no-such-host.invalid", 80),
+                        "cannot resolve the name", 23);
     assert_string_equal(dial(*state, &result, "127.0.0.1", 0), "there is no such port");
     assert_string_equal(dial(*state, &result, "127.0.0.1", 65536), "there is no such port");
     assert_string_not_equal(dial(*state, &result, "", 80), "");

@@ -138,7 +138,8 @@ static void methods(void **state)
         await(f, &request);
         assert_memory_equal(f->body, names[i], strlen(names[i]));
         bool says_length = strstr(f->body, "Content-Length: 0\r\n") != NULL;
-        assert_true(says_length == (strcmp(names[i], "PUT") == 0 || strcmp(names[i], "PATCH") == 0));
+        assert_true(says_length ==
+                    (strcmp(names[i], "PUT") == 0 || strcmp(names[i], "PATCH") == 0));
     }
     struct http_request request = to(f, "PUT", "/echo");
     char *large = calloc(1, 2 << 20);
@@ -181,8 +182,12 @@ static void refused_before_anything_is_sent(void **state)
     assert_int_equal(f->failure, HTTP_UNREACHABLE);
     assert_string_equal(f->text, "connection refused");
     close(descriptor);
-    static const char *const urls[] = {"http://no-such-host.invalid/", "ftp://127.0.0.1/",
-                                       "http://", "not a url", "file:///etc/passwd", "",
+    static const char *const urls[] = {"http://no-such-host.invalid/",
+                                       "ftp://127.0.0.1/",
+                                       "http://",
+                                       "not a url",
+                                       "file:///etc/passwd",
+                                       "",
                                        "http://127.0.0.1:99999/"};
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         request.url = urls[i];

@@ -167,11 +167,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(clocks_run_faster),
-        TEST(requests_go_to_the_responder),
-        TEST(cancelled),
-        TEST(cancelled_while_streaming),
-        TEST(the_rest_is_the_inner_world),
+        TEST(clocks_run_faster),         TEST(requests_go_to_the_responder), TEST(cancelled),
+        TEST(cancelled_while_streaming), TEST(the_rest_is_the_inner_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

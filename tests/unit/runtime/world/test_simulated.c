@@ -129,8 +129,7 @@ static void deferred_comes_after_the_turn(void **state)
     world_timer(world, 5, note, &other);
     bool never = false;
     world_run(world, &never);
-    assert_string_equal(all.text.data,
-                        "first@5 other@5 commit@5 second@5 commit@5 third@5 ");
+    assert_string_equal(all.text.data, "first@5 other@5 commit@5 second@5 commit@5 third@5 ");
     buffer_free(&all.text);
     world_destroy(world);
 }
@@ -344,10 +343,14 @@ static char *faulty_run(uint64_t seed, int *carried_out, int failures[6])
 {
     struct server server = {.latency_ms = 3};
     struct world *world = make(&server, seed);
-    struct simulated_faults faults = {.unreachable = 0.1, .lost_request = 0.1,
-                                      .error_before = 0.1, .lost_answer = 0.1,
-                                      .error_after = 0.1, .refused_dial = 0.5,
-                                      .latency_min_ms = 1, .latency_max_ms = 50};
+    struct simulated_faults faults = {.unreachable = 0.1,
+                                      .lost_request = 0.1,
+                                      .error_before = 0.1,
+                                      .lost_answer = 0.1,
+                                      .error_after = 0.1,
+                                      .refused_dial = 0.5,
+                                      .latency_min_ms = 1,
+                                      .latency_max_ms = 50};
     world_simulated_set_faults(world, &faults);
     struct trace trace = {.world = world};
     struct http_request request = {.url = "/x", .timeout_ms = 1000};
@@ -376,11 +379,11 @@ static void faults_come_from_the_seed(void **state)
     char *other = faulty_run(2, &again, more);
     assert_string_equal(one, same);
     assert_string_not_equal(one, other);
-    assert_in_range(carried, 650, 800);               /* 0.9³ of 1000 */
+    assert_in_range(carried, 650, 800); /* 0.9³ of 1000 */
     assert_in_range(failures[HTTP_UNREACHABLE], 60, 140);
     assert_in_range(failures[HTTP_TIMED_OUT], 50, 130);
     assert_in_range(failures[HTTP_BROKEN], 50, 130);
-    assert_in_range(failures[5], 90, 200);            /* 500 pages */
+    assert_in_range(failures[5], 90, 200); /* 500 pages */
     assert_in_range(failures[HTTP_ANSWERED], 500, 680);
     free(one);
     free(same);
