@@ -48,8 +48,8 @@ static void choose_style(struct progress *progress)
 
 static int number_or(const char *text, int fallback)
 {
-    int number = text ? atoi(text) : 0;
-    return number > 0 ? number : fallback;
+    long number = text ? strtol(text, NULL, 10) : 0;
+    return number > 0 && number <= WIDTH_MAX ? (int)number : fallback;
 }
 
 static void measure(const struct progress *progress, struct screen *screen)

@@ -294,12 +294,14 @@ static void host_lookup(struct provider *provider, struct call *call, call_done 
 static void host_destroy(struct provider *provider)
 {
     struct host *host = (struct host *)provider;
-    if (host) {
-        while (host->asks) {
-            ask_free(host->asks);
-        }
-        free(host);
+    if (!host) {
+        return;
     }
+    for (struct ask *ask = host->asks, *next; ask; ask = next) {
+        next = ask->next;
+        ask_free(ask);
+    }
+    free(host);
 }
 
 struct provider *host_provider_create(struct world *world)

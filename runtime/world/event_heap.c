@@ -47,7 +47,7 @@ void event_heap_push(struct event_heap *heap, struct event *event)
 {
     if (heap->count == heap->capacity) {
         heap->capacity = heap->capacity ? heap->capacity * 2 : 16;
-        heap->items = base_realloc(heap->items, heap->capacity * sizeof *heap->items);
+        heap->items = base_realloc(heap->items, heap->capacity * sizeof(struct event *));
     }
     heap->items[heap->count++] = event;
     sift_up(heap, heap->count - 1);

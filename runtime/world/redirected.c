@@ -178,8 +178,9 @@ static void redirected_cancel(struct world *world, struct world_task *task)
 static void redirected_destroy(struct world *world)
 {
     struct redirected *redirected = redirected_of(world);
-    while (redirected->answers) {
-        answer_free(redirected->answers);
+    for (struct answer *answer = redirected->answers, *next; answer; answer = next) {
+        next = answer->next;
+        answer_free(answer);
     }
     world_destroy(redirected->inner);
     free(redirected);

@@ -394,9 +394,7 @@ void world_simulated_set_faults(struct world *world, const struct simulated_faul
 void world_simulated_raise(struct world *world, int signal)
 {
     struct simulated *sim = simulated_of(world);
-    struct task *task;
-    DL_FOREACH(sim->tasks, task)
-    {
+    for (struct task *task = sim->tasks; task; task = task->next) {
         if (task->kind == KIND_SIGNAL && task->signal == signal && task->arrivals++ == 0) {
             schedule(sim, task, 0);
         }
@@ -416,11 +414,13 @@ void world_simulated_stop_after(struct world *world, int64_t events)
 static void simulated_destroy(struct world *world)
 {
     struct simulated *sim = simulated_of(world);
-    while (sim->deferred) {
-        task_free(sim, sim->deferred);
+    for (struct task *task = sim->deferred, *next; task; task = next) {
+        next = task->next;
+        task_free(sim, task);
     }
-    while (sim->tasks) {
-        task_free(sim, sim->tasks);
+    for (struct task *task = sim->tasks, *next; task; task = next) {
+        next = task->next;
+        task_free(sim, task);
     }
     while (sim->environment) {
         world_simulated_set_environment(world, sim->environment->name, NULL);
