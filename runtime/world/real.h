@@ -40,6 +40,16 @@ struct real_task {
     struct real_task *prev, *next; /* in real.tasks */
 };
 
+struct real_host;
+
+/* A request's place among those to its host. */
+struct real_turn {
+    void (*go)(struct real_turn *turn); /* called when it is its turn, maybe at once */
+    struct real_host *host;             /* NULL: it has left */
+    bool active;
+    struct real_turn *prev, *next;
+};
+
 struct real {
     struct world base;
     uv_loop_t loop;
@@ -49,7 +59,8 @@ struct real {
     uint64_t sequence;
     CURLM *curl;
     uv_timer_t curl_timer;
-    bool in_curl; /* libcurl is on the stack: it must not be entered again */
+    struct real_host *hosts; /* by name */
+    bool in_curl;            /* libcurl is on the stack: it must not be entered again */
 };
 
 static inline struct real *real_of(struct real_task *task)
@@ -68,6 +79,10 @@ void real_task_end(struct real_task *task);
 /* Multi handle, timer and sockets of libcurl (real_curl.c). */
 bool real_curl_open(struct real *real, struct error *error);
 void real_curl_close(struct real *real);
+/* Waits until fewer than 64 are under way to the URL's host. Leaving twice is allowed. */
+void real_turn_take(struct real *real, struct real_turn *turn, const char *url);
+void real_turn_leave(struct real *real, struct real_turn *turn);
+
 /* libcurl is done with this request. */
 void real_http_finished(CURL *easy, CURLcode result);
 

@@ -4,10 +4,7 @@
 #include "compiler/base/arena.h"
 #include "runtime/world/real.h"
 
-enum {
-    CONNECTIONS_PER_HOST = 64, /* more wait for one of them, their time running */
-    CONNECTIONS_KEPT = 128,
-};
+enum { CONNECTIONS_KEPT = 128 };
 
 struct watch { /* a socket of libcurl's */
     uv_poll_t poll;
@@ -114,7 +111,6 @@ bool real_curl_open(struct real *real, struct error *error)
     curl_multi_setopt(real->curl, CURLMOPT_SOCKETDATA, real);
     curl_multi_setopt(real->curl, CURLMOPT_TIMERFUNCTION, on_timeout_change);
     curl_multi_setopt(real->curl, CURLMOPT_TIMERDATA, real);
-    curl_multi_setopt(real->curl, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST);
     curl_multi_setopt(real->curl, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     return true;
 }

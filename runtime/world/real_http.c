@@ -1,6 +1,7 @@
 /* The life of one HTTP request: set up, answered within its limits, classified. */
 #include <assert.h>
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@ struct http_task {
     struct real_task task;
     const struct http_request *request;
     world_http_callback callback;
+    struct real_turn turn;
     CURL *easy;
+    bool added; /* to the multi handle */
     struct curl_slist *request_headers;
     char curl_error[CURL_ERROR_SIZE];
     int attempts; /* how often the request was about to be written to a connection */
@@ -360,15 +363,25 @@ static void http_deliver(struct real_task *task)
     http->callback(task->context, &http->response);
 }
 
+/* Gives its connection back, and its turn to the next. */
+static void close_easy(struct http_task *http)
+{
+    struct real *real = real_of(&http->task);
+    if (http->added) {
+        curl_multi_remove_handle(real->curl, http->easy);
+        http->added = false;
+    }
+    curl_easy_cleanup(http->easy);
+    http->easy = NULL;
+    real_turn_leave(real, &http->turn);
+}
+
 static void http_release(struct real_task *task)
 {
     struct http_task *http = (struct http_task *)task;
     assert(!real_of(task)->in_curl); /* see on_body in world.h */
     real_task_end(task);
-    if (http->easy) {
-        curl_multi_remove_handle(real_of(task)->curl, http->easy);
-        curl_easy_cleanup(http->easy);
-    }
+    close_easy(http);
     curl_slist_free_all(http->request_headers);
     buffer_free(&http->header_text);
     buffer_free(&http->body);
@@ -381,9 +394,7 @@ void real_http_finished(CURL *easy, CURLcode result)
     struct http_task *http = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&http);
     complete(http, result);
-    curl_multi_remove_handle(real_of(&http->task)->curl, easy);
-    curl_easy_cleanup(easy);
-    http->easy = NULL;
+    close_easy(http);
     if (http->task.cancelled) {
         http_release(&http->task);
     } else {
@@ -399,6 +410,15 @@ static void fail_at_once(struct http_task *http, const char *text)
     http->response.failure_text = http->text;
     http->response.body = "";
     real_task_ready(&http->task);
+}
+
+static void on_turn(struct real_turn *turn)
+{
+    struct http_task *http = (struct http_task *)((char *)turn - offsetof(struct http_task, turn));
+    http->added = curl_multi_add_handle(real_of(&http->task)->curl, http->easy) == CURLM_OK;
+    if (!http->added) {
+        fail_at_once(http, "libcurl refuses the request");
+    }
 }
 
 struct world_task *real_http(struct world *world, const struct http_request *request,
@@ -422,8 +442,9 @@ struct world_task *real_http(struct world *world, const struct http_request *req
     curl_easy_setopt(http->easy, CURLOPT_URL, request->url);
     if (!set_headers(http)) {
         fail_at_once(http, "a header of the request has a line break in it");
-    } else if (curl_multi_add_handle(real->curl, http->easy) != CURLM_OK) {
-        fail_at_once(http, "libcurl refuses the request");
+    } else {
+        http->turn.go = on_turn;
+        real_turn_take(real, &http->turn, request->url);
     }
     return &http->task.base;
 }

@@ -31,11 +31,11 @@ struct http_request {
     const void *body;
     size_t body_length;
     int64_t connect_timeout_ms; /* 0: 10 s */
-    int64_t timeout_ms;         /* in all; 0: 60 s */
-    size_t response_max;        /* bytes; 0: 64 MiB */
-    const char *ca_file;        /* NULL: the system's store */
-    const char *proxy;          /* NULL: from the environment; "": none */
-    bool insecure;              /* no verification: only checks of a VM's own health page use it */
+    int64_t timeout_ms;  /* in all, but for waiting while 64 others go to that host; 0: 60 s */
+    size_t response_max; /* bytes; 0: 64 MiB */
+    const char *ca_file; /* NULL: the system's store */
+    const char *proxy;   /* NULL: from the environment; "": none */
+    bool insecure;       /* no verification: only checks of a VM's own health page use it */
     /* Streams the body of a 2xx answer instead of collecting it (response_max does not count then);
      * returning false aborts. Of the world it may use nothing but world_cancel of its own task. */
     bool (*on_body)(void *context, const void *bytes, size_t length);

@@ -78,6 +78,12 @@ static void await(struct fixture *f, const struct http_request *request)
     assert_true(f->done);
 }
 
+static void never(void *context, const struct http_response *response)
+{
+    (void)context, (void)response;
+    fail_msg("a cancelled request called back");
+}
+
 static void get(struct fixture *f, const char *path)
 {
     struct http_request request = to(f, "GET", path);
@@ -331,12 +337,6 @@ static void changes_are_sent_once(void **state)
     assert_int_equal(f->failure, HTTP_ANSWERED);
 }
 
-static void never(void *context, const struct http_response *response)
-{
-    (void)context, (void)response;
-    fail_msg("a cancelled request called back");
-}
-
 static void set_flag(void *context)
 {
     *(bool *)context = true;
@@ -385,6 +385,27 @@ static void many_at_once(void **state)
     world_run(f->world, &many.done);
     assert_true(many.done);
     assert_in_range(rude_server_connections(f->server), 1, 64);
+}
+
+/* Who waits for a turn because a host is busy does not lose its own time. */
+static void waiting_for_a_turn_is_free(void **state)
+{
+    struct fixture *f = *state;
+    char silent[100];
+    snprintf(silent, sizeof silent, "http://127.0.0.1:%d/silent", rude_server_port(f->server));
+    struct http_request busy = {.method = "GET", .url = silent, .timeout_ms = 400};
+    struct fixture ignored[64] = {{0}};
+    for (int i = 0; i < 64; i++) {
+        world_http(f->world, &busy, keep, &ignored[i]);
+    }
+    struct http_request request = to(f, "GET", "/ok");
+    request.timeout_ms = 300; /* less than the others take */
+    request.connect_timeout_ms = 200;
+    world_cancel(f->world, world_http(f->world, &request, never, f)); /* while it waits */
+    await(f, &request);
+    assert_int_equal(f->failure, HTTP_ANSWERED);
+    assert_int_equal(rude_server_requests(f->server), 65);
+    world_run(f->world, NULL);
 }
 
 static void proxies(void **state)
@@ -496,6 +517,7 @@ int main(void)
         TEST(changes_are_sent_once),
         TEST(cancels),
         TEST(many_at_once),
+        TEST(waiting_for_a_turn_is_free),
         TEST(proxies),
         TEST(certificates_are_verified),
     };
