@@ -15,8 +15,10 @@ enum {
     POLL_MIN_MS = 500,
     POLL_MAX_MS = 5000,
     POLL_APART_MS = 250,       /* between polls of one poller */
-    POLL_APART_BUSY_MS = 3000,
+    POLL_APART_BUSY_MS = 3000, /* limits hold requests back, or BUSY_REQUESTS are on their way */
+    POLL_APART_FULL_MS = 5000, /* FULL_REQUESTS are */
     BUSY_REQUESTS = 8,
+    FULL_REQUESTS = 32,
 };
 
 static int64_t clamp(int64_t value, int64_t least, int64_t most)
@@ -226,9 +228,13 @@ static void polled(void *context, struct call *call, const struct call_result *r
 
 /* --- asking --- */
 
-static bool is_busy(const struct executor *executor)
+static int64_t apart_ms(const struct executor *executor)
 {
-    return executor->requests_in_flight >= BUSY_REQUESTS || executor->starved;
+    if (executor->requests_in_flight >= FULL_REQUESTS) {
+        return POLL_APART_FULL_MS;
+    }
+    bool busy = executor->requests_in_flight >= BUSY_REQUESTS || executor->starved;
+    return busy ? POLL_APART_BUSY_MS : POLL_APART_MS;
 }
 
 static int64_t poller_due_ms(const struct executor *executor, enum action action)
@@ -243,8 +249,8 @@ static int64_t poller_due_ms(const struct executor *executor, enum action action
     if (poller->in_flight > 0) {
         return INT64_MAX;
     }
-    int64_t apart = is_busy(executor) ? POLL_APART_BUSY_MS : POLL_APART_MS;
-    int64_t earliest = poller->last_ms < 0 ? poller->next_ms : poller->last_ms + apart;
+    int64_t earliest =
+        poller->last_ms < 0 ? poller->next_ms : poller->last_ms + apart_ms(executor);
     return poller->next_ms > earliest ? poller->next_ms : earliest;
 }
 
