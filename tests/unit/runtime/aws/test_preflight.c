@@ -1,0 +1,207 @@
+/* Preflight: an account in which all is well, and each thing that can be wrong with it. */
+#include <string.h>
+
+#include "compiler/lower/lower.h"
+#include "tests/unit/support/canned_site.h"
+#include "tests/unit/support/cmocka_all.h"
+
+struct flight {
+    struct canned *canned;
+    struct plan_fixture plan;
+    struct findings findings;
+    struct error error;
+    bool ok;
+};
+
+/* Facts and graph of the sound site, then preflight with one answer replaced. */
+static struct flight fly(const char *expect, int status, const char *body)
+{
+    struct flight f = {.canned = canned_create(NULL, 0), .plan = canned_site_plan()};
+    struct arena *arena = f.canned->arena;
+    size_t count;
+    struct canned_answer *site = canned_site(arena, NULL, 0, NULL, &count);
+    canned_script(f.canned, site, count);
+    struct aws *aws = canned_aws(f.canned);
+    struct facts *facts =
+        aws_gather_facts(aws, arena, f.plan.plan, WORKFLOW_FAILOVER, "latest", &f.error);
+    if (!facts) {
+        fail_msg("%s", f.error.message);
+    }
+    struct graph *graph =
+        lower(f.plan.arena, f.plan.plan, WORKFLOW_FAILOVER, facts, f.plan.diagnostics);
+    fixture_clean(&f.plan);
+    assert_non_null(graph);
+    site = canned_site(arena, expect, status, body, &count);
+    canned_script(f.canned, site, count);
+    f.ok = aws_preflight(aws, arena, f.plan.plan, graph, facts, &f.findings, &f.error);
+    aws_destroy(aws);
+    return f;
+}
+
+static void land(struct flight *f)
+{
+    error_clear(&f->error);
+    fixture_free(&f->plan);
+    canned_destroy(f->canned);
+}
+
+static const struct finding *find(const struct flight *f, const char *subject)
+{
+    for (size_t i = 0; i < f->findings.count; i++) {
+        if (strstr(f->findings.items[i].subject, subject)) {
+            return &f->findings.items[i];
+        }
+    }
+    fail_msg("nothing about %s", subject);
+    return NULL;
+}
+
+static void assert_found(const char *expect, int status, const char *body, const char *subject,
+                         enum finding_severity severity, const char *text)
+{
+    struct flight f = fly(expect, status, body);
+    assert_true(f.ok);
+    const struct finding *finding = find(&f, subject);
+    if (finding->severity != severity || !strstr(finding->text, text)) {
+        fail_msg("%s: %s", finding->subject, finding->text);
+    }
+    assert_int_equal(f.findings.fatal, severity == FINDING_FATAL);
+    assert_int_equal(f.findings.unknown, severity == FINDING_UNKNOWN);
+    assert_int_equal(f.findings.passed + f.findings.fatal + f.findings.unknown +
+                         f.findings.warnings,
+                     f.findings.count);
+    land(&f);
+}
+
+static void test_all_is_well(void **state)
+{
+    (void)state;
+    struct flight f = fly(NULL, 0, NULL);
+    assert_true(f.ok);
+    for (size_t i = 0; i < f.findings.count; i++) {
+        if (f.findings.items[i].severity != FINDING_PASSED) {
+            fail_msg("%s: %s", f.findings.items[i].subject, f.findings.items[i].text);
+        }
+    }
+    static const char *const subjects[] = {
+        "account",          "DR copies of db", "VPC vpc-1",      "subnet app subnet-1",
+        "security group db sg-2", "address 10.20.2.10 of db", "instance types of web",
+        "placeholder image ami-1", "quota of vCPUs", "key pair dr", "elastic address eipalloc-1",
+        "conversion instance i-1", "SSM agent of i-1", "dry run of CreateVolume",
+        "dry run of RunInstances"};
+    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+        find(&f, subjects[i]);
+    }
+    assert_non_null(strstr(find(&f, "DR copies of db")->text, "15m would be lost"));
+    assert_non_null(strstr(find(&f, "quota")->text, "4 vCPUs are needed, and 32"));
+    land(&f);
+}
+
+/* One for both disks of db and the one of web; one for each of the two launches. */
+static void test_dry_runs_are_few(void **state)
+{
+    (void)state;
+    struct flight f = fly(NULL, 0, NULL);
+    size_t volumes = 0, launches = 0;
+    const char *at = f.canned->log.data;
+    for (const char *hit = at; (hit = strstr(hit, "Action=CreateVolume")); hit++) {
+        volumes++;
+    }
+    for (const char *hit = at; (hit = strstr(hit, "Action=RunInstances")); hit++) {
+        launches++;
+    }
+    assert_int_equal(volumes, 1);
+    assert_int_equal(launches, 2);
+    assert_non_null(strstr(at, "&DryRun=true"));
+    land(&f);
+}
+
+#define NONE(operation, set) "<" operation "Response><" set "/></" operation "Response>"
+
+static void test_what_is_missing(void **state)
+{
+    (void)state;
+    assert_found("DescribeVpcs", 200, NONE("DescribeVpcs", "vpcSet"), "VPC vpc-1", FINDING_FATAL,
+                 "is not there");
+    assert_found("key-name", 200, NONE("DescribeKeyPairs", "keySet"), "key pair dr", FINDING_FATAL,
+                 "is not there");
+    assert_found("allocation-id", 200, NONE("DescribeAddresses", "addressesSet"),
+                 "elastic address", FINDING_FATAL, "is not there");
+    assert_found("DescribeInstanceInformation", 200, "{\"InstanceInformationList\":[]}",
+                 "SSM agent", FINDING_FATAL, "is not known to SSM");
+}
+
+static void test_what_is_wrong(void **state)
+{
+    (void)state;
+    assert_found("allocation-id", 200,
+                 "<DescribeAddressesResponse><addressesSet><item><allocationId>eipalloc-1"
+                 "</allocationId><publicIp>192.0.2.7</publicIp><associationId>a</associationId>"
+                 "<instanceId>i-9</instanceId></item></addressesSet></DescribeAddressesResponse>",
+                 "elastic address", FINDING_FATAL, "192.0.2.7 belongs to i-9");
+    assert_found("private-ip-address", 200,
+                 "<DescribeNetworkInterfacesResponse><networkInterfaceSet><item><subnetId>subnet-2"
+                 "</subnetId><privateIpAddress>10.20.2.10</privateIpAddress><attachment><instanceId>"
+                 "i-8</instanceId></attachment></item></networkInterfaceSet>"
+                 "</DescribeNetworkInterfacesResponse>",
+                 "address 10.20.2.10", FINDING_FATAL, "is taken by i-8");
+    /* The same address in another subnet is no matter. */
+    assert_found("private-ip-address", 200,
+                 "<DescribeNetworkInterfacesResponse><networkInterfaceSet><item><subnetId>subnet-7"
+                 "</subnetId><privateIpAddress>10.20.2.10</privateIpAddress></item>"
+                 "</networkInterfaceSet></DescribeNetworkInterfacesResponse>",
+                 "address 10.20.2.10", FINDING_PASSED, "is free");
+    assert_found("GetServiceQuota", 200, "{\"Quota\":{\"Value\":3}}", "quota", FINDING_FATAL,
+                 "4 vCPUs are needed, and 3 allowed");
+    assert_found("DescribeSecurityGroups", 200,
+                 "<DescribeSecurityGroupsResponse><securityGroupInfo><item><groupId>sg-1</groupId>"
+                 "<vpcId>vpc-1</vpcId></item><item><groupId>sg-2</groupId><vpcId>vpc-9</vpcId></item>"
+                 "</securityGroupInfo></DescribeSecurityGroupsResponse>",
+                 "security group db", FINDING_FATAL, "is not in vpc-1");
+    assert_found("CreateVolume", 403,
+                 "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>not you"
+                 "</Message></Error></Errors><RequestID>q</RequestID></Response>",
+                 "dry run of CreateVolume", FINDING_FATAL, "not you");
+}
+
+#define SUBNETS(vpc, cidr, zone, left)                                                             \
+    "<DescribeSubnetsResponse><subnetSet><item><subnetId>subnet-1</subnetId><vpcId>" vpc           \
+    "</vpcId><cidrBlock>" cidr "</cidrBlock><availabilityZone>" zone "</availabilityZone>"         \
+    "<availableIpAddressCount>" left "</availableIpAddressCount></item><item><subnetId>subnet-2"   \
+    "</subnetId></item></subnetSet></DescribeSubnetsResponse>"
+
+static void test_subnets(void **state)
+{
+    (void)state;
+    const char *good = SUBNETS("vpc-1", "10.20.1.0/24", "eu-west-1a", "1");
+    assert_found("DescribeSubnets", 200, good, "subnet app", FINDING_PASSED, "1 addresses left");
+    assert_found("DescribeSubnets", 200, SUBNETS("vpc-9", "10.20.1.0/24", "eu-west-1a", "9"),
+                 "subnet app", FINDING_FATAL, "is in vpc-9, not in vpc-1");
+    assert_found("DescribeSubnets", 200, SUBNETS("vpc-1", "10.9.1.0/24", "eu-west-1a", "9"),
+                 "subnet app", FINDING_FATAL, "has 10.9.1.0/24, not 10.20.1.0/24");
+    assert_found("DescribeSubnets", 200, SUBNETS("vpc-1", "10.20.1.0/24", "eu-west-1b", "9"),
+                 "subnet app", FINDING_FATAL, "is in eu-west-1b, not in eu-west-1a");
+    assert_found("DescribeSubnets", 200, SUBNETS("vpc-1", "10.20.1.0/24", "eu-west-1a", "0"),
+                 "subnet app", FINDING_FATAL, "0 addresses left, and 1 are needed");
+}
+
+static void test_what_cannot_be_read(void **state)
+{
+    (void)state;
+    const char *html = "<!doctype html><title>500</title>";
+    assert_found("GetServiceQuota", 500, html, "quota", FINDING_UNKNOWN, "cannot be read");
+    assert_found("DescribeInstanceInformation", 500, html, "SSM agent", FINDING_UNKNOWN,
+                 "cannot be read");
+    assert_found("CreateVolume", 500, html, "dry run of CreateVolume", FINDING_UNKNOWN,
+                 "cannot be read");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_is_well),     cmocka_unit_test(test_dry_runs_are_few),
+        cmocka_unit_test(test_what_is_missing), cmocka_unit_test(test_what_is_wrong),
+        cmocka_unit_test(test_subnets),         cmocka_unit_test(test_what_cannot_be_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
