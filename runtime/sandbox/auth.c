@@ -80,7 +80,8 @@ static bool matches(struct request *r, const struct http_request *request,
                     const struct sigv4_key *key)
 {
     int64_t date_ms = parse_date(request_header(request, "X-Amz-Date"));
-    struct http_header *headers = ARENA_ARRAY(r->arena, struct http_header, request->header_count + 1);
+    struct http_header *headers =
+        ARENA_ARRAY(r->arena, struct http_header, request->header_count + 1);
     struct sigv4_request again = {.method = request->method,
                                   .host = target->host,
                                   .path = target->path,
@@ -150,8 +151,8 @@ static bool refuse(struct request *r, enum refusal refusal)
     return true;
 }
 
-bool authenticate(struct request *r, const struct http_request *request, const struct target *target,
-                  const struct signature *signature)
+bool authenticate(struct request *r, const struct http_request *request,
+                  const struct target *target, const struct signature *signature)
 {
     if (!signature->access_key) {
         return refuse(r, REFUSAL_UNSIGNED);
@@ -159,7 +160,8 @@ bool authenticate(struct request *r, const struct http_request *request, const s
     struct sqlite3_stmt *row = state_query(
         r->state,
         "SELECT secret, session_token, account, arn, user_id, expires_ms FROM credentials WHERE "
-        "access_key = ?", "s", signature->access_key);
+        "access_key = ?",
+        "s", signature->access_key);
     if (!state_next(r->state, row)) {
         return refuse(r, REFUSAL_KEY);
     }

@@ -122,8 +122,9 @@ struct volume_request {
 /* Checks it against the snapshot and EC2's limits (filling in defaults). */
 bool volume_check(struct request *r, struct volume_request *wanted);
 /* Makes it, attached to `instance` from attached_ms on unless NULL. */
-const char *volume_make(struct request *r, const struct volume_request *wanted, const char *instance,
-                        const char *device, bool delete_on_termination, int64_t ready_ms);
+const char *volume_make(struct request *r, const struct volume_request *wanted,
+                        const char *instance, const char *device, bool delete_on_termination,
+                        int64_t ready_ms);
 
 /* Whether the instance's guest comes up: its root volume is there, boots on EC2, and its loader
  * fits the boot mode. Otherwise *why says what is wrong. */

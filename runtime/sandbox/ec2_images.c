@@ -9,7 +9,8 @@ static void load_devices(struct request *r, struct image *image)
     struct sqlite3_stmt *rows = state_query(
         r->state,
         "SELECT device, snapshot, size_gib, type, iops, throughput, delete_on_termination FROM "
-        "image_devices WHERE image = ? ORDER BY position", "s", image->resource.id);
+        "image_devices WHERE image = ? ORDER BY position",
+        "s", image->resource.id);
     while (state_next(r->state, rows)) {
         image->devices = arena_grow(r->arena, image->devices, image->device_count,
                                     &image->device_capacity, sizeof *image->devices);
@@ -27,11 +28,12 @@ static void load_devices(struct request *r, struct image *image)
 
 void *image_load(struct request *r, const char *id)
 {
-    struct sqlite3_stmt *row = state_query(
-        r->state,
-        "SELECT created_ms, available_ms, name, description, owner, public, architecture, platform, "
-        "boot_mode, virtualization, ena, root_device FROM images WHERE id = ? AND deleted_ms IS NULL",
-        "s", id);
+    struct sqlite3_stmt *row = state_query(r->state,
+                                           "SELECT created_ms, available_ms, name, description, "
+                                           "owner, public, architecture, platform, "
+                                           "boot_mode, virtualization, ena, root_device FROM "
+                                           "images WHERE id = ? AND deleted_ms IS NULL",
+                                           "s", id);
     if (!state_next(r->state, row)) {
         return NULL;
     }
@@ -82,7 +84,8 @@ static void write_image(struct request *r, const void *object)
     xml_put(&r->xml, "imageLocation", arena_printf(r->arena, "%s/%s", image->owner, image->name));
     xml_put(&r->xml, "imageState", image->state);
     xml_put(&r->xml, "imageOwnerId", image->owner);
-    xml_put(&r->xml, "creationDate", iso_time(arena_alloc(r->arena, 32), image->resource.created_ms));
+    xml_put(&r->xml, "creationDate",
+            iso_time(arena_alloc(r->arena, 32), image->resource.created_ms));
     xml_bool(&r->xml, "isPublic", image->is_public);
     xml_put(&r->xml, "architecture", image->architecture);
     xml_put(&r->xml, "imageType", "machine");
@@ -113,7 +116,10 @@ static void offer_snapshots(const void *object, struct filter_values *values)
     }
 }
 
-#define FIELD(name, type, member) {name, FILTER_##type, offsetof(struct image, member), NULL}
+#define FIELD(name, type, member)                                                                  \
+    {                                                                                              \
+        name, FILTER_##type, offsetof(struct image, member), NULL                                  \
+    }
 static const struct filter_field fields[] = {
     FIELD("image-id", TEXT, resource.id),
     FIELD("name", TEXT, name),
@@ -148,11 +154,20 @@ static bool owned(struct request *r, const void *object)
 }
 
 const struct resource_kind image_kind = {
-    .ids = "ImageId", .prefix = "ami", .set = "imagesSet",
+    .ids = "ImageId",
+    .prefix = "ami",
+    .set = "imagesSet",
     .list = "SELECT id FROM images ORDER BY rowid",
-    .malformed = "InvalidAMIID.Malformed", .not_found = "InvalidAMIID.NotFound",
-    .noun = "image id '[%s]'", .fields = fields, .page_min = 1, .page_max = 1000,
-    .page_excludes_ids = true, .load = image_load, .write = write_image, .listed = owned,
+    .malformed = "InvalidAMIID.Malformed",
+    .not_found = "InvalidAMIID.NotFound",
+    .noun = "image id '[%s]'",
+    .fields = fields,
+    .page_min = 1,
+    .page_max = 1000,
+    .page_excludes_ids = true,
+    .load = image_load,
+    .write = write_image,
+    .listed = owned,
 };
 
 bool ec2_describe_images(struct request *r)
@@ -212,7 +227,8 @@ static bool read_device(struct request *r, size_t n, struct image_device *device
     device->type = query_get(&r->query, "%s.VolumeType", prefix);
     device->type = device->type ? device->type : "gp2";
     if (!device->device) {
-        return fail(r, 400, "MissingParameter", "The request must contain the parameter deviceName");
+        return fail(r, 400, "MissingParameter",
+                    "The request must contain the parameter deviceName");
     }
     if (!read_numbers(r, prefix, device)) {
         return false;
@@ -245,8 +261,8 @@ static bool read_devices(struct request *r, const char *image, const char *root_
             return false;
         }
         if (!map_put(&seen, device.device, (void *)device.device)) {
-            return fail(r, 400, "InvalidBlockDeviceMapping",
-                        "Device %s is mapped twice", device.device);
+            return fail(r, 400, "InvalidBlockDeviceMapping", "Device %s is mapped twice",
+                        device.device);
         }
         has_root = has_root || (strcmp(device.device, root_device) == 0 && device.snapshot);
         state_run(r->state, "INSERT INTO image_devices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -271,8 +287,8 @@ bool ec2_register_image(struct request *r)
     }
     const char *architecture = one_of(r, "Architecture", architectures);
     const char *virtualization = one_of(r, "VirtualizationType", virtualizations);
-    const char *boot_mode = query_get(&r->query, "BootMode") ? one_of(r, "BootMode", boot_modes)
-                                                             : NULL;
+    const char *boot_mode =
+        query_get(&r->query, "BootMode") ? one_of(r, "BootMode", boot_modes) : NULL;
     if (r->failure.code) {
         return false;
     }
@@ -284,9 +300,10 @@ bool ec2_register_image(struct request *r)
     state_run(r->state,
               "INSERT INTO images (id, created_ms, available_ms, name, description, owner, public, "
               "architecture, boot_mode, virtualization, ena, root_device) "
-              "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)", "siissssssds", id, r->now_ms,
-              r->now_ms + IMAGE_MS, name, description ? description : "", r->caller.account,
-              architecture, boot_mode, virtualization, (int)ena, root);
+              "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)",
+              "siissssssds", id, r->now_ms, r->now_ms + IMAGE_MS, name,
+              description ? description : "", r->caller.account, architecture, boot_mode,
+              virtualization, (int)ena, root);
     tags_put(r, "image", id);
     xml_put(&r->xml, "imageId", id);
     return true;

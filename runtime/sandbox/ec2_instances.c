@@ -27,9 +27,9 @@ static void set_state(struct request *r, struct instance *instance, const char *
 static void load_volumes(struct request *r, struct instance *instance)
 {
     struct objects ids = {0};
-    struct sqlite3_stmt *rows = state_query(
-        r->state, "SELECT id FROM volumes WHERE instance = ? ORDER BY attach_ms, rowid", "s",
-        instance->resource.id);
+    struct sqlite3_stmt *rows =
+        state_query(r->state, "SELECT id FROM volumes WHERE instance = ? ORDER BY attach_ms, rowid",
+                    "s", instance->resource.id);
     while (state_next(r->state, rows)) {
         objects_add(r->arena, &ids, (void *)state_text(r->arena, rows, 0));
     }
@@ -45,9 +45,9 @@ static void load_volumes(struct request *r, struct instance *instance)
 static void load_interfaces(struct request *r, struct instance *instance)
 {
     struct objects ids = {0};
-    struct sqlite3_stmt *rows = state_query(
-        r->state, "SELECT id FROM interfaces WHERE instance = ? ORDER BY device_index", "s",
-        instance->resource.id);
+    struct sqlite3_stmt *rows =
+        state_query(r->state, "SELECT id FROM interfaces WHERE instance = ? ORDER BY device_index",
+                    "s", instance->resource.id);
     while (state_next(r->state, rows)) {
         objects_add(r->arena, &ids, (void *)state_text(r->arena, rows, 0));
     }
@@ -102,9 +102,11 @@ void *instance_load(struct request *r, const char *id)
     struct sqlite3_stmt *row = state_query(
         r->state,
         "SELECT created_ms, reservation, launch_index, launched_ms, transition, transition_ms, "
-        "settle_ms, image, type, subnet, vpc, zone, architecture, platform, boot_mode, root_device, "
+        "settle_ms, image, type, subnet, vpc, zone, architecture, platform, boot_mode, "
+        "root_device, "
         "key_name, profile, tenancy, capacity_reservation, token, protected, ssm, reason_code, "
-        "reason_message FROM instances WHERE id = ?", "s", id);
+        "reason_message FROM instances WHERE id = ?",
+        "s", id);
     if (!state_next(r->state, row)) {
         return NULL;
     }
@@ -162,7 +164,8 @@ bool instance_boots(struct request *r, const struct instance *instance, const ch
                strcmp(root->firmware, strcmp(mode, "uefi") == 0 ? "uefi" : "bios") != 0) {
         *why = "its boot disk's loader is for another firmware than the instance's boot mode";
     } else if (broken > 0 && (double)(mix_text(mix(r->seed, (uint64_t)instance->transition_ms),
-                                               instance->resource.id) % 1000) < broken * 1000) {
+                                               instance->resource.id) %
+                                      1000) < broken * 1000) {
         *why = "the guest hangs (fault injected)";
     }
     return !*why;
@@ -174,8 +177,8 @@ struct instance *instance_by_address(struct request *r, const char *address)
         r->state, r->arena,
         "SELECT instance FROM interfaces WHERE (private_ip = ?1 OR public_ip = ?1) AND "
         "(deleted_ms IS NULL OR deleted_ms > ?2) UNION "
-        "SELECT instance FROM addresses WHERE public_ip = ?1 AND instance IS NOT NULL", "si",
-        address, r->now_ms);
+        "SELECT instance FROM addresses WHERE public_ip = ?1 AND instance IS NOT NULL",
+        "si", address, r->now_ms);
     return id ? instance_load(r, id) : NULL;
 }
 
@@ -246,11 +249,12 @@ static void write_profile(struct request *r, const struct instance *instance)
         return;
     }
     xml_open(&r->xml, "iamInstanceProfile");
-    xml_put(&r->xml, "arn", arena_printf(r->arena, "arn:aws:iam::%s:instance-profile/%s",
-                                         r->caller.account, instance->profile));
-    xml_put(&r->xml, "id", state_value_text(r->state, r->arena,
-                                            "SELECT id FROM instance_profiles WHERE name = ?", "s",
-                                            instance->profile));
+    xml_put(&r->xml, "arn",
+            arena_printf(r->arena, "arn:aws:iam::%s:instance-profile/%s", r->caller.account,
+                         instance->profile));
+    xml_put(&r->xml, "id",
+            state_value_text(r->state, r->arena, "SELECT id FROM instance_profiles WHERE name = ?",
+                             "s", instance->profile));
     xml_close(&r->xml, "iamInstanceProfile");
 }
 
@@ -288,7 +292,8 @@ void instance_write(struct request *r, const struct instance *instance)
     xml_put(&r->xml, "capacityReservationId", instance->capacity_reservation);
     xml_put(&r->xml, "bootMode", instance->boot_mode);
     xml_put(&r->xml, "currentInstanceBootMode",
-            instance->boot_mode && strcmp(instance->boot_mode, "uefi") == 0 ? "uefi" : "legacy-bios");
+            instance->boot_mode && strcmp(instance->boot_mode, "uefi") == 0 ? "uefi"
+                                                                            : "legacy-bios");
 }
 
 static void offer_groups(const void *object, struct filter_values *values)
@@ -333,7 +338,10 @@ static void offer_devices(const void *object, struct filter_values *values)
     }
 }
 
-#define FIELD(name, type, member) {name, FILTER_##type, offsetof(struct instance, member), NULL}
+#define FIELD(name, type, member)                                                                  \
+    {                                                                                              \
+        name, FILTER_##type, offsetof(struct instance, member), NULL                               \
+    }
 static const struct filter_field instance_fields[] = {
     FIELD("instance-id", TEXT, resource.id),
     FIELD("instance-state-name", TEXT, state),
@@ -365,11 +373,18 @@ static const struct filter_field instance_fields[] = {
 #undef FIELD
 
 const struct resource_kind instance_kind = {
-    .ids = "InstanceId", .prefix = "i", .set = "reservationSet",
+    .ids = "InstanceId",
+    .prefix = "i",
+    .set = "reservationSet",
     .list = "SELECT id FROM instances ORDER BY rowid",
-    .malformed = "InvalidInstanceID.Malformed", .not_found = "InvalidInstanceID.NotFound",
-    .noun = "instance ID '%s'", .fields = instance_fields, .page_min = 5, .page_max = 1000,
-    .page_excludes_ids = true, .load = instance_load,
+    .malformed = "InvalidInstanceID.Malformed",
+    .not_found = "InvalidInstanceID.NotFound",
+    .noun = "instance ID '%s'",
+    .fields = instance_fields,
+    .page_min = 5,
+    .page_max = 1000,
+    .page_excludes_ids = true,
+    .load = instance_load,
 };
 
 void reservation_open(struct request *r, const struct instance *instance)
@@ -433,9 +448,10 @@ static void write_summary(struct request *r, const char *element, const char *st
         xml_open(&r->xml, "details");
         xml_open(&r->xml, "item");
         xml_put(&r->xml, "name", "reachability");
-        xml_put(&r->xml, "status", strcmp(status, "ok") == 0         ? "passed"
-                                   : strcmp(status, "impaired") == 0 ? "failed"
-                                                                     : "initializing");
+        xml_put(&r->xml, "status",
+                strcmp(status, "ok") == 0         ? "passed"
+                : strcmp(status, "impaired") == 0 ? "failed"
+                                                  : "initializing");
         xml_close(&r->xml, "item");
         xml_close(&r->xml, "details");
     }

@@ -7,16 +7,17 @@
 static void load_groups(struct request *r, struct interface *interface)
 {
     size_t group_capacity = 0, name_capacity = 0;
-    struct sqlite3_stmt *rows = state_query(
-        r->state,
-        "SELECT security_group, name FROM interface_groups JOIN security_groups ON "
-        "id = security_group WHERE interface = ? ORDER BY position", "s", interface->resource.id);
+    struct sqlite3_stmt *rows =
+        state_query(r->state,
+                    "SELECT security_group, name FROM interface_groups JOIN security_groups ON "
+                    "id = security_group WHERE interface = ? ORDER BY position",
+                    "s", interface->resource.id);
     while (state_next(r->state, rows)) {
         size_t count = interface->group_count;
-        interface->groups = arena_grow(r->arena, interface->groups, count, &group_capacity,
-                                       sizeof(char *));
-        interface->group_names = arena_grow(r->arena, interface->group_names, count,
-                                            &name_capacity, sizeof(char *));
+        interface->groups =
+            arena_grow(r->arena, interface->groups, count, &group_capacity, sizeof(char *));
+        interface->group_names =
+            arena_grow(r->arena, interface->group_names, count, &name_capacity, sizeof(char *));
         interface->groups[count] = state_text(r->arena, rows, 0);
         interface->group_names[count] = state_text(r->arena, rows, 1);
         interface->group_count++;
@@ -25,9 +26,9 @@ static void load_groups(struct request *r, struct interface *interface)
 
 static void load_address(struct request *r, struct interface *interface)
 {
-    struct sqlite3_stmt *row =
-        state_query(r->state, "SELECT id, public_ip, association FROM addresses WHERE interface = ?",
-                    "s", interface->resource.id);
+    struct sqlite3_stmt *row = state_query(
+        r->state, "SELECT id, public_ip, association FROM addresses WHERE interface = ?", "s",
+        interface->resource.id);
     if (state_next(r->state, row)) {
         interface->allocation = state_text(r->arena, row, 0);
         interface->public_ip = state_text(r->arena, row, 1);
@@ -41,7 +42,8 @@ void *interface_load(struct request *r, const char *id)
     struct sqlite3_stmt *row = state_query(
         r->state,
         "SELECT interfaces.created_ms, subnet, vpc, zone, instance, device_index, attachment, "
-        "private_ip, public_ip, mac, description, delete_on_termination FROM interfaces JOIN subnets "
+        "private_ip, public_ip, mac, description, delete_on_termination FROM interfaces JOIN "
+        "subnets "
         "ON subnets.id = subnet WHERE interfaces.id = ? AND (deleted_ms IS NULL OR deleted_ms > ?)",
         "si", id, r->now_ms);
     if (!state_next(r->state, row)) {
@@ -146,7 +148,10 @@ static void offer_groups(const void *object, struct filter_values *values)
     }
 }
 
-#define FIELD(name, type, member) {name, FILTER_##type, offsetof(struct interface, member), NULL}
+#define FIELD(name, type, member)                                                                  \
+    {                                                                                              \
+        name, FILTER_##type, offsetof(struct interface, member), NULL                              \
+    }
 static const struct filter_field fields[] = {
     FIELD("network-interface-id", TEXT, resource.id),
     FIELD("subnet-id", TEXT, subnet),
@@ -170,12 +175,19 @@ static const struct filter_field fields[] = {
 #undef FIELD
 
 const struct resource_kind interface_kind = {
-    .ids = "NetworkInterfaceId", .prefix = "eni", .set = "networkInterfaceSet",
+    .ids = "NetworkInterfaceId",
+    .prefix = "eni",
+    .set = "networkInterfaceSet",
     .list = "SELECT id FROM interfaces ORDER BY rowid",
     .malformed = "InvalidNetworkInterfaceID.Malformed",
     .not_found = "InvalidNetworkInterfaceID.NotFound",
-    .noun = "networkInterface ID '%s'", .fields = fields, .page_min = 5, .page_max = 1000,
-    .page_excludes_ids = true, .load = interface_load, .write = write_listed,
+    .noun = "networkInterface ID '%s'",
+    .fields = fields,
+    .page_min = 5,
+    .page_max = 1000,
+    .page_excludes_ids = true,
+    .load = interface_load,
+    .write = write_listed,
 };
 
 bool ec2_describe_network_interfaces(struct request *r)
@@ -190,11 +202,13 @@ struct address {
 
 static void *address_load(struct request *r, const char *id)
 {
-    struct sqlite3_stmt *row = state_query(
-        r->state,
-        "SELECT addresses.created_ms, addresses.public_ip, association, addresses.instance, interface, "
-        "private_ip FROM addresses LEFT JOIN interfaces ON interfaces.id = interface "
-        "WHERE addresses.id = ?", "s", id);
+    struct sqlite3_stmt *row =
+        state_query(r->state,
+                    "SELECT addresses.created_ms, addresses.public_ip, association, "
+                    "addresses.instance, interface, "
+                    "private_ip FROM addresses LEFT JOIN interfaces ON interfaces.id = interface "
+                    "WHERE addresses.id = ?",
+                    "s", id);
     if (!state_next(r->state, row)) {
         return NULL;
     }
@@ -237,10 +251,15 @@ static const struct filter_field address_fields[] = {
     {0},
 };
 const struct resource_kind address_kind = {
-    .ids = "AllocationId", .prefix = "eipalloc", .set = "addressesSet",
+    .ids = "AllocationId",
+    .prefix = "eipalloc",
+    .set = "addressesSet",
     .list = "SELECT id FROM addresses ORDER BY rowid",
-    .malformed = "InvalidAllocationID.NotFound", .not_found = "InvalidAllocationID.NotFound",
-    .noun = "allocation ID '%s'", .fields = address_fields, .load = address_load,
+    .malformed = "InvalidAllocationID.NotFound",
+    .not_found = "InvalidAllocationID.NotFound",
+    .noun = "allocation ID '%s'",
+    .fields = address_fields,
+    .load = address_load,
     .write = write_address,
 };
 
@@ -275,8 +294,10 @@ static struct interface *chosen_interface(struct request *r)
     }
     if (instance->interface_count > 1) {
         fail(r, 400, "InvalidInstanceID",
-             "There are multiple interfaces attached to instance '%s'. Please specify an interface ID "
-             "for the operation instead.", instance_id);
+             "There are multiple interfaces attached to instance '%s'. Please specify an interface "
+             "ID "
+             "for the operation instead.",
+             instance_id);
         return NULL;
     }
     return instance->interfaces[0];
@@ -302,22 +323,23 @@ static bool check_association(struct request *r, const struct address *address,
 bool ec2_associate_address(struct request *r)
 {
     const char *allocation;
-    struct address *address = need(r, "AllocationId", &allocation)
-                                  ? find_object(r, &address_kind, allocation)
-                                  : NULL;
+    struct address *address =
+        need(r, "AllocationId", &allocation) ? find_object(r, &address_kind, allocation) : NULL;
     struct interface *interface = address ? chosen_interface(r) : NULL;
     if (!interface || !check_association(r, address, interface)) {
         return false;
     }
     bool same = address->interface && strcmp(address->interface, interface->resource.id) == 0;
     const char *association = same ? address->association : new_id(r, "eipassoc");
-    state_run(r->state, "UPDATE addresses SET association = NULL, instance = NULL, interface = NULL "
-              "WHERE interface = ?", "s", interface->resource.id);
+    state_run(r->state,
+              "UPDATE addresses SET association = NULL, instance = NULL, interface = NULL "
+              "WHERE interface = ?",
+              "s", interface->resource.id);
     state_run(r->state, "UPDATE interfaces SET public_ip = NULL WHERE id = ?", "s",
               interface->resource.id);
     state_run(r->state,
-              "UPDATE addresses SET association = ?, instance = ?, interface = ? WHERE id = ?", "ssss",
-              association, interface->instance, interface->resource.id, allocation);
+              "UPDATE addresses SET association = ?, instance = ?, interface = ? WHERE id = ?",
+              "ssss", association, interface->instance, interface->resource.id, allocation);
     xml_bool(&r->xml, "return", true);
     xml_put(&r->xml, "associationId", association);
     return true;
@@ -329,12 +351,15 @@ bool ec2_disassociate_address(struct request *r)
     if (!need(r, "AssociationId", &association)) {
         return false;
     }
-    if (!state_value(r->state, 0, "SELECT 1 FROM addresses WHERE association = ?", "s", association)) {
+    if (!state_value(r->state, 0, "SELECT 1 FROM addresses WHERE association = ?", "s",
+                     association)) {
         return fail(r, 400, "InvalidAssociationID.NotFound",
                     "The association ID '%s' does not exist", association);
     }
-    state_run(r->state, "UPDATE addresses SET association = NULL, instance = NULL, interface = NULL "
-              "WHERE association = ?", "s", association);
+    state_run(r->state,
+              "UPDATE addresses SET association = NULL, instance = NULL, interface = NULL "
+              "WHERE association = ?",
+              "s", association);
     xml_bool(&r->xml, "return", true);
     return true;
 }

@@ -8,7 +8,8 @@ static bool named_instances(struct request *r, struct objects *instances)
 {
     struct texts_list ids = query_list(&r->query, "InstanceId");
     if (!ids.count) {
-        return fail(r, 400, "MissingParameter", "The request must contain the parameter InstanceId");
+        return fail(r, 400, "MissingParameter",
+                    "The request must contain the parameter InstanceId");
     }
     if (ids.count > 1000) {
         return fail(r, 400, "InvalidParameterValue", "The request names more than 1000 instances");
@@ -59,8 +60,8 @@ static void move(struct request *r, const struct instance *instance, const char 
 {
     state_run(r->state,
               "UPDATE instances SET transition = ?, transition_ms = ?, settle_ms = ?, "
-              "reason_code = ?, reason_message = ? WHERE id = ?", "siisss", transition, r->now_ms,
-              settle_ms, code, message, instance->resource.id);
+              "reason_code = ?, reason_message = ? WHERE id = ?",
+              "siisss", transition, r->now_ms, settle_ms, code, message, instance->resource.id);
 }
 
 bool capacity_check(struct request *r, const char *type, const char *zone)
@@ -69,7 +70,8 @@ bool capacity_check(struct request *r, const char *type, const char *zone)
         fault(r, "capacity:/%s", zone) > 0) {
         return fail(r, 500, "InsufficientInstanceCapacity",
                     "We currently do not have sufficient %s capacity in the Availability Zone you "
-                    "requested (%s).", type, zone);
+                    "requested (%s).",
+                    type, zone);
     }
     return true;
 }
@@ -85,9 +87,11 @@ static bool can_start(struct request *r, const struct instance *instance)
                     instance->resource.id);
     }
     if (!instance_root_volume(instance)) {
-        return fail(r, 400, "InvalidParameterValue",
-                    "Invalid value '%s' for instanceId. Instance does not have a volume attached at "
-                    "root (%s)", instance->resource.id, instance->root_device);
+        return fail(
+            r, 400, "InvalidParameterValue",
+            "Invalid value '%s' for instanceId. Instance does not have a volume attached at "
+            "root (%s)",
+            instance->resource.id, instance->root_device);
     }
     return capacity_check(r, instance->type, instance->zone);
 }
@@ -95,8 +99,8 @@ static bool can_start(struct request *r, const struct instance *instance)
 static void give_public_address(struct request *r, const struct instance *instance)
 {
     if (instance->interface_count && !instance->interfaces[0]->allocation) {
-        state_run(r->state, "UPDATE interfaces SET public_ip = ? WHERE id = ? AND wants_public", "ss",
-                  public_address(r), instance->interfaces[0]->resource.id);
+        state_run(r->state, "UPDATE interfaces SET public_ip = ? WHERE id = ? AND wants_public",
+                  "ss", public_address(r), instance->interfaces[0]->resource.id);
     }
 }
 
@@ -152,7 +156,8 @@ static bool can_terminate(struct request *r, const struct instance *instance)
     return !instance->is_protected ||
            fail(r, 400, "OperationNotPermitted",
                 "The instance '%s' may not be terminated. Modify its 'disableApiTermination' "
-                "instance attribute and try again.", instance->resource.id);
+                "instance attribute and try again.",
+                instance->resource.id);
 }
 
 /* What happens when the machine is gone is written down now, with the time at which it is so. */
@@ -167,16 +172,20 @@ static void terminate(struct request *r, const struct instance *instance)
     int64_t end_ms = r->now_ms + (runs ? INSTANCE_SHUTTING_DOWN_MS : 1000);
     move(r, instance, "shutting-down", end_ms, "Client.UserInitiatedShutdown",
          "Client.UserInitiatedShutdown: User initiated shutdown");
+    state_run(
+        r->state,
+        "UPDATE volumes SET deleted_ms = ?1 WHERE instance = ?2 AND delete_on_termination AND "
+        "deleted_ms IS NULL AND (detached_ms IS NULL OR detached_ms > ?3)",
+        "isi", end_ms, id, r->now_ms);
     state_run(r->state,
-              "UPDATE volumes SET deleted_ms = ?1 WHERE instance = ?2 AND delete_on_termination AND "
-              "deleted_ms IS NULL AND (detached_ms IS NULL OR detached_ms > ?3)", "isi", end_ms, id,
-              r->now_ms);
+              "UPDATE volumes SET detached_ms = ?1 WHERE instance = ?2 AND detached_ms IS NULL",
+              "is", end_ms, id);
+    state_run(r->state, "UPDATE interfaces SET deleted_ms = ? WHERE instance = ?", "is", end_ms,
+              id);
     state_run(r->state,
-              "UPDATE volumes SET detached_ms = ?1 WHERE instance = ?2 AND detached_ms IS NULL", "is",
-              end_ms, id);
-    state_run(r->state, "UPDATE interfaces SET deleted_ms = ? WHERE instance = ?", "is", end_ms, id);
-    state_run(r->state, "UPDATE addresses SET association = NULL, instance = NULL, interface = NULL "
-              "WHERE instance = ?", "s", id);
+              "UPDATE addresses SET association = NULL, instance = NULL, interface = NULL "
+              "WHERE instance = ?",
+              "s", id);
     commands_instance_gone(r, id);
 }
 
@@ -205,8 +214,9 @@ static bool set_devices(struct request *r, const struct instance *instance)
                         "No device is currently mapped at %s", device ? device : "(none given)");
         }
         bool flag = volume->delete_on_termination;
-        if (!optional_bool(r, arena_printf(r->arena, "BlockDeviceMapping.%zu.Ebs.DeleteOnTermination",
-                                           n), &flag)) {
+        if (!optional_bool(
+                r, arena_printf(r->arena, "BlockDeviceMapping.%zu.Ebs.DeleteOnTermination", n),
+                &flag)) {
             return false;
         }
         state_run(r->state, "UPDATE volumes SET delete_on_termination = ? WHERE id = ?", "ds",
@@ -229,11 +239,13 @@ static bool set_type(struct request *r, const struct instance *instance, const c
     if (strcmp(info->arch, instance->architecture) != 0) {
         return fail(r, 400, "InvalidParameterCombination",
                     "The architecture '%s' of the instance type '%s' does not match the instance's "
-                    "'%s'", info->arch, type, instance->architecture);
+                    "'%s'",
+                    info->arch, type, instance->architecture);
     }
     if (instance->interface_count > (size_t)info->max_cards) {
-        return fail(r, 400, "AttachmentLimitExceeded", "Interface count %zu exceeds the limit for %s",
-                    instance->interface_count, type);
+        return fail(r, 400, "AttachmentLimitExceeded",
+                    "Interface count %zu exceeds the limit for %s", instance->interface_count,
+                    type);
     }
     return state_run(r->state, "UPDATE instances SET type = ? WHERE id = ?", "ss", type,
                      instance->resource.id);
@@ -265,9 +277,10 @@ bool ec2_modify_instance_attribute(struct request *r)
     bool devices = query_has(&r->query, "BlockDeviceMapping");
     bool protection = query_has(&r->query, "DisableApiTermination");
     if (!type && !devices && !protection) {
-        return fail(r, 400, "InvalidParameterCombination",
-                    "No attributes specified (the sandbox knows InstanceType, BlockDeviceMapping and "
-                    "DisableApiTermination).");
+        return fail(
+            r, 400, "InvalidParameterCombination",
+            "No attributes specified (the sandbox knows InstanceType, BlockDeviceMapping and "
+            "DisableApiTermination).");
     }
     if ((type != NULL) + devices + protection > 1) {
         return fail(r, 400, "InvalidParameterCombination",

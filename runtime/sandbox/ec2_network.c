@@ -21,8 +21,8 @@ bool parse_cidr(const char *text, uint32_t *network, uint32_t *mask)
     char address[16];
     const char *slash = strchr(text, '/');
     int64_t bits = -1;
-    if (!slash || slash - text >= (long)sizeof address || !parse_int(slash + 1, &bits) || bits < 0 ||
-        bits > 32) {
+    if (!slash || slash - text >= (long)sizeof address || !parse_int(slash + 1, &bits) ||
+        bits < 0 || bits > 32) {
         return false;
     }
     memcpy(address, text, (size_t)(slash - text));
@@ -45,7 +45,8 @@ static bool address_in_use(struct request *r, const char *subnet, const char *ad
 {
     return state_value(r->state, 0,
                        "SELECT 1 FROM interfaces WHERE private_ip = ? AND subnet = ? AND "
-                       "(deleted_ms IS NULL OR deleted_ms > ?)", "ssi", address, subnet, r->now_ms);
+                       "(deleted_ms IS NULL OR deleted_ms > ?)",
+                       "ssi", address, subnet, r->now_ms);
 }
 
 /* AWS keeps the first four addresses of a subnet and the last. */
@@ -76,7 +77,8 @@ static const char *check_wanted(struct request *r, const struct subnet_object *s
     return NULL;
 }
 
-const char *address_choose(struct request *r, const struct subnet_object *subnet, const char *wanted)
+const char *address_choose(struct request *r, const struct subnet_object *subnet,
+                           const char *wanted)
 {
     if (wanted) {
         return check_wanted(r, subnet, wanted);
@@ -152,19 +154,27 @@ bool ec2_describe_vpcs(struct request *r)
         {0},
     };
     static const struct resource_kind kind = {
-        .ids = "VpcId", .prefix = "vpc", .set = "vpcSet",
+        .ids = "VpcId",
+        .prefix = "vpc",
+        .set = "vpcSet",
         .list = "SELECT id FROM vpcs ORDER BY rowid",
-        .malformed = "InvalidVpcID.Malformed", .not_found = "InvalidVpcID.NotFound",
-        .noun = "vpc ID '%s'", .fields = fields, .page_min = 5, .page_max = 1000,
-        .page_excludes_ids = true, .load = vpc_load, .write = write_vpc,
+        .malformed = "InvalidVpcID.Malformed",
+        .not_found = "InvalidVpcID.NotFound",
+        .noun = "vpc ID '%s'",
+        .fields = fields,
+        .page_min = 5,
+        .page_max = 1000,
+        .page_excludes_ids = true,
+        .load = vpc_load,
+        .write = write_vpc,
     };
     return describe(r, &kind);
 }
 
 void *subnet_load(struct request *r, const char *id)
 {
-    struct sqlite3_stmt *row =
-        state_query(r->state, "SELECT created_ms, vpc, cidr, zone FROM subnets WHERE id = ?", "s", id);
+    struct sqlite3_stmt *row = state_query(
+        r->state, "SELECT created_ms, vpc, cidr, zone FROM subnets WHERE id = ?", "s", id);
     if (!state_next(r->state, row)) {
         return NULL;
     }
@@ -178,7 +188,8 @@ void *subnet_load(struct request *r, const char *id)
     parse_cidr(subnet->cidr, &subnet->network, &subnet->mask);
     int64_t used = state_value(r->state, 0,
                                "SELECT count(*) FROM interfaces WHERE subnet = ? AND "
-                               "(deleted_ms IS NULL OR deleted_ms > ?)", "si", id, r->now_ms);
+                               "(deleted_ms IS NULL OR deleted_ms > ?)",
+                               "si", id, r->now_ms);
     subnet->free_addresses = (int64_t)~subnet->mask + 1 - 5 - used;
     tags_load(r, &subnet->resource);
     return subnet;
@@ -188,8 +199,9 @@ static void write_subnet(struct request *r, const void *object)
 {
     const struct subnet_object *subnet = object;
     xml_put(&r->xml, "subnetId", subnet->resource.id);
-    xml_put(&r->xml, "subnetArn", arena_printf(r->arena, "arn:aws:ec2:%s:%s:subnet/%s", r->region,
-                                               r->caller.account, subnet->resource.id));
+    xml_put(&r->xml, "subnetArn",
+            arena_printf(r->arena, "arn:aws:ec2:%s:%s:subnet/%s", r->region, r->caller.account,
+                         subnet->resource.id));
     xml_put(&r->xml, "state", "available");
     xml_put(&r->xml, "ownerId", r->caller.account);
     xml_put(&r->xml, "vpcId", subnet->vpc);
@@ -208,15 +220,24 @@ static const struct filter_field subnet_fields[] = {
     {"cidr", FILTER_TEXT, offsetof(struct subnet_object, cidr), NULL},
     {"availability-zone", FILTER_TEXT, offsetof(struct subnet_object, zone), NULL},
     {"availabilityZone", FILTER_TEXT, offsetof(struct subnet_object, zone), NULL},
-    {"available-ip-address-count", FILTER_INT, offsetof(struct subnet_object, free_addresses), NULL},
+    {"available-ip-address-count", FILTER_INT, offsetof(struct subnet_object, free_addresses),
+     NULL},
     {0},
 };
 const struct resource_kind subnet_kind = {
-    .ids = "SubnetId", .prefix = "subnet", .set = "subnetSet",
+    .ids = "SubnetId",
+    .prefix = "subnet",
+    .set = "subnetSet",
     .list = "SELECT id FROM subnets ORDER BY rowid",
-    .malformed = "InvalidSubnetID.Malformed", .not_found = "InvalidSubnetID.NotFound",
-    .noun = "subnet ID '%s'", .fields = subnet_fields, .page_min = 5, .page_max = 1000,
-    .page_excludes_ids = true, .load = subnet_load, .write = write_subnet,
+    .malformed = "InvalidSubnetID.Malformed",
+    .not_found = "InvalidSubnetID.NotFound",
+    .noun = "subnet ID '%s'",
+    .fields = subnet_fields,
+    .page_min = 5,
+    .page_max = 1000,
+    .page_excludes_ids = true,
+    .load = subnet_load,
+    .write = write_subnet,
 };
 
 bool ec2_describe_subnets(struct request *r)
@@ -227,8 +248,8 @@ bool ec2_describe_subnets(struct request *r)
 void *group_load(struct request *r, const char *id)
 {
     struct sqlite3_stmt *row = state_query(
-        r->state, "SELECT created_ms, vpc, name, description FROM security_groups WHERE id = ?", "s",
-        id);
+        r->state, "SELECT created_ms, vpc, name, description FROM security_groups WHERE id = ?",
+        "s", id);
     if (!state_next(r->state, row)) {
         return NULL;
     }
@@ -266,11 +287,19 @@ static const struct filter_field group_fields[] = {
     {0},
 };
 const struct resource_kind group_kind = {
-    .ids = "GroupId", .prefix = "sg", .set = "securityGroupInfo",
+    .ids = "GroupId",
+    .prefix = "sg",
+    .set = "securityGroupInfo",
     .list = "SELECT id FROM security_groups ORDER BY rowid",
-    .malformed = "InvalidGroupId.Malformed", .not_found = "InvalidGroup.NotFound",
-    .noun = "security group '%s'", .fields = group_fields, .page_min = 5, .page_max = 1000,
-    .page_excludes_ids = true, .load = group_load, .write = write_group,
+    .malformed = "InvalidGroupId.Malformed",
+    .not_found = "InvalidGroup.NotFound",
+    .noun = "security group '%s'",
+    .fields = group_fields,
+    .page_min = 5,
+    .page_max = 1000,
+    .page_excludes_ids = true,
+    .load = group_load,
+    .write = write_group,
 };
 
 bool ec2_describe_security_groups(struct request *r)
@@ -304,8 +333,9 @@ static void write_key(struct request *r, const void *object)
     xml_put(&r->xml, "keyPairId", key->key_id);
     xml_put(&r->xml, "keyName", key->resource.id);
     xml_put(&r->xml, "keyType", "ed25519");
-    xml_put(&r->xml, "keyFingerprint", arena_printf(r->arena, "%016llx",
-            (unsigned long long)mix_text(r->seed, key->resource.id)));
+    xml_put(
+        &r->xml, "keyFingerprint",
+        arena_printf(r->arena, "%016llx", (unsigned long long)mix_text(r->seed, key->resource.id)));
     xml_time(&r->xml, "createTime", key->resource.created_ms);
 }
 
@@ -317,9 +347,15 @@ bool ec2_describe_key_pairs(struct request *r)
         {0},
     };
     static const struct resource_kind kind = {
-        .ids = "KeyName", .set = "keySet", .list = "SELECT name FROM key_pairs ORDER BY rowid",
-        .malformed = "InvalidKeyPair.NotFound", .not_found = "InvalidKeyPair.NotFound",
-        .noun = "key pair '%s'", .fields = fields, .load = key_load, .write = write_key,
+        .ids = "KeyName",
+        .set = "keySet",
+        .list = "SELECT name FROM key_pairs ORDER BY rowid",
+        .malformed = "InvalidKeyPair.NotFound",
+        .not_found = "InvalidKeyPair.NotFound",
+        .noun = "key pair '%s'",
+        .fields = fields,
+        .load = key_load,
+        .write = write_key,
     };
     return describe(r, &kind);
 }
@@ -352,7 +388,8 @@ static void write_zone(struct request *r, const void *object)
     xml_put(&r->xml, "zoneName", name);
     xml_put(&r->xml, "zoneState", zone->state);
     xml_put(&r->xml, "regionName", zone->region);
-    xml_put(&r->xml, "zoneId", arena_printf(r->arena, "sbx1-az%d", name[strlen(name) - 1] - 'a' + 1));
+    xml_put(&r->xml, "zoneId",
+            arena_printf(r->arena, "sbx1-az%d", name[strlen(name) - 1] - 'a' + 1));
     xml_put(&r->xml, "zoneType", "availability-zone");
     xml_put(&r->xml, "optInStatus", "opt-in-not-required");
     xml_put(&r->xml, "groupName", zone->region);
@@ -368,12 +405,18 @@ bool ec2_describe_availability_zones(struct request *r)
         {0},
     };
     struct resource_kind kind = {
-        .ids = "ZoneName", .set = "availabilityZoneInfo",
-        .malformed = "InvalidParameterValue", .not_found = "InvalidParameterValue",
-        .noun = "availability zone '%s'", .fields = fields, .load = zone_load, .write = write_zone,
+        .ids = "ZoneName",
+        .set = "availabilityZoneInfo",
+        .malformed = "InvalidParameterValue",
+        .not_found = "InvalidParameterValue",
+        .noun = "availability zone '%s'",
+        .fields = fields,
+        .load = zone_load,
+        .write = write_zone,
     };
-    kind.list = "SELECT value || suffix FROM settings, (SELECT 'a' AS suffix UNION SELECT 'b' UNION "
-                "SELECT 'c') WHERE name = 'region' UNION SELECT zone FROM subnets ORDER BY 1";
+    kind.list =
+        "SELECT value || suffix FROM settings, (SELECT 'a' AS suffix UNION SELECT 'b' UNION "
+        "SELECT 'c') WHERE name = 'region' UNION SELECT zone FROM subnets ORDER BY 1";
     return describe(r, &kind);
 }
 

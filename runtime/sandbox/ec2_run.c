@@ -39,9 +39,9 @@ static const char *resolve_image(struct request *r, const char *id)
     if (strncmp(id, prefix, sizeof prefix - 1) != 0) {
         return id;
     }
-    const char *value = state_value_text(r->state, r->arena,
-                                         "SELECT value FROM parameters WHERE name = ?", "s",
-                                         id + sizeof prefix - 1);
+    const char *value =
+        state_value_text(r->state, r->arena, "SELECT value FROM parameters WHERE name = ?", "s",
+                         id + sizeof prefix - 1);
     if (!value) {
         fail(r, 400, "InvalidParameterValue",
              "The parameter '%s' does not exist in SSM or cannot be resolved",
@@ -78,10 +78,12 @@ static bool check_fit(struct request *r, struct launch *launch)
     const struct image *image = launch->image;
     const struct fact_instance_type *type = launch->type;
     if (strcmp(image->architecture, type->arch) != 0) {
-        return fail(r, 400, "InvalidParameterValue",
-                    "The architecture '%s' of the specified instance type does not match the "
-                    "architecture '%s' of the specified AMI. Specify an instance type and an AMI that "
-                    "have matching architectures, and try again.", type->arch, image->architecture);
+        return fail(
+            r, 400, "InvalidParameterValue",
+            "The architecture '%s' of the specified instance type does not match the "
+            "architecture '%s' of the specified AMI. Specify an instance type and an AMI that "
+            "have matching architectures, and try again.",
+            type->arch, image->architecture);
     }
     launch->boot_mode = boot_mode_of(image, type);
     bool uefi = strcmp(launch->boot_mode, "uefi") == 0;
@@ -95,10 +97,12 @@ static bool check_fit(struct request *r, struct launch *launch)
                     "The instance type '%s' does not support the virtualization type '%s'.",
                     type->name, image->virtualization);
     }
-    return image->ena || fail(r, 400, "InvalidParameterCombination",
-                              "Enhanced networking with the Elastic Network Adapter (ENA) is required "
-                              "for the '%s' instance type. Ensure that you are using an AMI that is "
-                              "enabled for ENA.", type->name);
+    return image->ena ||
+           fail(r, 400, "InvalidParameterCombination",
+                "Enhanced networking with the Elastic Network Adapter (ENA) is required "
+                "for the '%s' instance type. Ensure that you are using an AMI that is "
+                "enabled for ENA.",
+                type->name);
 }
 
 static bool read_type(struct request *r, struct launch *launch)
@@ -137,9 +141,8 @@ static void default_groups(struct request *r, struct card_request *card)
 {
     if (!card->groups.count) {
         const char *group = state_value_text(
-            r->state, r->arena,
-            "SELECT id FROM security_groups WHERE vpc = ? AND name = 'default'", "s",
-            card->subnet->vpc);
+            r->state, r->arena, "SELECT id FROM security_groups WHERE vpc = ? AND name = 'default'",
+            "s", card->subnet->vpc);
         card->groups.items = ARENA_ARRAY(r->arena, const char *, 1);
         card->groups.items[0] = group;
         card->groups.count = group != NULL;
@@ -228,11 +231,13 @@ static bool check_indexes(struct request *r, const struct launch *launch)
 static bool read_cards(struct request *r, struct launch *launch)
 {
     bool interfaces = query_has(&r->query, "NetworkInterface");
-    if (interfaces && (query_has(&r->query, "SecurityGroupId") || query_has(&r->query, "SubnetId") ||
-                       query_has(&r->query, "PrivateIpAddress"))) {
-        return fail(r, 400, "InvalidParameterCombination",
-                    "Network interfaces and an instance-level subnet ID, security groups or private "
-                    "address may not be specified on the same request");
+    if (interfaces &&
+        (query_has(&r->query, "SecurityGroupId") || query_has(&r->query, "SubnetId") ||
+         query_has(&r->query, "PrivateIpAddress"))) {
+        return fail(
+            r, 400, "InvalidParameterCombination",
+            "Network interfaces and an instance-level subnet ID, security groups or private "
+            "address may not be specified on the same request");
     }
     if (!interfaces) {
         struct card_request *card = &launch->cards[launch->card_count++];
@@ -243,8 +248,8 @@ static bool read_cards(struct request *r, struct launch *launch)
     }
     for (size_t n = 1; query_has(&r->query, "NetworkInterface.%zu", n); n++) {
         if (n > CARDS_MAX || n > (size_t)launch->type->max_cards) {
-            return fail(r, 400, "AttachmentLimitExceeded", "Interface count %zu exceeds the limit for %s",
-                        n, launch->type->name);
+            return fail(r, 400, "AttachmentLimitExceeded",
+                        "Interface count %zu exceeds the limit for %s", n, launch->type->name);
         }
         if (!read_interface(r, launch, n)) {
             return false;
@@ -348,11 +353,13 @@ static bool read_profile(struct request *r, struct launch *launch)
     const char *arn = query_get(&r->query, "IamInstanceProfile.Arn");
     const char *slash = arn ? strrchr(arn, '/') : NULL;
     launch->profile = name ? name : slash ? slash + 1 : arn;
-    if (launch->profile && !state_value(r->state, 0, "SELECT 1 FROM instance_profiles WHERE name = ?",
-                                        "s", launch->profile)) {
+    if (launch->profile &&
+        !state_value(r->state, 0, "SELECT 1 FROM instance_profiles WHERE name = ?", "s",
+                     launch->profile)) {
         return fail(r, 400, "InvalidParameterValue",
                     "Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM "
-                    "Instance Profile name", launch->profile);
+                    "Instance Profile name",
+                    launch->profile);
     }
     return true;
 }
@@ -367,8 +374,8 @@ static bool read_placement(struct request *r, struct launch *launch)
     launch->reservation_id = query_get(&r->query, "%s", target);
     if (strcmp(launch->tenancy, "default") != 0 && strcmp(launch->tenancy, "dedicated") != 0 &&
         strcmp(launch->tenancy, "host") != 0) {
-        return fail(r, 400, "InvalidParameterValue",
-                    "Value (%s) for parameter tenancy is invalid.", launch->tenancy);
+        return fail(r, 400, "InvalidParameterValue", "Value (%s) for parameter tenancy is invalid.",
+                    launch->tenancy);
     }
     if (launch->reservation_id &&
         !state_value(r->state, 0, "SELECT 1 FROM capacity_reservations WHERE id = ?", "s",
@@ -417,9 +424,10 @@ static void make_interface(struct request *r, const struct card_request *card, c
     state_run(r->state,
               "INSERT INTO interfaces (id, created_ms, subnet, instance, device_index, attachment, "
               "private_ip, public_ip, wants_public, mac, description, delete_on_termination) "
-              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "sississsdssd", id, r->now_ms,
-              card->subnet->resource.id, instance, card->device_index, new_id(r, "eni-attach"),
-              address, card->wants_public ? public_address(r) : NULL, (int)card->wants_public,
+              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              "sississsdssd", id, r->now_ms, card->subnet->resource.id, instance,
+              card->device_index, new_id(r, "eni-attach"), address,
+              card->wants_public ? public_address(r) : NULL, (int)card->wants_public,
               arena_printf(r->arena, "02:%02x:%02x:%02x:%02x:%02x", (unsigned)mac & 255,
                            (unsigned)(mac >> 8) & 255, (unsigned)(mac >> 16) & 255,
                            (unsigned)(mac >> 24) & 255, (unsigned)(mac >> 32) & 255),
@@ -442,25 +450,26 @@ static void make_instance(struct request *r, const struct launch *launch, const 
         primary = launch->cards[i].device_index == 0 ? &launch->cards[i] : primary;
         make_interface(r, &launch->cards[i], id);
     }
-    state_run(r->state,
-              "INSERT INTO instances (id, created_ms, reservation, launch_index, launched_ms, "
-              "transition, transition_ms, settle_ms, image, type, subnet, vpc, zone, architecture, "
-              "platform, boot_mode, root_device, key_name, profile, tenancy, capacity_reservation, "
-              "token, protected, ssm) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-              "?, ?, ?, ?, ?, ?, ?, ?)", "sisiiiissssssssssssssdd", id, r->now_ms, reservation, index,
-              r->now_ms, r->now_ms, running_ms, launch->image->resource.id, launch->type->name,
-              primary->subnet->resource.id, primary->subnet->vpc, launch->zone, launch->type->arch,
-              launch->image->platform, launch->boot_mode, launch->image->root_device,
-              launch->key_name, launch->profile, launch->tenancy, launch->reservation_id,
-              query_get(&r->query, "ClientToken"), (int)launch->is_protected,
-              (int)(launch->profile != NULL));
+    state_run(
+        r->state,
+        "INSERT INTO instances (id, created_ms, reservation, launch_index, launched_ms, "
+        "transition, transition_ms, settle_ms, image, type, subnet, vpc, zone, architecture, "
+        "platform, boot_mode, root_device, key_name, profile, tenancy, capacity_reservation, "
+        "token, protected, ssm) VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?, ?, ?, ?, ?, ?)",
+        "sisiiiissssssssssssssdd", id, r->now_ms, reservation, index, r->now_ms, r->now_ms,
+        running_ms, launch->image->resource.id, launch->type->name, primary->subnet->resource.id,
+        primary->subnet->vpc, launch->zone, launch->type->arch, launch->image->platform,
+        launch->boot_mode, launch->image->root_device, launch->key_name, launch->profile,
+        launch->tenancy, launch->reservation_id, query_get(&r->query, "ClientToken"),
+        (int)launch->is_protected, (int)(launch->profile != NULL));
     tags_put(r, "instance", id);
     for (size_t i = 0; i < launch->device_count; i++) {
         const struct device_request *device = &launch->devices[i];
         if (!device->omitted) {
-            tags_put(r, "volume", volume_make(r, &device->volume, id, device->device,
-                                              device->delete_on_termination,
-                                              r->now_ms + VOLUME_ATTACH_MS));
+            tags_put(r, "volume",
+                     volume_make(r, &device->volume, id, device->device,
+                                 device->delete_on_termination, r->now_ms + VOLUME_ATTACH_MS));
         }
     }
 }
@@ -496,8 +505,8 @@ static bool check_repeated(struct request *r, const char *reservation)
 {
     int64_t alive = state_value(
         r->state, 0,
-        "SELECT count(*) FROM instances WHERE reservation = ? AND transition != 'shutting-down'", "s",
-        reservation);
+        "SELECT count(*) FROM instances WHERE reservation = ? AND transition != 'shutting-down'",
+        "s", reservation);
     return alive > 0 || fail(r, 400, "IdempotentInstanceTerminated",
                              "The client token you have provided is associated with a terminated "
                              "instance. Please use a different client token.");

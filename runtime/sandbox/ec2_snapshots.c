@@ -8,7 +8,8 @@ void *snapshot_load(struct request *r, const char *id)
     struct sqlite3_stmt *row = state_query(
         r->state,
         "SELECT created_ms, completed_ms, volume, size_gib, encrypted, description, content, "
-        "firmware FROM snapshots WHERE id = ? AND deleted_ms IS NULL", "s", id);
+        "firmware FROM snapshots WHERE id = ? AND deleted_ms IS NULL",
+        "s", id);
     if (!state_next(r->state, row)) {
         return NULL;
     }
@@ -50,13 +51,21 @@ static void write_snapshot(struct request *r, const void *object)
     }
 }
 
-#define FIELD(name, type, member) {name, FILTER_##type, offsetof(struct snapshot, member), NULL}
+#define FIELD(name, type, member)                                                                  \
+    {                                                                                              \
+        name, FILTER_##type, offsetof(struct snapshot, member), NULL                               \
+    }
 static const struct filter_field fields[] = {
-    FIELD("snapshot-id", TEXT, resource.id), FIELD("status", TEXT, state),
-    FIELD("volume-id", TEXT, volume),        FIELD("volume-size", INT, size_gib),
-    FIELD("description", TEXT, description), FIELD("encrypted", BOOL, encrypted),
-    FIELD("owner-id", TEXT, owner),          FIELD("progress", TEXT, progress),
-    FIELD("start-time", TIME, resource.created_ms), {0},
+    FIELD("snapshot-id", TEXT, resource.id),
+    FIELD("status", TEXT, state),
+    FIELD("volume-id", TEXT, volume),
+    FIELD("volume-size", INT, size_gib),
+    FIELD("description", TEXT, description),
+    FIELD("encrypted", BOOL, encrypted),
+    FIELD("owner-id", TEXT, owner),
+    FIELD("progress", TEXT, progress),
+    FIELD("start-time", TIME, resource.created_ms),
+    {0},
 };
 #undef FIELD
 
@@ -116,8 +125,8 @@ bool ec2_create_snapshot(struct request *r)
     const char *description = query_get(&r->query, "Description");
     state_run(r->state,
               "INSERT INTO snapshots (id, created_ms, completed_ms, volume, size_gib, encrypted, "
-              "description, content, firmware) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "siisidsss", id,
-              r->now_ms, r->now_ms + SNAPSHOT_MS, volume_id, volume->size_gib,
+              "description, content, firmware) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              "siisidsss", id, r->now_ms, r->now_ms + SNAPSHOT_MS, volume_id, volume->size_gib,
               (int)volume->encrypted, description ? description : "", volume->content,
               volume->firmware);
     tags_put(r, "snapshot", id);
@@ -131,13 +140,14 @@ bool ec2_delete_snapshot(struct request *r)
     if (!need(r, "SnapshotId", &id) || !find_object(r, &snapshot_kind, id)) {
         return false;
     }
-    const char *image = state_value_text(
-        r->state, r->arena,
-        "SELECT image FROM image_devices JOIN images ON images.id = image "
-        "WHERE snapshot = ? AND deleted_ms IS NULL", "s", id);
+    const char *image =
+        state_value_text(r->state, r->arena,
+                         "SELECT image FROM image_devices JOIN images ON images.id = image "
+                         "WHERE snapshot = ? AND deleted_ms IS NULL",
+                         "s", id);
     if (image) {
-        return fail(r, 400, "InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", id,
-                    image);
+        return fail(r, 400, "InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s",
+                    id, image);
     }
     /* A volume that still loads from it does not keep it: EC2 lets it go. */
     state_run(r->state, "UPDATE snapshots SET deleted_ms = ? WHERE id = ?", "is", r->now_ms, id);

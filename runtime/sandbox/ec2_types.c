@@ -95,7 +95,8 @@ static const struct filter_field type_fields[] = {
     {"instance-type", FILTER_TEXT, offsetof(struct type_object, resource.id), NULL},
     {"vcpu-info.default-vcpus", FILTER_INT, offsetof(struct type_object, vcpus), NULL},
     {"memory-info.size-in-mib", FILTER_INT, offsetof(struct type_object, memory_mib), NULL},
-    {"processor-info.supported-architecture", FILTER_TEXT, offsetof(struct type_object, arch), NULL},
+    {"processor-info.supported-architecture", FILTER_TEXT, offsetof(struct type_object, arch),
+     NULL},
     {"current-generation", FILTER_BOOL, offsetof(struct type_object, current), NULL},
     {"bare-metal", FILTER_BOOL, offsetof(struct type_object, metal), NULL},
     {"supported-boot-mode", FILTER_CALL, 0, offer_modes},
@@ -103,8 +104,13 @@ static const struct filter_field type_fields[] = {
 };
 
 static const struct resource_kind type_kind = {
-    .ids = "InstanceType", .set = "instanceTypeSet", .fields = type_fields, .page_min = 5,
-    .page_max = 100, .load = type_load, .write = write_type,
+    .ids = "InstanceType",
+    .set = "instanceTypeSet",
+    .fields = type_fields,
+    .page_min = 5,
+    .page_max = 100,
+    .load = type_load,
+    .write = write_type,
 };
 
 bool ec2_describe_instance_types(struct request *r)
@@ -161,7 +167,9 @@ static const struct filter_field offering_fields[] = {
     {0},
 };
 static const struct resource_kind offering_kind = {
-    .ids = "NoId", .page_min = 5, .page_max = 1000,
+    .ids = "NoId",
+    .page_min = 5,
+    .page_max = 1000,
 };
 
 static void add_offering(struct request *r, const struct filters *filters, const char *type,
@@ -177,10 +185,11 @@ static void add_offering(struct request *r, const struct filters *filters, const
     }
 }
 
-/* Zones of the subnets, and a to c of the region; `offered:TYPE/ZONE` -1 in faults takes one away. */
+/* Zones of the subnets, and a to c of the region; `offered:TYPE/ZONE` -1 in faults takes one away.
+ */
 static void add_zones(struct request *r, struct objects *zones)
 {
-    for (char letter = 'a'; letter <= 'c'; letter++) {
+    for (int letter = 'a'; letter <= 'c'; letter++) {
         objects_add(r->arena, zones, arena_printf(r->arena, "%s%c", r->region, letter));
     }
     struct sqlite3_stmt *rows = state_query(
@@ -205,7 +214,8 @@ bool ec2_describe_instance_type_offerings(struct request *r)
     } else {
         return fail(r, 400, "InvalidParameterValue",
                     "Value (%s) for parameter LocationType is invalid: region or availability-zone "
-                    "in the sandbox", kind);
+                    "in the sandbox",
+                    kind);
     }
     if (!filters_parse(r, offering_fields, &filters)) {
         return false;

@@ -8,7 +8,8 @@ static const char columns[] =
     "SELECT created_ms, available_ms, deleted_ms, size_gib, type, iops, throughput, "
     "initialization_rate, zone, snapshot, encrypted, kms_key, content, firmware, injected_ms, "
     "instance, device, attach_ms, attached_ms, detached_ms, delete_on_termination, modified_ms, "
-    "original_size_gib, original_type, original_iops, original_throughput FROM volumes WHERE id = ?";
+    "original_size_gib, original_type, original_iops, original_throughput FROM volumes WHERE id = "
+    "?";
 
 static void load_attachment(struct request *r, struct sqlite3_stmt *row, struct volume *volume)
 {
@@ -22,9 +23,9 @@ static void load_attachment(struct request *r, struct sqlite3_stmt *row, struct 
     volume->delete_on_termination = state_int(row, 20);
     /* A time to come (the end of a termination) is no detaching yet. */
     bool detaching = !state_is_null(row, 19) && state_int(row, 19) - r->now_ms <= VOLUME_DETACH_MS;
-    volume->attach_state = detaching                         ? "detaching"
+    volume->attach_state = detaching                        ? "detaching"
                            : r->now_ms < state_int(row, 18) ? "attaching"
-                                                             : "attached";
+                                                            : "attached";
 }
 
 static void load_modification(struct request *r, struct sqlite3_stmt *row, struct volume *volume)
@@ -36,7 +37,8 @@ static void load_modification(struct request *r, struct sqlite3_stmt *row, struc
     volume->original_throughput = state_int(row, 25);
 }
 
-static const char *state_of(struct request *r, struct sqlite3_stmt *row, const struct volume *volume)
+static const char *state_of(struct request *r, struct sqlite3_stmt *row,
+                            const struct volume *volume)
 {
     if (!state_is_null(row, 2) && r->now_ms >= state_int(row, 2)) {
         return "deleting";
@@ -146,7 +148,10 @@ static void offer_attach_time(const void *object, struct filter_values *values)
     }
 }
 
-#define FIELD(name, type, member) {name, FILTER_##type, offsetof(struct volume, member), NULL}
+#define FIELD(name, type, member)                                                                  \
+    {                                                                                              \
+        name, FILTER_##type, offsetof(struct volume, member), NULL                                 \
+    }
 static const struct filter_field volume_fields[] = {
     FIELD("volume-id", TEXT, resource.id),
     FIELD("status", TEXT, state),
@@ -191,9 +196,12 @@ static const struct volume_type {
     const char *name;
     int64_t size_min, size_max, iops_min, iops_max, iops_default, throughput_max;
 } volume_types[] = {
-    {"gp3", 1, 65536, 3000, 80000, 3000, 2000}, {"gp2", 1, 16384, 0, 0, 0, 0},
-    {"io1", 4, 16384, 100, 64000, 0, 0},        {"io2", 4, 65536, 100, 256000, 0, 0},
-    {"st1", 125, 16384, 0, 0, 0, 0},            {"sc1", 125, 16384, 0, 0, 0, 0},
+    {"gp3", 1, 65536, 3000, 80000, 3000, 2000},
+    {"gp2", 1, 16384, 0, 0, 0, 0},
+    {"io1", 4, 16384, 100, 64000, 0, 0},
+    {"io2", 4, 65536, 100, 256000, 0, 0},
+    {"st1", 125, 16384, 0, 0, 0, 0},
+    {"sc1", 125, 16384, 0, 0, 0, 0},
     {"standard", 1, 1024, 0, 0, 0, 0},
 };
 
@@ -211,9 +219,9 @@ static bool check_iops(struct request *r, const struct volume_type *type,
                        struct volume_request *wanted)
 {
     if (!type->iops_max) {
-        return !wanted->iops || fail(r, 400, "InvalidParameterCombination",
-                                     "The parameter iops is not supported for %s volumes.",
-                                     type->name);
+        return !wanted->iops ||
+               fail(r, 400, "InvalidParameterCombination",
+                    "The parameter iops is not supported for %s volumes.", type->name);
     }
     if (!wanted->iops) {
         wanted->iops = type->iops_default;
@@ -236,7 +244,8 @@ static bool check_throughput(struct request *r, const struct volume_type *type,
     if (!type->throughput_max) {
         return !wanted->throughput || fail(r, 400, "InvalidParameterCombination",
                                            "The parameter throughput is not supported for %s "
-                                           "volumes.", type->name);
+                                           "volumes.",
+                                           type->name);
     }
     if (!wanted->throughput) {
         wanted->throughput = 125;
@@ -245,8 +254,9 @@ static bool check_throughput(struct request *r, const struct volume_type *type,
         wanted->throughput * 4 > wanted->iops) {
         return fail(r, 400, "InvalidParameterValue",
                     "Throughput of %lld MiBps is out of range for %lld iops: 125 to %lld, and at "
-                    "most 0.25 MiBps for each provisioned iops", (long long)wanted->throughput,
-                    (long long)wanted->iops, (long long)type->throughput_max);
+                    "most 0.25 MiBps for each provisioned iops",
+                    (long long)wanted->throughput, (long long)wanted->iops,
+                    (long long)type->throughput_max);
     }
     return true;
 }
@@ -285,8 +295,8 @@ bool volume_check(struct request *r, struct volume_request *wanted)
 {
     const struct volume_type *type = find_type(wanted->type);
     if (!type) {
-        return fail(r, 400, "UnknownVolumeType", "Unsupported volume type '%s' for volume creation.",
-                    wanted->type);
+        return fail(r, 400, "UnknownVolumeType",
+                    "Unsupported volume type '%s' for volume creation.", wanted->type);
     }
     if (!check_snapshot(r, wanted)) {
         return false;
@@ -300,22 +310,23 @@ bool volume_check(struct request *r, struct volume_request *wanted)
     return check_iops(r, type, wanted) && check_throughput(r, type, wanted);
 }
 
-const char *volume_make(struct request *r, const struct volume_request *wanted, const char *instance,
-                        const char *device, bool delete_on_termination, int64_t ready_ms)
+const char *volume_make(struct request *r, const struct volume_request *wanted,
+                        const char *instance, const char *device, bool delete_on_termination,
+                        int64_t ready_ms)
 {
     const char *id = new_id(r, "vol");
     struct snapshot *snapshot = wanted->snapshot ? snapshot_load(r, wanted->snapshot) : NULL;
-    state_run(r->state,
-              "INSERT INTO volumes (id, created_ms, available_ms, size_gib, type, iops, throughput, "
-              "initialization_rate, zone, snapshot, encrypted, kms_key, content, firmware, instance, "
-              "device, attach_ms, attached_ms, delete_on_termination) "
-              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-              "siiisiiissdsssssiid", id, r->now_ms, instance ? r->now_ms : ready_ms,
-              wanted->size_gib, wanted->type, wanted->iops, wanted->throughput,
-              wanted->initialization_rate, wanted->zone, wanted->snapshot, (int)wanted->encrypted,
-              wanted->kms_key, snapshot ? snapshot->content : "blank",
-              snapshot ? snapshot->firmware : NULL, instance, device, r->now_ms, ready_ms,
-              (int)delete_on_termination);
+    state_run(
+        r->state,
+        "INSERT INTO volumes (id, created_ms, available_ms, size_gib, type, iops, throughput, "
+        "initialization_rate, zone, snapshot, encrypted, kms_key, content, firmware, instance, "
+        "device, attach_ms, attached_ms, delete_on_termination) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "siiisiiissdsssssiid", id, r->now_ms, instance ? r->now_ms : ready_ms, wanted->size_gib,
+        wanted->type, wanted->iops, wanted->throughput, wanted->initialization_rate, wanted->zone,
+        wanted->snapshot, (int)wanted->encrypted, wanted->kms_key,
+        snapshot ? snapshot->content : "blank", snapshot ? snapshot->firmware : NULL, instance,
+        device, r->now_ms, ready_ms, (int)delete_on_termination);
     return id;
 }
 
@@ -336,8 +347,8 @@ static bool read_volume_request(struct request *r, struct volume_request *wanted
                                       .snapshot = query_get(&r->query, "SnapshotId"),
                                       .kms_key = query_get(&r->query, "KmsKeyId")};
     wanted->type = wanted->type ? wanted->type : "gp2";
-    if (!need(r, "AvailabilityZone", &wanted->zone) || !optional_int(r, "Size", &wanted->size_gib) ||
-        !optional_int(r, "Iops", &wanted->iops) ||
+    if (!need(r, "AvailabilityZone", &wanted->zone) ||
+        !optional_int(r, "Size", &wanted->size_gib) || !optional_int(r, "Iops", &wanted->iops) ||
         !optional_int(r, "Throughput", &wanted->throughput) ||
         !optional_int(r, "VolumeInitializationRate", &wanted->initialization_rate) ||
         !optional_bool(r, "Encrypted", &wanted->encrypted)) {
@@ -431,9 +442,10 @@ static bool check_attachable(struct request *r, const struct volume *volume,
 static bool check_slot(struct request *r, const struct instance *instance, const char *device)
 {
     if (!is_device_name(device)) {
-        return fail(r, 400, "InvalidParameterValue",
-                    "Value (%s) for parameter device is invalid. %s is not a valid EBS device name.",
-                    device, device);
+        return fail(
+            r, 400, "InvalidParameterValue",
+            "Value (%s) for parameter device is invalid. %s is not a valid EBS device name.",
+            device, device);
     }
     for (size_t i = 0; i < instance->volume_count; i++) {
         if (strcmp(instance->volumes[i]->device, device) == 0) {
@@ -459,13 +471,13 @@ bool ec2_attach_volume(struct request *r)
     }
     size_t limit = instance_volume_limit(instance);
     if (limit && instance->volume_count >= limit) {
-        return fail(r, 400, "AttachmentLimitExceeded", "Volume count exceeds the limit of %zu for %s",
-                    limit, instance->type);
+        return fail(r, 400, "AttachmentLimitExceeded",
+                    "Volume count exceeds the limit of %zu for %s", limit, instance->type);
     }
     state_run(r->state,
               "UPDATE volumes SET instance = ?, device = ?, attach_ms = ?, attached_ms = ?, "
-              "detached_ms = NULL, delete_on_termination = 0 WHERE id = ?", "ssiis",
-              instance_id, device, r->now_ms, r->now_ms + VOLUME_ATTACH_MS, volume_id);
+              "detached_ms = NULL, delete_on_termination = 0 WHERE id = ?",
+              "ssiis", instance_id, device, r->now_ms, r->now_ms + VOLUME_ATTACH_MS, volume_id);
     write_attachment(r, volume_load(r, volume_id));
     return true;
 }
@@ -532,91 +544,12 @@ bool ec2_delete_volume(struct request *r)
         return strcmp(volume->state, "deleting") == 0
                    ? fail(r, 400, "InvalidVolume.NotFound", "The volume '%s' does not exist.",
                           volume_id)
-                   : fail(r, 400, "IncorrectState", "Volume '%s' is '%s'; it has to be 'available'.",
-                          volume_id, volume->state);
+                   : fail(r, 400, "IncorrectState",
+                          "Volume '%s' is '%s'; it has to be 'available'.", volume_id,
+                          volume->state);
     }
-    state_run(r->state, "UPDATE volumes SET deleted_ms = ? WHERE id = ?", "is", r->now_ms, volume_id);
+    state_run(r->state, "UPDATE volumes SET deleted_ms = ? WHERE id = ?", "is", r->now_ms,
+              volume_id);
     xml_bool(&r->xml, "return", true);
     return true;
-}
-
-static void write_modification(struct request *r, const struct volume *volume)
-{
-    bool done = r->now_ms >= volume->modified_ms + VOLUME_MODIFY_MS;
-    xml_put(&r->xml, "volumeId", volume->resource.id);
-    xml_put(&r->xml, "modificationState", done ? "completed" : "modifying");
-    xml_int(&r->xml, "targetSize", volume->size_gib);
-    xml_put(&r->xml, "targetVolumeType", volume->type);
-    xml_int(&r->xml, "targetIops", volume->iops);
-    xml_int(&r->xml, "targetThroughput", volume->throughput);
-    xml_int(&r->xml, "originalSize", volume->original_size_gib);
-    xml_put(&r->xml, "originalVolumeType", volume->original_type);
-    xml_int(&r->xml, "originalIops", volume->original_iops);
-    xml_int(&r->xml, "originalThroughput", volume->original_throughput);
-    xml_int(&r->xml, "progress", done ? 100 : 0);
-    xml_time(&r->xml, "startTime", volume->modified_ms);
-    if (done) {
-        xml_time(&r->xml, "endTime", volume->modified_ms + VOLUME_MODIFY_MS);
-    }
-}
-
-bool ec2_modify_volume(struct request *r)
-{
-    const char *id;
-    struct volume *volume = need(r, "VolumeId", &id) ? find_object(r, &volume_kind, id) : NULL;
-    if (!volume) {
-        return false;
-    }
-    if (volume->modified_ms && r->now_ms < volume->modified_ms + VOLUME_MODIFY_MS) {
-        return fail(r, 400, "IncorrectModificationState",
-                    "Volume %s is already being modified", id);
-    }
-    struct volume_request wanted = {.type = query_get(&r->query, "VolumeType"),
-                                    .size_gib = volume->size_gib};
-    wanted.type = wanted.type ? wanted.type : volume->type;
-    if (strcmp(wanted.type, volume->type) == 0) {
-        wanted.iops = volume->iops;
-        wanted.throughput = volume->throughput;
-    }
-    if (!optional_int(r, "Size", &wanted.size_gib) || !optional_int(r, "Iops", &wanted.iops) ||
-        !optional_int(r, "Throughput", &wanted.throughput)) {
-        return false;
-    }
-    if (wanted.size_gib < volume->size_gib) {
-        return fail(r, 400, "InvalidParameterValue",
-                    "New size cannot be smaller than existing size");
-    }
-    if (!volume_check(r, &wanted)) {
-        return false;
-    }
-    state_run(r->state,
-              "UPDATE volumes SET modified_ms = ?, original_size_gib = size_gib, "
-              "original_type = type, original_iops = iops, original_throughput = throughput, "
-              "size_gib = ?, type = ?, iops = ?, throughput = ? WHERE id = ?",
-              "iisiis", r->now_ms, wanted.size_gib, wanted.type, wanted.iops, wanted.throughput, id);
-    xml_open(&r->xml, "volumeModification");
-    write_modification(r, volume_load(r, id));
-    xml_close(&r->xml, "volumeModification");
-    return true;
-}
-
-static void write_modification_item(struct request *r, const void *object)
-{
-    write_modification(r, object);
-}
-
-static bool was_modified(struct request *r, const void *object)
-{
-    (void)r;
-    return ((const struct volume *)object)->modified_ms != 0;
-}
-
-bool ec2_describe_volumes_modifications(struct request *r)
-{
-    struct resource_kind kind = volume_kind;
-    kind.set = "volumeModificationSet";
-    kind.write = write_modification_item;
-    kind.listed = was_modified;
-    kind.page_max = 500;
-    return describe(r, &kind);
 }

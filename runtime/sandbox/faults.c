@@ -1,23 +1,23 @@
 #include "runtime/sandbox/faults.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 double fault(struct request *r, const char *format, ...)
 {
-    char name[160];
+    struct buffer name = {0};
     va_list args;
     va_start(args, format);
-    vsnprintf(name, sizeof name, format, args);
+    buffer_vprintf(&name, format, args);
     va_end(args);
     struct sqlite3_stmt *row =
-        state_query(r->state, "SELECT value FROM faults WHERE name = ?", "s", name);
+        state_query(r->state, "SELECT value FROM faults WHERE name = ?", "s", buffer_text(&name));
     double value = 0;
     if (state_next(r->state, row)) {
         value = state_number(row, 0);
         state_done(row);
     }
+    buffer_free(&name);
     return value;
 }
 
@@ -54,8 +54,8 @@ bool is_visible(struct request *r, const char *id, int64_t created_ms)
 /* Tokens there now, refilled since the last time; without a row the bucket is full. */
 static double refilled(struct request *r, const struct bucket_info *bucket)
 {
-    struct sqlite3_stmt *row =
-        state_query(r->state, "SELECT tokens, at_ms FROM buckets WHERE name = ?", "s", bucket->name);
+    struct sqlite3_stmt *row = state_query(
+        r->state, "SELECT tokens, at_ms FROM buckets WHERE name = ?", "s", bucket->name);
     double tokens = bucket->capacity;
     if (state_next(r->state, row)) {
         int64_t passed_ms = r->now_ms - state_int(row, 1);

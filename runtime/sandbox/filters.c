@@ -178,8 +178,8 @@ bool filters_parse(struct request *r, const struct filter_field *fields, struct 
         }
         filter->values = query_list(&r->query, "Filter.%zu.Value", i);
         if (!filter->values.count) {
-            return fail(r, 400, "InvalidParameterValue",
-                        "The filter '%s' needs at least one value", name);
+            return fail(r, 400, "InvalidParameterValue", "The filter '%s' needs at least one value",
+                        name);
         }
         if (filter->values.count > FILTER_VALUES_MAX) {
             return fail(r, 400, "FilterLimitExceeded",

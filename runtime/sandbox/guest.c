@@ -15,7 +15,8 @@ static const char *why_unreachable(struct request *r, const char *host)
 {
     const char *why;
     struct instance *instance = instance_by_address(r, host);
-    if (!instance || strcmp(instance->state, "running") != 0 || !instance_boots(r, instance, &why)) {
+    if (!instance || strcmp(instance->state, "running") != 0 ||
+        !instance_boots(r, instance, &why)) {
         return no_route;
     }
     return r->now_ms >= instance_boot_ms(instance) ? NULL : refused;

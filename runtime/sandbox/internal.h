@@ -31,7 +31,7 @@ void guest_http(struct request *r, const char *host, struct http_response *respo
 void guest_connect(struct request *r, const char *host, const char **failure, int64_t *latency_ms);
 
 /* auth.c */
-struct target { /* the parts of a URL; lie in the request's arena */
+struct target {       /* the parts of a URL; lie in the request's arena */
     const char *host; /* with its port */
     const char *name; /* without */
     const char *path, *query;

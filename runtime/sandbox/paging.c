@@ -42,7 +42,8 @@ bool page_objects(struct request *r, const struct resource_kind *kind, struct ob
     if (limited && (limit < kind->page_min || (limit > kind->page_max && kind->page_max <= 100))) {
         return fail(r, 400, "InvalidParameterValue",
                     "Value ( %lld ) for parameter maxResults is invalid. Expecting a value between "
-                    "%d and %d.", (long long)limit, kind->page_min, kind->page_max);
+                    "%d and %d.",
+                    (long long)limit, kind->page_min, kind->page_max);
     }
     limit = !limited || limit > kind->page_max ? kind->page_max : limit;
     size_t start = 0;

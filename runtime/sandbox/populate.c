@@ -24,8 +24,10 @@ static bool settle_owner(struct request *r, const struct plan *plan, struct erro
     }
     r->caller.account = account;
     r->region = plan->aws.region.value ? plan->aws.region.value : r->region;
-    return state_run(r->state, "UPDATE credentials SET account = ?, arn = ? WHERE access_key = "
-                     "'sandbox'", "ss", account,
+    return state_run(r->state,
+                     "UPDATE credentials SET account = ?, arn = ? WHERE access_key = "
+                     "'sandbox'",
+                     "ss", account,
                      arena_printf(r->arena, "arn:aws:iam::%s:user/sandbox", account));
 }
 
@@ -55,8 +57,8 @@ bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct e
         struct request r = sandbox_own_request(sandbox, arena, sandbox->options.utc_base_ms);
         ok = populate(&r, plan, error);
         bool kept = state_end(state, ok);
-        ok = ok && (kept || error_set(error, "the sandbox's database failed: %s",
-                                      state_failure(state)));
+        ok = ok &&
+             (kept || error_set(error, "the sandbox's database failed: %s", state_failure(state)));
     } else {
         error_set(error, "the sandbox's database failed: %s", state_failure(state));
     }

@@ -28,8 +28,8 @@ static int64_t disk_size(struct request *r, const struct plan *plan, const struc
 {
     static const int64_t sizes[] = {8, 10, 16, 20, 32, 40, 64};
     const struct volume_settings *settings = settings_of(vm, disk);
-    const char *type = settings && settings->type.value ? settings->type.value
-                                                        : plan->aws.volume_type.value;
+    const char *type =
+        settings && settings->type.value ? settings->type.value : plan->aws.volume_type.value;
     int64_t size = sizes[draw(r) % (sizeof sizes / sizeof *sizes)];
     bool throughput_type = type && (strcmp(type, "st1") == 0 || strcmp(type, "sc1") == 0);
     return throughput_type ? 125 + size : size;
@@ -62,8 +62,8 @@ static void choose_system(struct request *r, const struct plan *plan, const stru
 {
     bool bios = plan->aws.image_bios.value != NULL, uefi = plan->aws.image_uefi.value != NULL;
     bool first = draw(r) % 2 == 0;
-    bool one_image = bios && uefi &&
-                     strcmp(plan->aws.image_bios.value, plan->aws.image_uefi.value) == 0;
+    bool one_image =
+        bios && uefi && strcmp(plan->aws.image_bios.value, plan->aws.image_uefi.value) == 0;
     hardware->os = is_windows(vm) ? "windows" : "linux";
     hardware->firmware = bios && (!uefi || first) ? "bios" : "uefi";
     /* An image for both boots UEFI on every current type. */
@@ -148,9 +148,10 @@ static bool has_copies(struct request *r, const struct plan *plan, const struct 
 {
     return state_value(
         r->state, 0,
-        "SELECT 1 FROM tags AS p JOIN tags AS v ON v.resource = p.resource WHERE p.key = 'drc:plan' "
-        "AND p.value = ? AND v.key = 'drc:vm' AND v.value = ? AND p.resource GLOB 'snap-*'", "ss",
-        plan->name, vm->name);
+        "SELECT 1 FROM tags AS p JOIN tags AS v ON v.resource = p.resource WHERE p.key = "
+        "'drc:plan' "
+        "AND p.value = ? AND v.key = 'drc:vm' AND v.value = ? AND p.resource GLOB 'snap-*'",
+        "ss", plan->name, vm->name);
 }
 
 void populate_copies(struct request *r, const struct plan *plan)

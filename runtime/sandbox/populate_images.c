@@ -42,9 +42,9 @@ static void add_image(struct request *r, const char *id, const char *name, const
     state_run(r->state,
               "INSERT INTO images (id, created_ms, available_ms, name, description, owner, public, "
               "architecture, platform, boot_mode, virtualization, ena, root_device) VALUES "
-              "(?, ?, ?, ?, 'placeholder', ?, 0, 'x86_64', ?, ?, 'hvm', 1, ?)", "siisssss", id,
-              r->now_ms - 30 * (int64_t)DAY_MS, r->now_ms - 30 * (int64_t)DAY_MS, name,
-              r->caller.account, platform, boot_mode, root);
+              "(?, ?, ?, ?, 'placeholder', ?, 0, 'x86_64', ?, ?, 'hvm', 1, ?)",
+              "siisssss", id, r->now_ms - 30 * (int64_t)DAY_MS, r->now_ms - 30 * (int64_t)DAY_MS,
+              name, r->caller.account, platform, boot_mode, root);
     state_run(r->state, "INSERT INTO image_devices VALUES (?, 1, ?, ?, ?, 'gp3', 3000, 125, 1)",
               "sssd", id, root, add_snapshot(r, "bootable"), (int)PLACEHOLDER_GIB);
 }
@@ -84,8 +84,9 @@ static struct subnet_object *conversion_subnet(struct request *r, const char *zo
                   r->now_ms - DAY_MS);
     }
     const char *id = new_id(r, "subnet");
-    state_run(r->state, "INSERT INTO subnets VALUES (?, ?, ?, ?, ?)", "sisss", id, r->now_ms - DAY_MS,
-              vpc, arena_printf(r->arena, "192.168.%zu.0/24", number % 256), zone);
+    state_run(r->state, "INSERT INTO subnets VALUES (?, ?, ?, ?, ?)", "sisss", id,
+              r->now_ms - DAY_MS, vpc, arena_printf(r->arena, "192.168.%zu.0/24", number % 256),
+              zone);
     return subnet_load(r, id);
 }
 
@@ -95,9 +96,9 @@ static void add_interface(struct request *r, const char *instance,
     state_run(r->state,
               "INSERT INTO interfaces (id, created_ms, subnet, instance, device_index, attachment, "
               "private_ip, wants_public, mac, description, delete_on_termination) VALUES "
-              "(?, ?, ?, ?, 0, ?, ?, 0, '02:00:00:00:00:01', '', 1)", "sissss", new_id(r, "eni"),
-              r->now_ms - DAY_MS, subnet->resource.id, instance, new_id(r, "eni-attach"),
-              address_choose(r, subnet, NULL));
+              "(?, ?, ?, ?, 0, ?, ?, 0, '02:00:00:00:00:01', '', 1)",
+              "sissss", new_id(r, "eni"), r->now_ms - DAY_MS, subnet->resource.id, instance,
+              new_id(r, "eni-attach"), address_choose(r, subnet, NULL));
 }
 
 /* Eight CPUs: as many injections at once as the SSM agent runs commands, five. */
@@ -113,16 +114,17 @@ static void add_conversion(struct request *r, const struct plan *plan,
               "transition, transition_ms, settle_ms, image, type, subnet, vpc, zone, architecture, "
               "boot_mode, root_device, profile, tenancy, protected, ssm) VALUES (?, ?, ?, 0, ?, "
               "'pending', ?, ?, 'ami-0c0de0000000000ff', 'm6i.2xlarge', ?, ?, ?, 'x86_64', 'uefi', "
-              "'/dev/xvda', 'drc-conversion', 'default', 0, 1)", "sisiiisss", id, since_ms,
-              new_id(r, "r"), since_ms, since_ms, since_ms + 25000, subnet->resource.id, subnet->vpc,
-              subnet->zone);
+              "'/dev/xvda', 'drc-conversion', 'default', 0, 1)",
+              "sisiiisss", id, since_ms, new_id(r, "r"), since_ms, since_ms, since_ms + 25000,
+              subnet->resource.id, subnet->vpc, subnet->zone);
     add_interface(r, id, subnet);
-    state_run(r->state,
-              "INSERT INTO volumes (id, created_ms, available_ms, size_gib, type, iops, throughput, "
-              "zone, encrypted, content, instance, device, attach_ms, attached_ms, "
-              "delete_on_termination) VALUES (?1, ?2, ?2, 16, 'gp3', 3000, 125, ?3, 0, "
-              "'bootable', ?4, '/dev/xvda', ?2, ?2, 1)", "siss", new_id(r, "vol"), since_ms,
-              conversion->zone.value, id);
+    state_run(
+        r->state,
+        "INSERT INTO volumes (id, created_ms, available_ms, size_gib, type, iops, throughput, "
+        "zone, encrypted, content, instance, device, attach_ms, attached_ms, "
+        "delete_on_termination) VALUES (?1, ?2, ?2, 16, 'gp3', 3000, 125, ?3, 0, "
+        "'bootable', ?4, '/dev/xvda', ?2, ?2, 1)",
+        "siss", new_id(r, "vol"), since_ms, conversion->zone.value, id);
     tag_put(r, id, "Name", arena_printf(r->arena, "drc-conversion %s", plan->name));
 }
 

@@ -10,9 +10,12 @@ static void add_vpc(struct request *r, const struct network *network)
     state_run(r->state, "INSERT OR IGNORE INTO vpcs VALUES (?, ?, ?)", "sis", vpc, r->now_ms - 1000,
               arena_printf(r->arena, "%s/16", address_text(r, at)));
     if (!state_value(r->state, 0,
-                     "SELECT 1 FROM security_groups WHERE vpc = ? AND name = 'default'", "s", vpc)) {
-        state_run(r->state, "INSERT INTO security_groups VALUES (?, ?, ?, 'default', "
-                  "'default VPC security group')", "sis", new_id(r, "sg"), r->now_ms - 1000, vpc);
+                     "SELECT 1 FROM security_groups WHERE vpc = ? AND name = 'default'", "s",
+                     vpc)) {
+        state_run(r->state,
+                  "INSERT INTO security_groups VALUES (?, ?, ?, 'default', "
+                  "'default VPC security group')",
+                  "sis", new_id(r, "sg"), r->now_ms - 1000, vpc);
     }
 }
 
@@ -50,9 +53,10 @@ static void add_for_vm(struct request *r, const struct plan_vm *vm)
                       vm->iam_profile[network].value, new_id(r, "AIPA"));
         }
         if (vm->elastic_ip[network].value) {
-            state_run(r->state, "INSERT OR IGNORE INTO addresses (id, created_ms, public_ip) "
-                      "VALUES (?, ?, ?)", "sis", vm->elastic_ip[network].value, r->now_ms - 1000,
-                      public_address(r));
+            state_run(r->state,
+                      "INSERT OR IGNORE INTO addresses (id, created_ms, public_ip) "
+                      "VALUES (?, ?, ?)",
+                      "sis", vm->elastic_ip[network].value, r->now_ms - 1000, public_address(r));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
 
 static int hex_digit(char c)
 {
@@ -81,9 +81,11 @@ bool query_parse(struct query *query, const char *text, size_t length, const cha
 
 static const char *format_name(const struct query *query, const char *format, va_list args)
 {
-    char name[256];
-    int length = vsnprintf(name, sizeof name, format, args);
-    return length < 0 || length >= (int)sizeof name ? NULL : arena_strdup(query->arena, name);
+    struct buffer text = {0};
+    buffer_vprintf(&text, format, args);
+    const char *name = arena_strdup(query->arena, buffer_text(&text));
+    buffer_free(&text);
+    return name;
 }
 
 const char *query_get(const struct query *query, const char *format, ...)
@@ -92,7 +94,7 @@ const char *query_get(const struct query *query, const char *format, ...)
     va_start(args, format);
     const char *name = format_name(query, format, args);
     va_end(args);
-    return name ? map_get(&query->pairs, name) : NULL;
+    return map_get(&query->pairs, name);
 }
 
 bool query_has(const struct query *query, const char *format, ...)
@@ -101,9 +103,6 @@ bool query_has(const struct query *query, const char *format, ...)
     va_start(args, format);
     const char *prefix = format_name(query, format, args);
     va_end(args);
-    if (!prefix) {
-        return false;
-    }
     size_t length = strlen(prefix);
     for (struct map_entry *entry = map_first(&query->pairs); entry; entry = map_next(entry)) {
         if (strncmp(entry->key, prefix, length) == 0 &&
@@ -122,12 +121,13 @@ struct texts_list query_list(const struct query *query, const char *format, ...)
     va_end(args);
     struct texts_list list = {0};
     size_t capacity = 0;
-    while (prefix && list.count < QUERY_LIST_MAX) {
+    while (list.count < QUERY_LIST_MAX) {
         const char *value = query_get(query, "%s.%zu", prefix, list.count + 1);
         if (!value) {
             break;
         }
-        list.items = arena_grow(query->arena, list.items, list.count, &capacity, sizeof *list.items);
+        list.items =
+            arena_grow(query->arena, list.items, list.count, &capacity, sizeof *list.items);
         list.items[list.count++] = value;
     }
     return list;

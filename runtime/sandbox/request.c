@@ -93,7 +93,7 @@ bool optional_bool(struct request *r, const char *name, bool *value)
 }
 
 static const struct operation operations[] = {
-#define OPERATION(service, name, handler, bucket, resource, latency_ms) \
+#define OPERATION(service, name, handler, bucket, resource, latency_ms)                            \
     {service, name, BUCKET_##bucket, BUCKET_##resource, latency_ms, handler},
 #include "runtime/sandbox/operation.def"
 #undef OPERATION

@@ -27,10 +27,10 @@ struct request {
     uint32_t draws; /* random numbers drawn for it so far */
     const char *service, *operation, *region, *id;
     struct caller caller;
-    struct query query; /* EC2, STS */
-    const cJSON *json;  /* SSM; never NULL there */
+    struct query query;        /* EC2, STS */
+    const cJSON *json;         /* SSM; never NULL there */
     struct xml_writer xml;     /* what EC2 and STS answer, between the operation's elements */
-    struct buffer body; /* what SSM answers */
+    struct buffer body;        /* what SSM answers */
     struct json_writer writer; /* onto body */
     struct {
         int status;
@@ -75,7 +75,7 @@ struct operation {
 };
 const struct operation *operation_find(const char *service, const char *name);
 
-#define OPERATION(service, name, handler, bucket, resource, latency_ms) \
+#define OPERATION(service, name, handler, bucket, resource, latency_ms)                            \
     bool handler(struct request *r);
 #include "runtime/sandbox/operation.def"
 #undef OPERATION

@@ -52,7 +52,8 @@ void *find_object(struct request *r, const struct resource_kind *kind, const cha
         return object;
     }
     if (!is_well_formed(kind, id)) {
-        fail(r, 400, kind->malformed, "Invalid id: \"%s\" (expecting \"%s-...\")", id, kind->prefix);
+        fail(r, 400, kind->malformed, "Invalid id: \"%s\" (expecting \"%s-...\")", id,
+             kind->prefix);
     } else {
         refuse(r, kind, id, false);
     }

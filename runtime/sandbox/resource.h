@@ -39,14 +39,14 @@ void filter_offer_bool(struct filter_values *values, bool value);
 
 /* How a kind is described. */
 struct resource_kind {
-    const char *ids;     /* parameter that lists ids: VolumeId */
-    const char *prefix;  /* vol: what a well-formed id begins with; NULL: names */
-    const char *set;     /* element around the items: volumeSet */
-    const char *list;    /* SQL: every id in order */
+    const char *ids;                   /* parameter that lists ids: VolumeId */
+    const char *prefix;                /* vol: what a well-formed id begins with; NULL: names */
+    const char *set;                   /* element around the items: volumeSet */
+    const char *list;                  /* SQL: every id in order */
     const char *malformed, *not_found; /* codes */
-    const char *noun;    /* message "The %s does not exist", with %s for the ids */
+    const char *noun;                  /* message "The %s does not exist", with %s for the ids */
     const struct filter_field *fields; /* ends with a NULL name */
-    int page_min, page_max; /* MaxResults; 0: not paged */
+    int page_min, page_max;            /* MaxResults; 0: not paged */
     bool page_excludes_ids; /* MaxResults and ids together: InvalidParameterCombination */
     void *(*load)(struct request *r, const char *id); /* NULL: not there */
     void (*write)(struct request *r, const void *object);

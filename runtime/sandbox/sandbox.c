@@ -33,20 +33,23 @@ static bool keep_options(struct sandbox *sandbox, struct error *error)
 {
     struct state *state = sandbox->state;
     const struct sandbox_options *options = &sandbox->options;
-    bool kept =
-        state_begin(state) && state_set_int(state, "seed", (int64_t)options->seed) &&
-        state_run(state, "INSERT INTO settings VALUES ('speed', ?)", "f", options->speed) &&
-        state_set_int(state, "throttle", options->throttle) &&
-        state_set_int(state, "utc_base_ms", options->utc_base_ms) &&
-        state_set_int(state, "real_base_ms", options->real_base_ms) &&
-        state_run(state, "INSERT INTO faults VALUES ('latency', 1), ('consistency', 0.3), "
-                  "('consistency_ms', 1500)", "") &&
-        state_run(state, "INSERT INTO credentials VALUES ('sandbox', 'sandbox', NULL, "
-                  "'111122223333', 'arn:aws:iam::111122223333:user/sandbox', "
-                  "'AIDASANDBOXSANDBOX000', NULL)", "") &&
-        state_end(state, true);
-    return kept || error_set(error, "the sandbox's settings cannot be kept: %s",
-                             state_failure(state));
+    bool kept = state_begin(state) && state_set_int(state, "seed", (int64_t)options->seed) &&
+                state_run(state, "INSERT INTO settings VALUES ('speed', ?)", "f", options->speed) &&
+                state_set_int(state, "throttle", options->throttle) &&
+                state_set_int(state, "utc_base_ms", options->utc_base_ms) &&
+                state_set_int(state, "real_base_ms", options->real_base_ms) &&
+                state_run(state,
+                          "INSERT INTO faults VALUES ('latency', 1), ('consistency', 0.3), "
+                          "('consistency_ms', 1500)",
+                          "") &&
+                state_run(state,
+                          "INSERT INTO credentials VALUES ('sandbox', 'sandbox', NULL, "
+                          "'111122223333', 'arn:aws:iam::111122223333:user/sandbox', "
+                          "'AIDASANDBOXSANDBOX000', NULL)",
+                          "") &&
+                state_end(state, true);
+    return kept ||
+           error_set(error, "the sandbox's settings cannot be kept: %s", state_failure(state));
 }
 
 static bool make_directory(const char *directory, struct error *error)

@@ -17,10 +17,10 @@ struct sandbox;
 
 struct sandbox_options {
     uint64_t seed;
-    double speed;          /* how much faster than real time its clock runs; 1: real */
-    bool throttle;         /* enforce bucket.def */
-    int64_t utc_base_ms;   /* its clock at the moment of init */
-    int64_t real_base_ms;  /* the real clock at the moment of init */
+    double speed;         /* how much faster than real time its clock runs; 1: real */
+    bool throttle;        /* enforce bucket.def */
+    int64_t utc_base_ms;  /* its clock at the moment of init */
+    int64_t real_base_ms; /* the real clock at the moment of init */
 };
 
 /* Makes a new one: fails when the directory holds one already. `directory` ":memory:" keeps it in
@@ -36,8 +36,15 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox);
  * varied by seed). */
 bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error);
 
-/* What it holds at `utc_ms`, by its clock: for drc sandbox show. Texts lie in the arena; NULL: none. */
-enum sandbox_kind { SANDBOX_INSTANCE, SANDBOX_VOLUME, SANDBOX_SNAPSHOT, SANDBOX_IMAGE, SANDBOX_KIND_COUNT };
+/* What it holds at `utc_ms`, by its clock: for drc sandbox show. Texts lie in the arena; NULL:
+ * none. */
+enum sandbox_kind {
+    SANDBOX_INSTANCE,
+    SANDBOX_VOLUME,
+    SANDBOX_SNAPSHOT,
+    SANDBOX_IMAGE,
+    SANDBOX_KIND_COUNT
+};
 struct sandbox_item {
     const char *id, *state, *plan, *vm, *run, *role;
     const char *detail;      /* instance type, volume type, image name */
@@ -49,7 +56,8 @@ size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms
                     enum sandbox_kind kind, struct sandbox_item **items);
 
 /* Sets a fault (runtime/sandbox/faults.h lists them); 0 takes it away. */
-bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, struct error *error);
+bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value,
+                       struct error *error);
 
 /* The responder for world_redirected_create and world_simulated_create. */
 struct world_responder sandbox_responder(struct sandbox *sandbox);

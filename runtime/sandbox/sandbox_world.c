@@ -20,8 +20,10 @@ static const char *sandbox_environment(struct world *world, const char *name)
     static const struct {
         const char *name, *value;
     } given[] = {
-        {"AWS_ACCESS_KEY_ID", "sandbox"},          {"AWS_SECRET_ACCESS_KEY", "sandbox"},
-        {"AWS_EC2_METADATA_DISABLED", "true"},     {"AWS_CONFIG_FILE", "/dev/null"},
+        {"AWS_ACCESS_KEY_ID", "sandbox"},
+        {"AWS_SECRET_ACCESS_KEY", "sandbox"},
+        {"AWS_EC2_METADATA_DISABLED", "true"},
+        {"AWS_CONFIG_FILE", "/dev/null"},
         {"AWS_SHARED_CREDENTIALS_FILE", "/dev/null"},
     };
     for (size_t i = 0; i < sizeof given / sizeof *given; i++) {

@@ -74,9 +74,8 @@ static enum MHD_Result collect_header(void *context, enum MHD_ValueKind kind, co
     (void)kind;
     struct collected *headers = context;
     if (headers->count < HEADERS_MAX) {
-        headers->items[headers->count++] =
-            (struct http_header){arena_strdup(headers->arena, name),
-                                 arena_strdup(headers->arena, value ? value : "")};
+        headers->items[headers->count++] = (struct http_header){
+            arena_strdup(headers->arena, name), arena_strdup(headers->arena, value ? value : "")};
     }
     return MHD_YES;
 }
@@ -162,8 +161,7 @@ static enum MHD_Result refuse_size(struct MHD_Connection *connection)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
-    enum MHD_Result result =
-        MHD_queue_response(connection, MHD_HTTP_CONTENT_TOO_LARGE, response);
+    enum MHD_Result result = MHD_queue_response(connection, MHD_HTTP_CONTENT_TOO_LARGE, response);
     MHD_destroy_response(response);
     return result;
 }

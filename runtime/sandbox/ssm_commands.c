@@ -1,4 +1,5 @@
 /* SSM commands: sent, looked at, listed, cancelled. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,10 +31,10 @@ bool agent_online(struct request *r, const struct instance *instance)
 static int64_t free_worker_ms(struct request *r, const char *instance)
 {
     int64_t soonest_ms = r->now_ms + COMMAND_PICKUP_MS;
-    return state_value(
-        r->state, soonest_ms,
-        "SELECT max(ends_ms, ?1) FROM commands WHERE instance = ?2 AND ends_ms > ?1 "
-        "ORDER BY ends_ms DESC LIMIT 1 OFFSET ?3", "isd", soonest_ms, instance, COMMAND_WORKERS - 1);
+    return state_value(r->state, soonest_ms,
+                       "SELECT max(ends_ms, ?1) FROM commands WHERE instance = ?2 AND ends_ms > ?1 "
+                       "ORDER BY ends_ms DESC LIMIT 1 OFFSET ?3",
+                       "isd", soonest_ms, instance, COMMAND_WORKERS - 1);
 }
 
 static const char *script_of(struct request *r)
@@ -42,7 +43,8 @@ static const char *script_of(struct request *r)
     const cJSON *commands = cJSON_GetObjectItemCaseSensitive(parameters, "commands");
     struct buffer text = {0};
     const cJSON *line;
-    cJSON_ArrayForEach(line, commands) {
+    cJSON_ArrayForEach(line, commands)
+    {
         if (cJSON_IsString(line)) {
             buffer_printf(&text, "%s\n", line->valuestring);
         }
@@ -74,8 +76,7 @@ static void start_command(struct request *r, const char *command, const char *in
     }
     int64_t starts_ms = free_worker_ms(r, instance_id);
     const char *comment = member_text(r, "Comment");
-    state_run(r->state,
-              "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    state_run(r->state, "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
               "sssssiiiiisdsss", command, instance_id, member_text(r, "DocumentName"), parameters,
               comment ? comment : "", r->now_ms, starts_ms, starts_ms + result.duration_ms,
               r->now_ms + timeout_s * 1000, timeout_s, result.outcome, result.exit_code,
@@ -92,18 +93,19 @@ static void fail_commands(struct request *r, const char *command, const char *in
 {
     state_run(r->state,
               "UPDATE volumes SET injected_ms = NULL WHERE id = (SELECT volume FROM commands WHERE "
-              "id = ?1 AND instance = ?2) AND injected_ms > ?3", "ssi", command, instance, r->now_ms);
+              "id = ?1 AND instance = ?2) AND injected_ms > ?3",
+              "ssi", command, instance, r->now_ms);
     state_run(r->state,
               "UPDATE commands SET ends_ms = ?1, outcome = 'Failed', exit_code = 1, output = '', "
-              "errors = ?2, volume = NULL WHERE id = ?3 AND instance = ?4 AND ends_ms > ?1", "isss",
-              r->now_ms + 1000, why, command, instance);
+              "errors = ?2, volume = NULL WHERE id = ?3 AND instance = ?4 AND ends_ms > ?1",
+              "isss", r->now_ms + 1000, why, command, instance);
 }
 
 void commands_volume_detached(struct request *r, const char *volume)
 {
-    struct sqlite3_stmt *row = state_query(
-        r->state, "SELECT id, instance FROM commands WHERE volume = ? AND ends_ms > ?", "si", volume,
-        r->now_ms);
+    struct sqlite3_stmt *row =
+        state_query(r->state, "SELECT id, instance FROM commands WHERE volume = ? AND ends_ms > ?",
+                    "si", volume, r->now_ms);
     if (!state_next(r->state, row)) {
         return;
     }
@@ -115,9 +117,9 @@ void commands_volume_detached(struct request *r, const char *volume)
 void commands_instance_gone(struct request *r, const char *instance)
 {
     struct objects commands = {0};
-    struct sqlite3_stmt *rows = state_query(
-        r->state, "SELECT id FROM commands WHERE instance = ? AND ends_ms > ?", "si", instance,
-        r->now_ms);
+    struct sqlite3_stmt *rows =
+        state_query(r->state, "SELECT id FROM commands WHERE instance = ? AND ends_ms > ?", "si",
+                    instance, r->now_ms);
     while (state_next(r->state, rows)) {
         objects_add(r->arena, &commands, (void *)state_text(r->arena, rows, 0));
     }
@@ -161,9 +163,9 @@ static bool check_instances(struct request *r, const cJSON *ids)
                     "Value at 'instanceIds' failed to satisfy constraint: at most 50 members");
     }
     const cJSON *id;
-    cJSON_ArrayForEach(id, ids) {
-        struct instance *instance =
-            cJSON_IsString(id) ? instance_load(r, id->valuestring) : NULL;
+    cJSON_ArrayForEach(id, ids)
+    {
+        struct instance *instance = cJSON_IsString(id) ? instance_load(r, id->valuestring) : NULL;
         if (!instance || !agent_online(r, instance)) {
             return fail(r, 400, "InvalidInstanceId",
                         "Instances [[%s]] not in a valid state for account %s",
@@ -285,7 +287,8 @@ bool ssm_send_command(struct request *r)
     const char *command = new_uuid(r);
     const char *parameters = member_json(r, "Parameters");
     const cJSON *id;
-    cJSON_ArrayForEach(id, ids) {
+    cJSON_ArrayForEach(id, ids)
+    {
         start_command(r, command, id->valuestring, parameters, timeout_s);
     }
     struct invocation made;
@@ -319,7 +322,8 @@ bool ssm_get_command_invocation(struct request *r)
     /* Also right after SendCommand: the invocation comes a moment later. */
     if (!find_invocation(r, command, instance, &i) ||
         r->now_ms < i.requested_ms + COMMAND_PICKUP_MS / 2) {
-        return fail(r, 400, "InvocationDoesNotExist", "The command has no invocation on %s", instance);
+        return fail(r, 400, "InvocationDoesNotExist", "The command has no invocation on %s",
+                    instance);
     }
     struct json_writer *json = &r->writer;
     bool ended = has_ended(r, &i), started = r->now_ms >= i.starts_ms;
@@ -362,7 +366,8 @@ static bool filter_lets(struct request *r, const struct invocation *i, bool *let
 {
     const cJSON *filters = cJSON_GetObjectItemCaseSensitive(r->json, "Filters"), *filter;
     *lets = true;
-    cJSON_ArrayForEach(filter, filters) {
+    cJSON_ArrayForEach(filter, filters)
+    {
         const cJSON *name = cJSON_GetObjectItemCaseSensitive(filter, "key");
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(filter, "value");
         if (!cJSON_IsString(name) || !cJSON_IsString(value)) {
@@ -380,7 +385,8 @@ static bool filter_lets(struct request *r, const struct invocation *i, bool *let
         } else if (strcmp(key, "InvokedBefore") == 0) {
             *lets = *lets && strncmp(time, text, 19) < 0;
         } else {
-            return fail(r, 400, "InvalidFilterKey", "The specified filter key %s is not valid", key);
+            return fail(r, 400, "InvalidFilterKey", "The specified filter key %s is not valid",
+                        key);
         }
     }
     return true;
@@ -435,8 +441,7 @@ static bool list_commands(struct request *r, const char *set,
     }
     json_end_array(json);
     if (more) {
-        json_key_string(json, "NextToken",
-                        arena_printf(r->arena, "%lld", (long long)(skip + limit)));
+        json_key_string(json, "NextToken", arena_printf(r->arena, "%" PRId64, skip + limit));
     }
     json_end_object(json);
     return true;
@@ -460,16 +465,19 @@ bool ssm_list_command_invocations(struct request *r)
 bool ssm_cancel_command(struct request *r)
 {
     const char *command = member_text(r, "CommandId");
-    if (!command || !state_value(r->state, 0, "SELECT 1 FROM commands WHERE id = ?", "s", command)) {
+    if (!command ||
+        !state_value(r->state, 0, "SELECT 1 FROM commands WHERE id = ?", "s", command)) {
         return fail(r, 400, "InvalidCommandId", "There is no command %s", command ? command : "");
     }
-    state_run(r->state,
-              "UPDATE volumes SET injected_ms = NULL WHERE injected_ms > ?1 AND id IN (SELECT volume "
-              "FROM commands WHERE id = ?2)", "is", r->now_ms, command);
+    state_run(
+        r->state,
+        "UPDATE volumes SET injected_ms = NULL WHERE injected_ms > ?1 AND id IN (SELECT volume "
+        "FROM commands WHERE id = ?2)",
+        "is", r->now_ms, command);
     state_run(r->state,
               "UPDATE commands SET outcome = 'Cancelled', exit_code = -1, starts_ms = "
-              "min(starts_ms, ?1), ends_ms = ?1, volume = NULL WHERE id = ?2 AND ends_ms > ?1", "is",
-              r->now_ms, command);
+              "min(starts_ms, ?1), ends_ms = ?1, volume = NULL WHERE id = ?2 AND ends_ms > ?1",
+              "is", r->now_ms, command);
     json_begin_object(&r->writer);
     json_end_object(&r->writer);
     return true;

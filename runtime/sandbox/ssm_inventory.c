@@ -1,4 +1,5 @@
 /* SSM: which instances are managed, and parameters. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "runtime/sandbox/ssm.h"
@@ -15,7 +16,8 @@ static void write_instance(struct request *r, const struct instance *instance)
     json_key_string(json, "AgentVersion", "3.3.1611.0");
     json_key_bool(json, "IsLatestVersion", true);
     json_key_string(json, "PlatformType", instance->platform ? "Windows" : "Linux");
-    json_key_string(json, "PlatformName", instance->platform ? "Windows Server" : "Debian GNU/Linux");
+    json_key_string(json, "PlatformName",
+                    instance->platform ? "Windows Server" : "Debian GNU/Linux");
     json_key_string(json, "PlatformVersion", instance->platform ? "2022" : "12");
     json_key_string(json, "ResourceType", "EC2Instance");
     json_key_string(json, "IPAddress", instance->private_ip);
@@ -26,7 +28,8 @@ static void write_instance(struct request *r, const struct instance *instance)
 static bool is_wanted(const char *id, const cJSON *values)
 {
     const cJSON *value;
-    cJSON_ArrayForEach(value, values) {
+    cJSON_ArrayForEach(value, values)
+    {
         if (cJSON_IsString(value) && strcmp(value->valuestring, id) == 0) {
             return true;
         }
@@ -41,7 +44,8 @@ static bool filter_values(struct request *r, const cJSON **values)
     const cJSON *older = cJSON_GetObjectItemCaseSensitive(r->json, "InstanceInformationFilterList");
     const cJSON *list = filters ? filters : older, *filter;
     *values = NULL;
-    cJSON_ArrayForEach(filter, list) {
+    cJSON_ArrayForEach(filter, list)
+    {
         const cJSON *key = cJSON_GetObjectItemCaseSensitive(filter, filters ? "Key" : "key");
         if (!cJSON_IsString(key) || strcmp(key->valuestring, "InstanceIds") != 0) {
             return fail(r, 400, "InvalidInstanceInformationFilterValue",
@@ -97,8 +101,7 @@ bool ssm_describe_instance_information(struct request *r)
     }
     json_end_array(&r->writer);
     if (seen > skip + limit) {
-        json_key_string(&r->writer, "NextToken",
-                        arena_printf(r->arena, "%lld", (long long)(skip + limit)));
+        json_key_string(&r->writer, "NextToken", arena_printf(r->arena, "%" PRId64, skip + limit));
     }
     json_end_object(&r->writer);
     return true;
@@ -147,7 +150,8 @@ bool ssm_get_parameters(struct request *r)
     json_begin_object(&r->writer);
     json_key(&r->writer, "Parameters");
     json_begin_array(&r->writer);
-    cJSON_ArrayForEach(name, names) {
+    cJSON_ArrayForEach(name, names)
+    {
         if (cJSON_IsString(name) && !write_parameter(r, name->valuestring)) {
             objects_add(r->arena, &missing, name->valuestring);
         }

@@ -43,11 +43,12 @@ static struct command_result inject(struct request *r, const struct instance *in
         return failed(8000, arena_printf(r->arena, "error: %s holds no operating system\n", id));
     }
     if (fault_strikes(r, "inject")) {
-        return failed(20000, arena_printf(r->arena, "error: %s: the file system is not clean\n", id));
+        return failed(20000,
+                      arena_printf(r->arena, "error: %s: the file system is not clean\n", id));
     }
     const char *output = arena_printf(r->arena, "drivers for nvme and ena are in %s\n", id);
-    return (struct command_result){draw_between(r, INJECT_MIN_MS, INJECT_MAX_MS), "Success", 0,
-                                   output, "", id};
+    return (struct command_result){
+        draw_between(r, INJECT_MIN_MS, INJECT_MAX_MS), "Success", 0, output, "", id};
 }
 
 struct command_result script_run(struct request *r, const struct instance *instance,

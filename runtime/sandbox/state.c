@@ -73,8 +73,7 @@ static bool prepare_file(struct state *state, bool create, struct error *error)
 {
     /* A killed process must not lose what it has committed, a power cut may: no fsync. */
     bool ready = execute(state, "PRAGMA journal_mode = WAL") &&
-                 execute(state, "PRAGMA synchronous = OFF") &&
-                 (!create || make_tables(state));
+                 execute(state, "PRAGMA synchronous = OFF") && (!create || make_tables(state));
     if (!ready) {
         return error_set(error, "the sandbox's database cannot be %s: %s",
                          create ? "made" : "opened", state_failure(state));
@@ -113,11 +112,13 @@ void state_close(struct state *state)
     if (!state) {
         return;
     }
-    struct prepared *entry, *next;
-    HASH_ITER(hh, state->statements, entry, next) {
-        HASH_DEL(state->statements, entry);
+    struct prepared *entry = state->statements;
+    HASH_CLEAR(hh, state->statements); /* frees the table alone */
+    while (entry) {
+        struct prepared *next = entry->hh.next;
         sqlite3_finalize(entry->statement);
         free(entry);
+        entry = next;
     }
     sqlite3_close(state->database);
     free(state->failure);
@@ -332,8 +333,7 @@ int64_t state_setting_int(struct state *state, const char *name, int64_t fallbac
 
 double state_setting_number(struct state *state, const char *name, double fallback)
 {
-    sqlite3_stmt *row = state_query(state, "SELECT value FROM settings WHERE name = ?", "s",
-                                    name);
+    sqlite3_stmt *row = state_query(state, "SELECT value FROM settings WHERE name = ?", "s", name);
     double value = fallback;
     if (state_next(state, row)) {
         value = state_number(row, 0);

@@ -41,12 +41,13 @@ bool sts_assume_role(struct request *r)
     const char *key = arena_printf(r->arena, "ASIA%016" PRIX64, draw(r));
     const char *secret = arena_printf(r->arena, "%016" PRIx64 "%016" PRIx64, draw(r), draw(r));
     const char *token = arena_printf(r->arena, "%016" PRIx64 "%016" PRIx64, draw(r), draw(r));
-    const char *role_id = arena_printf(r->arena, "AROA%016" PRIX64 ":%s", mix_text(1, arn), session);
+    const char *role_id =
+        arena_printf(r->arena, "AROA%016" PRIX64 ":%s", mix_text(1, arn), session);
     const char *assumed =
         arena_printf(r->arena, "arn:aws:sts::%s:assumed-role/%s/%s", account, name, session);
     int64_t expires_ms = r->now_ms + duration_s * 1000;
-    state_run(r->state, "INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)", "ssssssi", key, secret,
-              token, account, assumed, role_id, expires_ms);
+    state_run(r->state, "INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)", "ssssssi", key,
+              secret, token, account, assumed, role_id, expires_ms);
     xml_open(&r->xml, "Credentials");
     xml_put(&r->xml, "AccessKeyId", key);
     xml_put(&r->xml, "SecretAccessKey", secret);

@@ -44,10 +44,10 @@ void tags_load(struct request *r, struct resource *object)
         r->state, "SELECT key, value FROM tags WHERE resource = ? ORDER BY key", "s", object->id);
     while (state_next(r->state, rows)) {
         struct tags *tags = &object->tags;
-        tags->items = arena_grow(r->arena, tags->items, tags->count, &tags->capacity,
-                                 sizeof *tags->items);
-        tags->items[tags->count++] = (struct resource_tag){state_text(r->arena, rows, 0),
-                                                           state_text(r->arena, rows, 1)};
+        tags->items =
+            arena_grow(r->arena, tags->items, tags->count, &tags->capacity, sizeof *tags->items);
+        tags->items[tags->count++] =
+            (struct resource_tag){state_text(r->arena, rows, 0), state_text(r->arena, rows, 1)};
     }
 }
 
@@ -131,8 +131,10 @@ bool tags_check(struct request *r, const char *const *types)
             known = known || strcmp(*allowed, type) == 0;
         }
         if (!known) {
-            return fail(r, 400, "InvalidParameterValue", "'%s' is not a valid taggable resource type "
-                        "for this operation.", type);
+            return fail(r, 400, "InvalidParameterValue",
+                        "'%s' is not a valid taggable resource type "
+                        "for this operation.",
+                        type);
         }
         if (!check_tags(r, arena_printf(r->arena, "TagSpecification.%zu.", i))) {
             return false;

@@ -25,7 +25,7 @@ static const char *digest_of(struct request *r)
             entries[count++] = entry;
         }
     }
-    qsort(entries, count, sizeof *entries, by_name);
+    qsort(entries, count, sizeof(void *), by_name);
     struct sha256 *digest = sha256_create();
     for (size_t i = 0; i < count; i++) {
         const char *value = entries[i]->value;
@@ -50,9 +50,9 @@ bool token_check(struct request *r, const char **resource)
         return fail(r, 400, "InvalidParameterValue",
                     "Invalid value '%s' for clientToken: it exceeds 64 ASCII characters", token);
     }
-    struct sqlite3_stmt *row =
-        state_query(r->state, "SELECT digest, resource FROM tokens WHERE operation = ? AND token = ?",
-                    "ss", r->operation, token);
+    struct sqlite3_stmt *row = state_query(
+        r->state, "SELECT digest, resource FROM tokens WHERE operation = ? AND token = ?", "ss",
+        r->operation, token);
     if (!state_next(r->state, row)) {
         return true;
     }

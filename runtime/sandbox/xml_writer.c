@@ -56,8 +56,8 @@ void xml_escape(struct buffer *out, const char *text)
     size_t length = strlen(text);
     while (length) {
         utf8proc_int32_t point = -1;
-        utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)text,
-                                                 (utf8proc_ssize_t)length, &point);
+        utf8proc_ssize_t size =
+            utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length, &point);
         size_t used = size > 0 ? (size_t)size : 1;
         escape_point(out, text, used, size > 0 ? point : -1);
         text += used;
@@ -90,7 +90,7 @@ const char *iso_time(char out[32], int64_t utc_ms)
     time_t seconds = (time_t)(utc_ms / 1000);
     struct tm parts;
     if (!gmtime_r(&seconds, &parts) || !strftime(out, 32, "%Y-%m-%dT%H:%M:%S.000Z", &parts)) {
-        strcpy(out, "1970-01-01T00:00:00.000Z");
+        snprintf(out, 32, "1970-01-01T00:00:00.000Z");
     }
     return out;
 }

@@ -34,8 +34,7 @@ static void populate(struct sandbox *made)
 {
     struct arena *arena = arena_create();
     struct diagnostics *diagnostics = diagnostics_create(arena);
-    struct source *source =
-        source_from_text(arena, "plan.yaml", plan_text, sizeof plan_text - 1);
+    struct source *source = source_from_text(arena, "plan.yaml", plan_text, sizeof plan_text - 1);
     struct plan *plan = compile_plan(arena, source, NULL, 0, diagnostics);
     struct error error = {0};
     if (!plan || !sandbox_populate(made, plan, &error)) {
@@ -99,8 +98,11 @@ static void send_signed(struct arena *arena, const char *service, const char *ta
     for (size_t i = 0; i < added.count; i++) {
         headers[count++] = added.items[i];
     }
-    struct http_request request = {.method = "POST", .url = "https://aws.example/",
-                                   .headers = headers, .header_count = count, .body = body,
+    struct http_request request = {.method = "POST",
+                                   .url = "https://aws.example/",
+                                   .headers = headers,
+                                   .header_count = count,
+                                   .body = body,
                                    .body_length = length};
     send(arena, &request);
 }
@@ -140,8 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_create();
     const char *text = arena_strndup(arena, (const char *)data + 2, size - 2);
     struct http_header authorization[2] = {{"Authorization", text}, {"X-Amz-Target", text}};
-    struct http_request raw = {.method = "POST", .url = "http://127.0.0.1/", .body = data + 2,
-                               .body_length = size - 2};
+    struct http_request raw = {
+        .method = "POST", .url = "http://127.0.0.1/", .body = data + 2, .body_length = size - 2};
     switch (data[0] % 4) {
     case 0:
         raw.headers = authorization;

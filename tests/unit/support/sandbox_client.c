@@ -55,8 +55,7 @@ const char client_plan[] =
 const struct plan *client_plan_bound(struct arena *arena)
 {
     struct diagnostics *diagnostics = diagnostics_create(arena);
-    struct source *source =
-        source_from_text(arena, "plan.yaml", client_plan, strlen(client_plan));
+    struct source *source = source_from_text(arena, "plan.yaml", client_plan, strlen(client_plan));
     struct plan *plan = compile_plan(arena, source, NULL, 0, diagnostics);
     if (!plan) {
         struct buffer text = {0};
@@ -149,8 +148,8 @@ void client_send(struct sandbox_client *client, const char *service, const char 
         struct sigv4_headers added;
         const char *host = strstr(url, "://") + 3;
         struct sigv4_request to_sign = {.method = "POST",
-                                        .host = arena_strndup(client->arena, host,
-                                                              strcspn(host, "/")),
+                                        .host =
+                                            arena_strndup(client->arena, host, strcspn(host, "/")),
                                         .path = "/",
                                         .headers = headers,
                                         .header_count = count,
@@ -163,8 +162,12 @@ void client_send(struct sandbox_client *client, const char *service, const char 
             headers[count++] = added.items[i];
         }
     }
-    struct http_request request = {.method = "POST", .url = url, .headers = headers,
-                                   .header_count = count, .body = body, .body_length = length};
+    struct http_request request = {.method = "POST",
+                                   .url = url,
+                                   .headers = headers,
+                                   .header_count = count,
+                                   .body = body,
+                                   .body_length = length};
     client->responder.http(client->responder.context, client->now_ms, &request, &client->response,
                            &client->latency_ms);
     read_answer(client);
@@ -292,14 +295,17 @@ const char *run_instance(struct sandbox_client *client, const char *more)
 {
     ec2_ok(client,
            "Action=RunInstances&MinCount=1&MaxCount=1&InstanceType=m6i.large&"
-           "ImageId=ami-0c000000000000001&SubnetId=subnet-0a00000000000000a&%s", more);
+           "ImageId=ami-0c000000000000001&SubnetId=subnet-0a00000000000000a&%s",
+           more);
     return got(client, "instancesSet/item/instanceId");
 }
 
 const char *copy_of(struct sandbox_client *client, const char *vm, int disk)
 {
-    ec2_ok(client,
-           "Action=DescribeSnapshots&Owner.1=self&Filter.1.Name=tag%%3Adrc%%3Avm&Filter.1.Value.1=%s&"
-           "Filter.2.Name=tag%%3Adrc%%3Adisk&Filter.2.Value.1=%d", vm, disk);
+    ec2_ok(
+        client,
+        "Action=DescribeSnapshots&Owner.1=self&Filter.1.Name=tag%%3Adrc%%3Avm&Filter.1.Value.1=%s&"
+        "Filter.2.Name=tag%%3Adrc%%3Adisk&Filter.2.Value.1=%d",
+        vm, disk);
     return got(client, "snapshotSet/item/snapshotId");
 }

@@ -31,9 +31,11 @@ static void test_what_registering_checks(void **state)
     (void)state;
     struct sandbox_client *c = client_create();
     const char *copy = copy_of(c, "db", 0);
-    const char *devices = arena_printf(
-        c->arena, "RootDeviceName=/dev/sda1&BlockDeviceMapping.1.DeviceName=/dev/sda1&"
-        "BlockDeviceMapping.1.Ebs.SnapshotId=%s", copy);
+    const char *devices =
+        arena_printf(c->arena,
+                     "RootDeviceName=/dev/sda1&BlockDeviceMapping.1.DeviceName=/dev/sda1&"
+                     "BlockDeviceMapping.1.Ebs.SnapshotId=%s",
+                     copy);
     const char *image = "Action=RegisterImage&VirtualizationType=hvm&EnaSupport=true&"
                         "Architecture=x86_64&BootMode=legacy-bios";
     ec2_fails(c, 400, "MissingParameter", "%s&%s", image, devices);
@@ -44,14 +46,15 @@ static void test_what_registering_checks(void **state)
               image);
     ec2_fails(c, 400, "InvalidSnapshot.NotFound",
               "%s&Name=shop-db&RootDeviceName=/dev/sda1&BlockDeviceMapping.1.DeviceName=/dev/sda1&"
-              "BlockDeviceMapping.1.Ebs.SnapshotId=snap-0123456789abcdef0", image);
+              "BlockDeviceMapping.1.Ebs.SnapshotId=snap-0123456789abcdef0",
+              image);
     ec2_ok(c, "%s&Name=shop-db&%s", image, devices);
     const char *id = got(c, "imageId");
     ec2_fails(c, 400, "InvalidAMIName.Duplicate", "%s&Name=shop-db&%s", image, devices);
     ec2_fails(c, 400, "InvalidSnapshot.InUse", "Action=DeleteSnapshot&SnapshotId=%s", copy);
     ec2_ok(c, "Action=DeregisterImage&ImageId=%s", id);
     ec2_fails(c, 400, "InvalidAMIID.NotFound", "Action=DescribeImages&ImageId.1=%s", id);
-    ec2_ok(c, "%s&Name=shop-db&%s", image, devices); /* the name is free again */
+    ec2_ok(c, "%s&Name=shop-db&%s", image, devices);             /* the name is free again */
     ec2_ok(c, "Action=DescribeSnapshots&SnapshotId.1=%s", copy); /* the snapshot stayed */
     client_destroy(c);
 }
@@ -62,31 +65,43 @@ static void test_an_instance_gets_the_volumes_of_its_image(void **state)
     (void)state;
     struct sandbox_client *c = client_create();
     const char *boot = copy_of(c, "db", 0), *data = copy_of(c, "db", 1);
-    ec2_ok(c, "Action=RegisterImage&Name=shop-db&VirtualizationType=hvm&EnaSupport=true&"
-              "Architecture=x86_64&RootDeviceName=/dev/sda1&"
-              "BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=%s&"
-              "BlockDeviceMapping.2.DeviceName=/dev/sdf&BlockDeviceMapping.2.Ebs.SnapshotId=%s&"
-              "BlockDeviceMapping.2.Ebs.DeleteOnTermination=false", boot, data);
+    ec2_ok(c,
+           "Action=RegisterImage&Name=shop-db&VirtualizationType=hvm&EnaSupport=true&"
+           "Architecture=x86_64&RootDeviceName=/dev/sda1&"
+           "BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=%s&"
+           "BlockDeviceMapping.2.DeviceName=/dev/sdf&BlockDeviceMapping.2.Ebs.SnapshotId=%s&"
+           "BlockDeviceMapping.2.Ebs.DeleteOnTermination=false",
+           boot, data);
     const char *image = got(c, "imageId");
-    const char *run = arena_printf(c->arena,
-                                   "Action=RunInstances&MinCount=1&MaxCount=1&InstanceType=m6i.large&"
-                                   "ImageId=%s&SubnetId=subnet-0a00000000000000a", image);
+    const char *run =
+        arena_printf(c->arena,
+                     "Action=RunInstances&MinCount=1&MaxCount=1&InstanceType=m6i.large&"
+                     "ImageId=%s&SubnetId=subnet-0a00000000000000a",
+                     image);
     ec2_fails(c, 400, "InvalidAMIID.Unavailable", "%s", run);
     client_pass(c, 11);
-    ec2_ok(c, "%s&BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.VolumeType=gp3&"
-              "BlockDeviceMapping.1.Ebs.Iops=4000&TagSpecification.1.ResourceType=volume&"
-              "TagSpecification.1.Tag.1.Key=drc:vm&TagSpecification.1.Tag.1.Value=db", run);
+    ec2_ok(c,
+           "%s&BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.VolumeType=gp3&"
+           "BlockDeviceMapping.1.Ebs.Iops=4000&TagSpecification.1.ResourceType=volume&"
+           "TagSpecification.1.Tag.1.Key=drc:vm&TagSpecification.1.Tag.1.Value=db",
+           run);
     const char *id = got(c, "instancesSet/item/instanceId");
-    ec2_ok(c, "Action=DescribeVolumes&Filter.1.Name=attachment.instance-id&Filter.1.Value.1=%s&"
-              "Filter.2.Name=tag:drc:vm&Filter.2.Value.1=db", id);
+    ec2_ok(c,
+           "Action=DescribeVolumes&Filter.1.Name=attachment.instance-id&Filter.1.Value.1=%s&"
+           "Filter.2.Name=tag:drc:vm&Filter.2.Value.1=db",
+           id);
     assert_int_equal(got_count(c, "volumeSet"), 2);
-    ec2_ok(c, "Action=DescribeVolumes&Filter.1.Name=attachment.device&Filter.1.Value.1=/dev/sda1&"
-              "Filter.2.Name=attachment.instance-id&Filter.2.Value.1=%s", id);
+    ec2_ok(c,
+           "Action=DescribeVolumes&Filter.1.Name=attachment.device&Filter.1.Value.1=/dev/sda1&"
+           "Filter.2.Name=attachment.instance-id&Filter.2.Value.1=%s",
+           id);
     assert_string_equal(got(c, "volumeSet/item/snapshotId"), boot);
     assert_string_equal(got(c, "volumeSet/item/iops"), "4000");
     assert_string_equal(got(c, "volumeSet/item/attachmentSet/item/deleteOnTermination"), "true");
-    ec2_ok(c, "Action=DescribeVolumes&Filter.1.Name=attachment.device&Filter.1.Value.1=/dev/sdf&"
-              "Filter.2.Name=attachment.instance-id&Filter.2.Value.1=%s", id);
+    ec2_ok(c,
+           "Action=DescribeVolumes&Filter.1.Name=attachment.device&Filter.1.Value.1=/dev/sdf&"
+           "Filter.2.Name=attachment.instance-id&Filter.2.Value.1=%s",
+           id);
     assert_string_equal(got(c, "volumeSet/item/snapshotId"), data);
     assert_string_equal(got(c, "volumeSet/item/attachmentSet/item/deleteOnTermination"), "false");
     client_destroy(c);
@@ -97,13 +112,15 @@ static void test_images_that_no_type_takes(void **state)
     (void)state;
     struct sandbox_client *c = client_create();
     const char *boot = copy_of(c, "db", 0);
-    ec2_ok(c, "Action=RegisterImage&Name=no-hvm&Architecture=x86_64&RootDeviceName=/dev/sda1&"
-              "BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=%s",
+    ec2_ok(c,
+           "Action=RegisterImage&Name=no-hvm&Architecture=x86_64&RootDeviceName=/dev/sda1&"
+           "BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=%s",
            boot);
     const char *paravirtual = got(c, "imageId");
-    ec2_ok(c, "Action=RegisterImage&Name=no-ena&Architecture=x86_64&RootDeviceName=/dev/sda1&"
-              "VirtualizationType=hvm&"
-              "BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=%s",
+    ec2_ok(c,
+           "Action=RegisterImage&Name=no-ena&Architecture=x86_64&RootDeviceName=/dev/sda1&"
+           "VirtualizationType=hvm&"
+           "BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs.SnapshotId=%s",
            boot);
     const char *no_ena = got(c, "imageId");
     client_pass(c, 11);

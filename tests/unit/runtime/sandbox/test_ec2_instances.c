@@ -53,11 +53,15 @@ static void test_termination_takes_what_it_should(void **state)
     const char *kept = make_volume(c, NULL);
     ec2_ok(c, "Action=AttachVolume&VolumeId=%s&InstanceId=%s&Device=/dev/sdg", kept, id);
     client_pass(c, 5);
-    ec2_ok(c, "Action=ModifyInstanceAttribute&InstanceId=%s&BlockDeviceMapping.1.DeviceName=/dev/sdf&"
-              "BlockDeviceMapping.1.Ebs.DeleteOnTermination=true", id);
-    ec2_fails(c, 400, "InvalidInstanceAttributeValue",
-              "Action=ModifyInstanceAttribute&InstanceId=%s&BlockDeviceMapping.1.DeviceName=/dev/sdz&"
-              "BlockDeviceMapping.1.Ebs.DeleteOnTermination=true", id);
+    ec2_ok(c,
+           "Action=ModifyInstanceAttribute&InstanceId=%s&BlockDeviceMapping.1.DeviceName=/dev/sdf&"
+           "BlockDeviceMapping.1.Ebs.DeleteOnTermination=true",
+           id);
+    ec2_fails(
+        c, 400, "InvalidInstanceAttributeValue",
+        "Action=ModifyInstanceAttribute&InstanceId=%s&BlockDeviceMapping.1.DeviceName=/dev/sdz&"
+        "BlockDeviceMapping.1.Ebs.DeleteOnTermination=true",
+        id);
     ec2_ok(c, "Action=TerminateInstances&InstanceId.1=%s", id);
     client_pass(c, 30);
     ec2_fails(c, 400, "InvalidVolume.NotFound", "Action=DescribeVolumes&VolumeId.1=%s", volume);
@@ -91,8 +95,7 @@ static void test_what_launching_checks(void **state)
     ec2_fails(c, 400, "InvalidParameterValue", "%s&PrivateIpAddress=10.20.2.3", run);
     ec2_fails(c, 400, "InvalidParameterValue", "%s&PrivateIpAddress=10.20.2.255", run);
     ec2_fails(c, 400, "InvalidParameterValue", "%s&PrivateIpAddress=here", run);
-    ec2_fails(c, 400, "InvalidParameterCombination",
-              "%s&NetworkInterface.1.DeviceIndex=0", run);
+    ec2_fails(c, 400, "InvalidParameterCombination", "%s&NetworkInterface.1.DeviceIndex=0", run);
     ec2_fails(c, 412, "DryRunOperation", "%s&PrivateIpAddress=10.20.2.10&DryRun=true", run);
     ec2_ok(c, "%s&PrivateIpAddress=10.20.2.10&KeyName=dr&IamInstanceProfile.Name=dr-instance", run);
     assert_string_equal(got(c, "instancesSet/item/privateIpAddress"), "10.20.2.10");
@@ -120,16 +123,19 @@ static void test_several_cards(void **state)
         "NetworkInterface.2.PrivateIpAddress=10.20.2.11";
     ec2_fails(c, 400, "InvalidParameterCombination",
               "%s&NetworkInterface.1.AssociatePublicIpAddress=true", cards);
-    ec2_fails(c, 400, "AttachmentLimitExceeded",
-              "%s&NetworkInterface.3.DeviceIndex=2&"
-              "NetworkInterface.3.SubnetId=subnet-0a00000000000000a&"
-              "NetworkInterface.4.DeviceIndex=3&NetworkInterface.4.SubnetId=subnet-0a00000000000000a",
-              cards);
+    ec2_fails(
+        c, 400, "AttachmentLimitExceeded",
+        "%s&NetworkInterface.3.DeviceIndex=2&"
+        "NetworkInterface.3.SubnetId=subnet-0a00000000000000a&"
+        "NetworkInterface.4.DeviceIndex=3&NetworkInterface.4.SubnetId=subnet-0a00000000000000a",
+        cards);
     ec2_ok(c, "%s", cards);
     const char *id = got(c, "instancesSet/item/instanceId");
     assert_int_equal(got_count(c, "instancesSet/item/networkInterfaceSet"), 2);
-    ec2_ok(c, "Action=DescribeNetworkInterfaces&Filter.1.Name=attachment.instance-id&"
-              "Filter.1.Value.1=%s&Filter.2.Name=attachment.device-index&Filter.2.Value.1=1", id);
+    ec2_ok(c,
+           "Action=DescribeNetworkInterfaces&Filter.1.Name=attachment.instance-id&"
+           "Filter.1.Value.1=%s&Filter.2.Name=attachment.device-index&Filter.2.Value.1=1",
+           id);
     assert_string_equal(got(c, "networkInterfaceSet/item/privateIpAddress"), "10.20.2.11");
     client_pass(c, 30);
     ec2_fails(c, 400, "InvalidInstanceID",
@@ -162,7 +168,8 @@ static void test_missing_ids_are_all_named(void **state)
     const char *id = run_instance(c, "");
     ec2_fails(c, 400, "InvalidInstanceID.NotFound",
               "Action=DescribeInstances&InstanceId.1=i-00000000000000001&InstanceId.2=%s&"
-              "InstanceId.3=i-00000000000000002", id);
+              "InstanceId.3=i-00000000000000002",
+              id);
     assert_string_equal(got(c, "Errors/Error/Message"),
                         "The instance IDs 'i-00000000000000001, i-00000000000000002' do not exist");
     ec2_fails(c, 400, "InvalidInstanceID.Malformed", "Action=StopInstances&InstanceId.1=server");
@@ -190,7 +197,8 @@ static void test_types(void **state)
     assert_string_equal(got(c, INSTANCE "instanceType"), "m6i.xlarge");
     ec2_ok(c, "Action=DescribeInstanceTypes&InstanceType.1=r6i.xlarge");
     assert_string_equal(got(c, "instanceTypeSet/item/memoryInfo/sizeInMiB"), "32768");
-    ec2_fails(c, 400, "InvalidInstanceType", "Action=DescribeInstanceTypes&InstanceType.1=r6i.none");
+    ec2_fails(c, 400, "InvalidInstanceType",
+              "Action=DescribeInstanceTypes&InstanceType.1=r6i.none");
     ec2_ok(c, "Action=DescribeInstanceTypeOfferings&LocationType=availability-zone&"
               "Filter.1.Name=location&Filter.1.Value.1=eu-west-1a&"
               "Filter.2.Name=instance-type&Filter.2.Value.1=r6i.xlarge&Filter.2.Value.2=x9.none");
@@ -219,7 +227,8 @@ static void test_elastic_addresses(void **state)
     client_pass(c, 30);
     ec2_fails(c, 400, "Resource.AlreadyAssociated",
               "Action=AssociateAddress&AllocationId=eipalloc-0a0000000000001&InstanceId=%s&"
-              "AllowReassociation=false", other);
+              "AllowReassociation=false",
+              other);
     ec2_ok(c, "Action=DisassociateAddress&AssociationId=%s", association);
     ec2_fails(c, 400, "InvalidAssociationID.NotFound",
               "Action=DisassociateAddress&AssociationId=%s", association);
@@ -263,8 +272,9 @@ static const char *placeholder_for(struct sandbox_client *c, const char *snapsho
     ec2_ok(c, "Action=DescribeSnapshots&SnapshotId.1=%s", snapshot);
     const struct xml *item = xml_first(c->xml, "snapshotSet");
     bool bios = strcmp(xml_tag(item, "drc:firmware"), "bios") == 0;
-    ec2_ok(c, "Action=RunInstances&MinCount=1&MaxCount=1&InstanceType=r6i.xlarge&ImageId=%s&"
-              "SubnetId=subnet-0a00000000000000b&PrivateIpAddress=10.20.2.10",
+    ec2_ok(c,
+           "Action=RunInstances&MinCount=1&MaxCount=1&InstanceType=r6i.xlarge&ImageId=%s&"
+           "SubnetId=subnet-0a00000000000000b&PrivateIpAddress=10.20.2.10",
            bios ? "ami-0c000000000000001" : "ami-0c000000000000002");
     return got(c, "instancesSet/item/instanceId");
 }
@@ -276,7 +286,8 @@ static void inject(struct sandbox_client *c, const char *volume)
     client_pass(c, 5);
     ssm_ok(c, "SendCommand",
            "{\"DocumentName\":\"AWS-RunShellScript\",\"InstanceIds\":[\"i-0f00ba40000000000\"],"
-           "\"Parameters\":{\"commands\":[\"drc inject 'ebs:%s' --device '/dev/sdp'\"]}}", volume);
+           "\"Parameters\":{\"commands\":[\"drc inject 'ebs:%s' --device '/dev/sdp'\"]}}",
+           volume);
     client_pass(c, 80);
     ec2_ok(c, "Action=DetachVolume&VolumeId=%s", volume);
     client_pass(c, 5);

@@ -35,7 +35,8 @@ static void test_what_a_volume_may_be(void **state)
     const char *copy = copy_of(c, "db", 0);
     ec2_fails(c, 400, "MissingParameter", "Action=CreateVolume&Size=8");
     ec2_fails(c, 400, "MissingParameter", "%s", zone);
-    ec2_fails(c, 400, "InvalidZone.NotFound", "Action=CreateVolume&AvailabilityZone=mars-1a&Size=8");
+    ec2_fails(c, 400, "InvalidZone.NotFound",
+              "Action=CreateVolume&AvailabilityZone=mars-1a&Size=8");
     ec2_fails(c, 400, "UnknownVolumeType", "%s&Size=8&VolumeType=gp9", zone);
     ec2_fails(c, 400, "InvalidSnapshot.NotFound", "%s&SnapshotId=snap-0123456789abcdef0", zone);
     ec2_fails(c, 400, "InvalidSnapshotID.Malformed", "%s&SnapshotId=snapshot", zone);
@@ -43,11 +44,13 @@ static void test_what_a_volume_may_be(void **state)
     ec2_fails(c, 400, "InvalidParameterValue", "%s&Size=many", zone);
     ec2_fails(c, 400, "InvalidParameterValue", "%s&Size=8&VolumeType=gp3&Iops=10", zone);
     ec2_fails(c, 400, "InvalidParameterCombination", "%s&Size=8&VolumeType=gp2&Iops=3000", zone);
-    ec2_fails(c, 400, "InvalidParameterCombination", "%s&Size=8&VolumeInitializationRate=100", zone);
-    ec2_fails(c, 400, "InvalidParameterValue",
-              "%s&SnapshotId=%s&VolumeInitializationRate=99", zone, copy);
+    ec2_fails(c, 400, "InvalidParameterCombination", "%s&Size=8&VolumeInitializationRate=100",
+              zone);
+    ec2_fails(c, 400, "InvalidParameterValue", "%s&SnapshotId=%s&VolumeInitializationRate=99", zone,
+              copy);
     ec2_fails(c, 412, "DryRunOperation", "%s&Size=8&DryRun=true", zone);
-    ec2_ok(c, "%s&SnapshotId=%s&VolumeType=gp3&Iops=6000&Throughput=250&VolumeInitializationRate=200",
+    ec2_ok(c,
+           "%s&SnapshotId=%s&VolumeType=gp3&Iops=6000&Throughput=250&VolumeInitializationRate=200",
            zone, copy);
     assert_string_equal(got(c, "iops"), "6000");
     assert_string_equal(got(c, "volumeInitializationRate"), "200");
@@ -83,8 +86,8 @@ static void test_attach_and_detach(void **state)
     client_pass(c, 30);
     ec2_fails(c, 400, "InvalidParameterValue",
               "Action=AttachVolume&Device=/dev/nvme1&VolumeId=%s&InstanceId=%s", volume, instance);
-    ec2_fails(c, 400, "InvalidInstanceID.NotFound",
-              "%s&VolumeId=%s&InstanceId=i-0123456789abcdef0", attach, volume);
+    ec2_fails(c, 400, "InvalidInstanceID.NotFound", "%s&VolumeId=%s&InstanceId=i-0123456789abcdef0",
+              attach, volume);
     ec2_ok(c, "%s&VolumeId=%s&InstanceId=%s", attach, volume, instance);
     assert_string_equal(got(c, "status"), "attaching");
     ec2_fails(c, 400, "VolumeInUse", "%s&VolumeId=%s&InstanceId=%s", attach, volume, instance);
@@ -131,9 +134,11 @@ static void test_pages_and_filters(void **state)
     (void)state;
     struct sandbox_client *c = client_create();
     for (int i = 0; i < 12; i++) {
-        ec2_ok(c, "Action=CreateVolume&AvailabilityZone=eu-west-1a&Size=%d&"
-                  "TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=n&"
-                  "TagSpecification.1.Tag.1.Value=v%d", i + 1, i);
+        ec2_ok(c,
+               "Action=CreateVolume&AvailabilityZone=eu-west-1a&Size=%d&"
+               "TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=n&"
+               "TagSpecification.1.Tag.1.Value=v%d",
+               i + 1, i);
     }
     const char *first = got(c, "volumeId");
     const char *filter = "Action=DescribeVolumes&Filter.1.Name=tag-key&Filter.1.Value.1=n";

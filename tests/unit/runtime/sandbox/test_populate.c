@@ -9,9 +9,11 @@
 
 static void check_copies(struct sandbox_client *c, const char *vm, int disks_at_least)
 {
-    ec2_ok(c, "Action=DescribeSnapshots&Owner.1=self&Filter.1.Name=tag:drc:role&"
-              "Filter.1.Value.1=dr-copy&Filter.2.Name=tag:drc:plan&Filter.2.Value.1=shop&"
-              "Filter.3.Name=tag:drc:vm&Filter.3.Value.1=%s", vm);
+    ec2_ok(c,
+           "Action=DescribeSnapshots&Owner.1=self&Filter.1.Name=tag:drc:role&"
+           "Filter.1.Value.1=dr-copy&Filter.2.Name=tag:drc:plan&Filter.2.Value.1=shop&"
+           "Filter.3.Name=tag:drc:vm&Filter.3.Value.1=%s",
+           vm);
     int count = 0, disks = 0;
     for (const struct xml *item = xml_first(c->xml, "snapshotSet"); item; item = item->next) {
         const char *disk = xml_tag(item, "drc:disk"), *point = xml_tag(item, "drc:recovery-point");

@@ -47,9 +47,13 @@ static struct waiting ask(struct world *world, const char *url)
                                     .region = "eu-west-1"};
     struct sigv4_headers headers;
     sigv4_sign(arena, &to_sign, &key, world_utc_ms(world), &headers);
-    struct http_request request = {.method = "POST", .url = url, .headers = headers.items,
-                                   .header_count = headers.count, .body = form,
-                                   .body_length = strlen(form), .proxy = ""};
+    struct http_request request = {.method = "POST",
+                                   .url = url,
+                                   .headers = headers.items,
+                                   .header_count = headers.count,
+                                   .body = form,
+                                   .body_length = strlen(form),
+                                   .proxy = ""};
     world_http(world, &request, on_answer, &waiting);
     world_run(world, &waiting.done);
     assert_true(waiting.done);
@@ -59,8 +63,8 @@ static struct waiting ask(struct world *world, const char *url)
 
 static struct sandbox *populated(double speed, int64_t real_base_ms)
 {
-    struct sandbox_options options = {.seed = 7, .speed = speed, .utc_base_ms = SANDBOX_BEGIN_MS,
-                                      .real_base_ms = real_base_ms};
+    struct sandbox_options options = {
+        .seed = 7, .speed = speed, .utc_base_ms = SANDBOX_BEGIN_MS, .real_base_ms = real_base_ms};
     struct error error = {0};
     struct sandbox *sandbox = sandbox_init(":memory:", &options, &error);
     assert_non_null(sandbox);
@@ -74,8 +78,7 @@ static void test_in_a_simulated_world(void **state)
 {
     (void)state;
     struct sandbox *sandbox = populated(1, 0);
-    struct world *world =
-        world_simulated_create(1, SANDBOX_BEGIN_MS, sandbox_responder(sandbox));
+    struct world *world = world_simulated_create(1, SANDBOX_BEGIN_MS, sandbox_responder(sandbox));
     int64_t before_ms = world_monotonic_ms(world);
     struct waiting waiting = ask(world, "https://ec2.eu-west-1.amazonaws.com/");
     assert_int_equal(waiting.status, 200);

@@ -13,8 +13,8 @@ static void test_signatures(void **state)
     c->key.secret = "wrong";
     ec2_fails(c, 401, "AuthFailure", "Action=DescribeRegions");
     ssm_fails(c, "InvalidSignatureException", "GetParameter", "{}");
-    client_send(c, "sts", "https://sts.eu-west-1.amazonaws.com/", NULL,
-                "Action=GetCallerIdentity", 24);
+    client_send(c, "sts", "https://sts.eu-west-1.amazonaws.com/", NULL, "Action=GetCallerIdentity",
+                24);
     assert_int_equal(c->response.status, 403);
     assert_string_equal(got(c, "Error/Code"), "SignatureDoesNotMatch");
     c->key = (struct sigv4_key){.id = "nobody", .secret = "sandbox"};
@@ -26,7 +26,8 @@ static void test_signatures(void **state)
     ec2_ok(c, "Action=DescribeRegions");
     c->region = "us-east-1";
     ec2_fails(c, 401, "OptInRequired", "Action=DescribeRegions");
-    client_send(c, NULL, "https://ec2.eu-west-1.amazonaws.com/", NULL, "Action=DescribeRegions", 22);
+    client_send(c, NULL, "https://ec2.eu-west-1.amazonaws.com/", NULL, "Action=DescribeRegions",
+                22);
     assert_int_equal(c->response.status, 403);
     assert_string_equal(got(c, "Errors/Error/Code"), "MissingAuthenticationToken");
     client_destroy(c);
@@ -77,8 +78,8 @@ static void test_malformed_requests(void **state)
 static void test_throttling(void **state)
 {
     (void)state;
-    struct sandbox_options options = {.seed = 1, .speed = 1, .throttle = true,
-                                      .utc_base_ms = SANDBOX_BEGIN_MS};
+    struct sandbox_options options = {
+        .seed = 1, .speed = 1, .throttle = true, .utc_base_ms = SANDBOX_BEGIN_MS};
     struct error error = {0};
     struct sandbox_client *c = client_over(sandbox_init(":memory:", &options, &error));
     for (int i = 0; i < 5; i++) { /* the bucket of RunInstances: 5, then 2 a second */
@@ -148,9 +149,12 @@ static void test_determinism(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_signatures),     cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_malformed_requests), cmocka_unit_test(test_throttling),
-        cmocka_unit_test(test_faults),         cmocka_unit_test(test_eventual_consistency),
+        cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_malformed_requests),
+        cmocka_unit_test(test_throttling),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_eventual_consistency),
         cmocka_unit_test(test_determinism),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,8 @@ static const char *send(struct sandbox_client *c, const char *line, const char *
 {
     ssm_ok(c, "SendCommand",
            "{\"DocumentName\":\"AWS-RunShellScript\",\"InstanceIds\":[\"" CONVERSION "\"],"
-           "\"Comment\":\"%s\",\"Parameters\":{\"commands\":[\"%s\"]}}", comment, line);
+           "\"Comment\":\"%s\",\"Parameters\":{\"commands\":[\"%s\"]}}",
+           comment, line);
     const cJSON *command = cJSON_GetObjectItemCaseSensitive(c->json, "Command");
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(command, "CommandId");
     assert_true(cJSON_IsString(id));
@@ -28,7 +29,8 @@ static const char *status_of(struct sandbox_client *c, const char *command)
 static const char *attached(struct sandbox_client *c, const char *device)
 {
     const char *volume = make_volume(c, copy_of(c, "db", 0));
-    ec2_ok(c, "Action=AttachVolume&VolumeId=%s&InstanceId=" CONVERSION "&Device=%s", volume, device);
+    ec2_ok(c, "Action=AttachVolume&VolumeId=%s&InstanceId=" CONVERSION "&Device=%s", volume,
+           device);
     client_pass(c, 5);
     return volume;
 }
@@ -105,7 +107,8 @@ static void test_what_is_refused(void **state)
     const char *stopped = run_instance(c, "IamInstanceProfile.Name=dr-instance");
     ssm_fails(c, "InvalidInstanceId", "SendCommand",
               "{\"DocumentName\":\"AWS-RunShellScript\",\"InstanceIds\":[\"%s\"],"
-              "\"Parameters\":{\"commands\":[\"true\"]}}", stopped);
+              "\"Parameters\":{\"commands\":[\"true\"]}}",
+              stopped);
     ssm_fails(c, "InvalidDocument", "SendCommand",
               "{\"DocumentName\":\"mine\",\"InstanceIds\":[\"" CONVERSION "\"]}");
     ssm_fails(c, "InvalidInstanceId", "SendCommand",

@@ -93,7 +93,8 @@ static void test_what_is_no_sandbox(void **state)
     char path[128];
     snprintf(path, sizeof path, "%s/sandbox.db", place->directory);
     FILE *file = fopen(path, "w");
-    fputs("this is no database, and long enough to have a header of its own ................", file);
+    fputs("this is no database, and long enough to have a header of its own ................",
+          file);
     fclose(file);
     assert_null(sandbox_open(place->directory, &error));
     assert_non_null(error.message);
@@ -108,9 +109,11 @@ static void work_until_killed(const char *directory, int out)
 {
     struct sandbox_client *c = client_over(reopen(directory));
     for (int i = 0; i < 100000; i++) {
-        ec2_ok(c, "Action=CreateVolume&AvailabilityZone=eu-west-1a&Size=8&ClientToken=k%d&"
-                  "TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=n&"
-                  "TagSpecification.1.Tag.1.Value=%d", i, i);
+        ec2_ok(c,
+               "Action=CreateVolume&AvailabilityZone=eu-west-1a&Size=8&ClientToken=k%d&"
+               "TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=n&"
+               "TagSpecification.1.Tag.1.Value=%d",
+               i, i);
         if (write(out, &i, sizeof i) != sizeof i) {
             break;
         }
