@@ -64,6 +64,11 @@ static void inherit(const struct graph_node *node, uint32_t base, struct ancesto
             unite(&own->ok, &before->ok);
         }
     }
+    /* A guard runs only if the other was attempted: what that one needed has ended well. */
+    if (node->guards != NO_NODE && (uint32_t)node->guards >= base) {
+        unite(&own->ended, &sets[(uint32_t)node->guards - base].ended);
+        unite(&own->ok, &sets[(uint32_t)node->guards - base].ok);
+    }
 }
 
 static bool is_in_chunk(uint32_t node, uint32_t base)

@@ -43,6 +43,27 @@ static void an_edge_goes_when_a_longer_way_says_the_same(void **state)
     assert_false(keep[3][1]);
 }
 
+static void success_is_not_implied_by_an_end(void **state)
+{
+    struct graph *graph = maker_graph(*state, 4);
+    for (int i = 0; i < 4; i++) {
+        maker_node(graph, "n", ACTION_DELAY, 1);
+    }
+    maker_edge(graph, 0, 1); /* create, attach, … */
+    maker_edge(graph, 1, 2);
+    graph->nodes[2].after[0].when = WHEN_ENDED; /* … detach, whatever became of it */
+    maker_edge(graph, 0, 2);
+    maker_edge(graph, 2, 3);
+    bool **keep = reduce_edges(*state, graph);
+    assert_true(keep[2][0]);
+    assert_true(keep[2][1]);
+    /* As a guard of the attachment it runs only if that was attempted, thus if 0 went well. */
+    graph->nodes[2].guards = 1;
+    keep = reduce_edges(*state, graph);
+    assert_true(keep[2][0]);
+    assert_false(keep[2][1]);
+}
+
 static uint32_t next_random(uint32_t *seed, uint32_t below)
 {
     *seed = *seed * 1664525 + 1013904223;
@@ -124,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_edge_goes_when_a_longer_way_says_the_same),
+        TEST(success_is_not_implied_by_an_end),
         TEST(reductions_are_complete_and_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
