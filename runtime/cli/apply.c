@@ -185,6 +185,19 @@ static bool refuse_unfinished(struct session *session, struct error *error)
     return true;
 }
 
+/* A resume before the run's own graph was made has to hold it against this one again. */
+static bool store_reviewed(struct session *session, struct error *error)
+{
+    if (!session->reviewed) {
+        return true;
+    }
+    struct buffer text = {0};
+    graph_write_json(session->reviewed, &text);
+    bool ok = journal_put_blob(session->journal, "reviewed", text.data, text.length, error);
+    buffer_free(&text);
+    return ok;
+}
+
 static bool open_run(struct session *session, struct error *error)
 {
     struct arena *arena = session->invocation->arena;
@@ -201,7 +214,9 @@ static bool open_run(struct session *session, struct error *error)
         return false;
     }
     const struct source *source = session->plan->source;
-    return run_options_write(session->journal, &session->options, error) &&
+    session->options.approved |= session->reviewed != NULL;
+    return store_reviewed(session, error) &&
+           run_options_write(session->journal, &session->options, error) &&
            journal_put_blob(session->journal, "plan", source->text, source->length, error);
 }
 
@@ -235,7 +250,7 @@ static bool approved(struct session *session, enum exit_status *status)
         session_give_up(session, RUN_CANCELLED);
         return false;
     }
-    if (session->invocation->given[FLAG_YES] || session->reviewed) {
+    if (session->options.approved || session->invocation->given[FLAG_YES]) {
         return true;
     }
     if (isatty(STDIN_FILENO) && ask_yes()) {

@@ -36,7 +36,8 @@ static enum exit_status prepare_again(struct session *session)
 {
     struct error error = {0};
     struct invocation again;
-    if (!load_same_plan(session, &again, &error)) {
+    session->reviewed = session_read_graph(session, "reviewed", &error);
+    if (error.message || !load_same_plan(session, &again, &error)) {
         return tell_error(&error);
     }
     return apply_prepared(session);

@@ -150,16 +150,25 @@ bool session_store_graph(struct session *session, struct error *error)
     return ok;
 }
 
+struct graph *session_read_graph(struct session *session, const char *blob, struct error *error)
+{
+    void *bytes = NULL;
+    size_t length = 0;
+    if (!journal_get_blob(session->journal, blob, &bytes, &length, error)) {
+        return NULL;
+    }
+    struct graph *graph =
+        graph_read(session->invocation->arena, "the run's graph", bytes, length, error);
+    free(bytes);
+    return graph;
+}
+
 bool session_load_graph(struct session *session, struct error *error)
 {
     struct arena *arena = session->invocation->arena;
     void *bytes = NULL;
     size_t length = 0;
-    if (!journal_get_blob(session->journal, "graph", &bytes, &length, error)) {
-        return false;
-    }
-    session->graph = graph_read(arena, "the run's graph", bytes, length, error);
-    free(bytes);
+    session->graph = session_read_graph(session, "graph", error);
     if (!session->graph || !journal_get_blob(session->journal, "facts", &bytes, &length, error)) {
         return false;
     }

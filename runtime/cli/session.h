@@ -51,6 +51,8 @@ bool session_prepare(struct session *session, struct error *error);
 /* From the journal: graph, facts, schedule. False with an empty error: the run had not come that
  * far. */
 bool session_load_graph(struct session *session, struct error *error);
+/* The graph in a blob ("graph", "reviewed"). NULL with an empty error: there is none. */
+struct graph *session_read_graph(struct session *session, const char *blob, struct error *error);
 /* Into the journal. */
 bool session_store_graph(struct session *session, struct error *error);
 

@@ -26,6 +26,7 @@ static void write_options(const struct run_options *options, struct buffer *out)
     json_key_string(&json, "role_arn", options->role_arn);
     json_key_int(&json, "rto_ms", options->rto_ms);
     json_key_int(&json, "rpo_ms", options->rpo_ms);
+    json_key_bool(&json, "approved", options->approved);
     json_key_int(&json, "disaster_utc_ms", options->disaster_utc_ms);
     json_key(&json, "variables");
     json_begin_object(&json);
@@ -91,6 +92,7 @@ static bool read_options(struct arena *arena, const cJSON *object, struct run_op
         .role_arn = text_member(arena, object, "role_arn"),
         .rto_ms = int_member(object, "rto_ms"),
         .rpo_ms = int_member(object, "rpo_ms"),
+        .approved = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "approved")),
         .disaster_utc_ms = int_member(object, "disaster_utc_ms"),
     };
     read_variables(arena, object, options);

@@ -159,7 +159,9 @@ def populate(moto, plan_path, target, shapes=None, edit=None, seed=1):
         if "elastic_ip" in vm:
             for kind in vm["elastic_ip"]:
                 vm["elastic_ip"][kind] = ec2.allocate_address(Domain="vpc")["AllocationId"]
-        shape = (shapes or {}).get(name) or Shape(disks=tuple(range(1, 1 + chance.randint(1, 3))))
+        least = 1 + max([int(disk) for disk in vm.get("volumes", {})], default=0)
+        shape = (shapes or {}).get(name) or \
+            Shape(disks=tuple(range(1, 1 + max(least, chance.randint(1, 3)))))
         made["snapshots"][name] = copies(ec2, plan["name"], name, shape)
     if edit:
         edit(plan)
@@ -195,8 +197,11 @@ def _conversions(ec2, aws, plan, made):
         made["conversions"][zone] = instance["InstanceId"]
 
 
-def copies(ec2, plan, vm, shape, recovery_point="2026-11-22T10:00:00Z"):
-    """DR copies of a VM as drc's replicate makes them: completed snapshots with the tags."""
+def copies(ec2, plan, vm, shape, recovery_point=None):
+    """DR copies of a VM as drc's replicate makes them: completed snapshots with the tags. The
+    recovery point is ten minutes old unless given."""
+    recovery_point = recovery_point or \
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600))
     ids = []
     for disk, size in enumerate(shape.disks):
         tags = {"drc:role": "dr-copy", "drc:plan": plan, "drc:vm": vm, "drc:disk": str(disk),

@@ -13,8 +13,6 @@ from moto_world import Shape, populate
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHOP = ROOT / "plans" / "shop" / "plan.yaml"
 ERP = ROOT / "plans" / "erp" / "plan.yaml"
-# Ready checks by tcp and http have nobody to talk to: moto's instances have no address that answers.
-ERP_SHAPES = {}
 
 
 def attach(plan):
@@ -26,6 +24,11 @@ def image(plan):
     plan["sites"]["recovery"]["aws"]["boot"] = "image"
     plan["replication"]["prepare"] = "replication"
     without_sockets(plan)
+    for vm in plan["vms"].values():
+        for volume in vm.get("volumes", {}).values():
+            if volume.get("type", "").startswith("io"):
+                # moto's slip: RunInstances drops Iops of a mapping and then misses it for io1, io2.
+                volume.update(type="gp3", iops=3000)
 
 
 def without_sockets(plan):
@@ -143,12 +146,11 @@ def verify_order(plan, events):
                 assert recovered[needed] < started[name], f"{name} started before {needed} was recovered"
 
 
-PLANS = [(SHOP, None), (ERP, ERP_SHAPES)]
 
 
-@pytest.mark.parametrize("source, shapes", PLANS, ids=["shop", "erp"])
-def test_failover_by_attach(moto, drc, tmp_path, source, shapes):
-    path, made = populate(moto, source, tmp_path / "plan", shapes, attach)
+@pytest.mark.parametrize("source", [SHOP, ERP], ids=["shop", "erp"])
+def test_failover_by_attach(moto, drc, tmp_path, source):
+    path, made = populate(moto, source, tmp_path / "plan", edit=attach)
     events = tmp_path / "events.ndjson"
     before = set(volumes(moto.client("ec2")))
     drc("plan", "apply", path, "failover", "--yes", "--events", events, timeout=300)
@@ -163,14 +165,14 @@ def test_failover_by_attach(moto, drc, tmp_path, source, shapes):
     assert [v for v in volumes(moto.client("ec2")).values() if "drc:run" in v["tags"]] == []
 
 
-@pytest.mark.parametrize("source, shapes", PLANS, ids=["shop", "erp"])
-def test_failover_by_image(moto, drc, tmp_path, source, shapes):
+@pytest.mark.parametrize("source", [SHOP, ERP], ids=["shop", "erp"])
+def test_failover_by_image(moto, drc, tmp_path, source):
     """moto drops the block device mappings of register_image: what was asked for is checked in the
     recorded requests, what comes of it in the sandbox."""
     import yaml
     names = yaml.safe_load(source.read_text())["vms"]
-    bootable = {name: Shape(disks=(2, 1) if i % 3 == 0 else (2,), bootable=True)
-                for i, name in enumerate(names)}
+    bootable = {name: Shape(disks=(2, 1, 1, 1)[:1 + max([i % 3, *map(int, vm.get("volumes", {}))])],
+                            bootable=True) for i, (name, vm) in enumerate(names.items())}
     path, made = populate(moto, source, tmp_path / "plan", bootable, image)
     events = tmp_path / "events.ndjson"
     moto.recorded(True)
@@ -182,9 +184,9 @@ def test_failover_by_image(moto, drc, tmp_path, source, shapes):
     registered = [r for r in registered if "DryRun" not in r]
     assert len(registered) == len(names)
     for request in registered:
-        assert request["Architecture"] == "x86_64" and request["RootDeviceName"] == "/dev/xvda"
+        assert request["Architecture"] == "x86_64"
         assert request["EnaSupport"] == "true" and request["VirtualizationType"] == "hvm"
-        assert request["BlockDeviceMapping.1.DeviceName"] == "/dev/xvda"
+        assert request["BlockDeviceMapping.1.DeviceName"] == request["RootDeviceName"]
         assert request["BlockDeviceMapping.1.Ebs.SnapshotId"].startswith("snap-")
     data = {request.get("BlockDeviceMapping.2.Ebs.SnapshotId") for request in registered} - {None}
     assert data == {ids[1] for ids in made["snapshots"].values() if len(ids) > 1}
@@ -208,7 +210,7 @@ PHASES = ["prepare", "create", "swap", "inject", "start"]
 def test_killed_in_each_phase_and_resumed(moto, drc, tmp_path, seed):
     """SIGKILL at a seeded moment in each phase, seen in the events: each VM once in the end."""
     chance = random.Random(seed)
-    path, made = populate(moto, ERP, tmp_path / "plan", ERP_SHAPES, attach, seed=seed)
+    path, made = populate(moto, ERP, tmp_path / "plan", edit=attach, seed=seed)
     triggers = [None, "create-volume", "detach-volume", "inject", "start-instance"]
     kills = 0
     words = ["plan", "apply", str(path), "failover", "--yes", "--events", "-"]
@@ -241,5 +243,6 @@ def kill_at(drc, words, action, nth, delay):
         process.wait(timeout=max(delay, 0.02))
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
-    process.communicate()
+    _, err = process.communicate()
+    print(words[:3], action, process.returncode, err.decode()[-400:])  # shown when the test fails
     return int(process.returncode == -signal.SIGKILL)
