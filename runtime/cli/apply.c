@@ -185,39 +185,43 @@ static bool refuse_unfinished(struct session *session, struct error *error)
     return true;
 }
 
-/* A resume before the run's own graph was made has to hold it against this one again. */
-static bool store_reviewed(struct session *session, struct error *error)
+/* What a resume needs, also one before the run's own graph was made: the reviewed one has to be
+ * held against it again. */
+static bool create_run(struct session *session, struct error *error)
 {
-    if (!session->reviewed) {
-        return true;
+    struct buffer options = {0};
+    struct buffer reviewed = {0};
+    session->options.approved |= session->reviewed != NULL;
+    run_options_write(&session->options, &options);
+    if (session->reviewed) {
+        graph_write_json(session->reviewed, &reviewed);
     }
-    struct buffer text = {0};
-    graph_write_json(session->reviewed, &text);
-    bool ok = journal_put_blob(session->journal, "reviewed", text.data, text.length, error);
-    buffer_free(&text);
-    return ok;
+    const struct source *source = session->plan->source;
+    const struct run_blob blobs[] = {
+        {"options", options.data, options.length},
+        {"plan", source->text, source->length},
+        {"reviewed", reviewed.data, reviewed.length},
+    };
+    session->journal = run_create(session->invocation->arena, session->state, session->site.world,
+                                  session->plan->name, session->options.workflow, blobs,
+                                  session->reviewed ? 3 : 2, &session->run, error);
+    buffer_free(&options);
+    buffer_free(&reviewed);
+    return session->journal != NULL;
 }
 
 static bool open_run(struct session *session, struct error *error)
 {
-    struct arena *arena = session->invocation->arena;
-    const char *plan = session->plan->name;
-    session->journal = run_create(arena, session->state, session->site.world, plan,
-                                  session->options.workflow, &session->run, error);
-    if (!session->journal) {
+    if (!create_run(session, error)) {
         return false;
     }
-    session->lease = lease_take(session->state, plan, lease_of(session->options.workflow),
-                                session->run.id, session->site.world, error);
+    session->lease =
+        lease_take(session->state, session->plan->name, lease_of(session->options.workflow),
+                   session->run.id, session->site.world, error);
     if (!session->lease) {
         session_give_up(session, RUN_CANCELLED);
-        return false;
     }
-    const struct source *source = session->plan->source;
-    session->options.approved |= session->reviewed != NULL;
-    return store_reviewed(session, error) &&
-           run_options_write(session->journal, &session->options, error) &&
-           journal_put_blob(session->journal, "plan", source->text, source->length, error);
+    return session->lease != NULL;
 }
 
 static void print_summary(const struct session *session)

@@ -257,6 +257,7 @@ enum exit_status session_execute(struct session *session)
         .facts = session->facts,
         .run_id = session->run.id,
     };
+    run_set_progress(session->journal, session->graph->vm_count, 0);
     if (!set_places(session, NULL, false, &error) ||
         !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {
         return tell_error(&error);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,20 +152,29 @@ static struct journal *give_up(struct journal *journal)
     return NULL;
 }
 
-struct journal *journal_create(const char *path, struct error *error)
+static bool creation_failed(const char *path, int reason, struct error *error)
+{
+    error_set(error, "creating the journal %s: %s", path, strerror(reason));
+    if (reason == ENOSPC || reason == EDQUOT) {
+        error_help(error, "free some disk space there, or give another directory with --state");
+    } else if (reason != EEXIST) {
+        error_help(error, "%s", help_for(SQLITE_READONLY));
+    }
+    return false;
+}
+
+static bool create_file(const char *path, struct error *error)
 {
     int file = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     if (file < 0) {
-        int reason = errno;
-        error_set(error, "creating the journal %s: %s", path, strerror(reason));
-        if (reason == ENOSPC || reason == EDQUOT) {
-            error_help(error, "free some disk space there, or give another directory with --state");
-        } else if (reason != EEXIST) {
-            error_help(error, "%s", help_for(SQLITE_READONLY));
-        }
-        return NULL;
+        return creation_failed(path, errno, error);
     }
     close(file);
+    return true;
+}
+
+static bool create_tables(const char *path, struct error *error)
+{
     struct journal *journal = allocate(path, false);
     struct buffer sql = {0};
     buffer_printf(&sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN IMMEDIATE; %s; COMMIT;",
@@ -174,11 +184,25 @@ struct journal *journal_create(const char *path, struct error *error)
               execute(journal, "creating the journal", buffer_text(&sql), error) &&
               set_up_writer(journal, error);
     buffer_free(&sql);
-    if (!ok) {
-        unlink(path);
-        return give_up(journal);
+    journal_close(journal);
+    return ok;
+}
+
+/* Made under another name first: a process killed on the way leaves no half journal. */
+struct journal *journal_create(const char *path, struct error *error)
+{
+    struct buffer name = {0};
+    buffer_printf(&name, "%s.new", path);
+    const char *making = buffer_text(&name);
+    bool ok = access(path, F_OK) != 0 || creation_failed(path, EEXIST, error);
+    bool made = ok && create_file(making, error);
+    ok = made && create_tables(making, error) &&
+         (rename(making, path) == 0 || creation_failed(path, errno, error));
+    if (made && !ok) {
+        unlink(making);
     }
-    return journal;
+    buffer_free(&name);
+    return ok ? journal_open(path, false, error) : NULL;
 }
 
 struct journal *journal_open(const char *path, bool read_only, struct error *error)

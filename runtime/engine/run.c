@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include "compiler/base/arena.h"
@@ -117,6 +118,13 @@ static bool is_alive(struct arena *arena, const char *state, const struct run_in
            !strcmp(holder.run, run->id);
 }
 
+/* A directory without a journal, or with one in which nothing was begun: its process was killed
+ * before the run was there. */
+static bool is_begun(const struct run_info *run)
+{
+    return run->problem || *run->workflow;
+}
+
 static struct run_info read_run(struct arena *arena, const char *state, const char *plan,
                                 const char *id)
 {
@@ -162,6 +170,13 @@ static bool is_name(const char *name)
     return true;
 }
 
+static bool has_journal(const struct run_listing *listing, const char *plan, const char *id)
+{
+    const char *path =
+        arena_printf(listing->arena, "%s/%s/runs/%s/journal.db", listing->state, plan, id);
+    return access(path, F_OK) == 0;
+}
+
 static bool list_plan(struct run_listing *listing, const char *plan, struct error *error)
 {
     const char *path = arena_printf(listing->arena, "%s/%s/runs", listing->state, plan);
@@ -170,11 +185,14 @@ static bool list_plan(struct run_listing *listing, const char *plan, struct erro
         return errno == ENOENT || errno == ENOTDIR || files_error(error, errno, "reading", path);
     }
     for (struct dirent *entry; (entry = readdir(directory));) {
-        if (is_name(entry->d_name)) {
+        if (!is_name(entry->d_name) || !has_journal(listing, plan, entry->d_name)) {
+            continue;
+        }
+        struct run_info run = read_run(listing->arena, listing->state, plan, entry->d_name);
+        if (is_begun(&run)) {
             listing->items = arena_grow(listing->arena, listing->items, listing->count,
                                         &listing->capacity, sizeof *listing->items);
-            listing->items[listing->count++] =
-                read_run(listing->arena, listing->state, plan, entry->d_name);
+            listing->items[listing->count++] = run;
         }
     }
     closedir(directory);
@@ -335,8 +353,8 @@ static void append_birth(struct journal *journal, const struct run_info *run)
 }
 
 struct journal *run_create(struct arena *arena, const char *state, struct world *world,
-                           const char *plan, enum workflow workflow, struct run_info *run,
-                           struct error *error)
+                           const char *plan, enum workflow workflow, const struct run_blob *blobs,
+                           size_t blob_count, struct run_info *run, struct error *error)
 {
     if (!is_name(plan)) {
         error_set(error, "making a run: \"%s\" is no name of a plan", plan);
@@ -361,8 +379,12 @@ struct journal *run_create(struct arena *arena, const char *state, struct world 
         .started_utc_ms = world_utc_ms(world),
         .status = RUN_PREPARING,
     };
+    bool ok = true;
+    for (size_t i = 0; i < blob_count && ok; i++) {
+        ok = journal_put_blob(journal, blobs[i].name, blobs[i].bytes, blobs[i].length, error);
+    }
     append_birth(journal, run);
-    if (!run_set_status(journal, world, RUN_PREPARING, error)) {
+    if (!ok || !run_set_status(journal, world, RUN_PREPARING, error)) {
         journal_close(journal);
         return NULL;
     }

@@ -47,10 +47,17 @@ bool run_list(struct arena *arena, const char *state, const char *plan, struct r
 /* By unique prefix; NULL or "": the newest. */
 bool run_find(struct arena *arena, const char *state, const char *prefix, struct run_info *run,
               struct error *error);
-/* Makes the record, before the first request. `id` is generated. */
+struct run_blob {
+    const char *name;
+    const void *bytes;
+    size_t length;
+};
+/* Makes the record, before the first request, with the blobs that a resume needs from the beginning
+ * (options, plan). `id` is generated. Until all of it is there nobody sees the run: a process killed
+ * on the way leaves nothing to resume. */
 struct journal *run_create(struct arena *arena, const char *state, struct world *world,
-                           const char *plan, enum workflow workflow, struct run_info *run,
-                           struct error *error);
+                           const char *plan, enum workflow workflow, const struct run_blob *blobs,
+                           size_t blob_count, struct run_info *run, struct error *error);
 /* Opens its journal, for writing (the caller holds the run's lease) or for reading. */
 struct journal *run_open(const struct run_info *run, struct world *world, bool read_only,
                          struct error *error);

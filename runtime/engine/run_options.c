@@ -8,7 +8,7 @@
 #include "compiler/base/json_writer.h"
 #include "runtime/engine/journal.h"
 
-static void write_options(const struct run_options *options, struct buffer *out)
+void run_options_write(const struct run_options *options, struct buffer *out)
 {
     struct json_writer json = json_writer(out, 2);
     json_begin_object(&json);
@@ -35,16 +35,6 @@ static void write_options(const struct run_options *options, struct buffer *out)
     }
     json_end_object(&json);
     json_end_object(&json);
-}
-
-bool run_options_write(struct journal *journal, const struct run_options *options,
-                       struct error *error)
-{
-    struct buffer text = {0};
-    write_options(options, &text);
-    bool ok = journal_put_blob(journal, "options", text.data, text.length, error);
-    buffer_free(&text);
-    return ok;
 }
 
 static const char *text_member(struct arena *arena, const cJSON *object, const char *key)

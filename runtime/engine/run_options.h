@@ -10,6 +10,7 @@
 #include "compiler/plan/plan.h"
 
 struct arena;
+struct buffer;
 struct journal;
 
 /* Lies in an arena; what is not given is NULL. Paths are absolute. */
@@ -25,8 +26,8 @@ struct run_options {
     size_t variable_count;
 };
 
-bool run_options_write(struct journal *journal, const struct run_options *options,
-                       struct error *error);
+/* The text of the blob "options". */
+void run_options_write(const struct run_options *options, struct buffer *out);
 /* Defaults when there is no such blob. */
 bool run_options_read(struct arena *arena, struct journal *journal, struct run_options *options,
                       struct error *error);

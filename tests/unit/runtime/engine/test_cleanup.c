@@ -79,7 +79,7 @@ static void record(struct journal *journal, const char *text)
 static void make_run(struct arena *arena, void *state, struct world *world, struct run_info *run,
                      const struct graph *graph)
 {
-    struct journal *journal = run_create(arena, state, world, "shop", WORKFLOW_FAILOVER, run, NULL);
+    struct journal *journal = run_create(arena, state, world, "shop", WORKFLOW_FAILOVER, NULL, 0, run, NULL);
     assert_non_null(journal);
     if (graph) {
         put_graph(journal, graph);

@@ -107,7 +107,10 @@ static void tell(struct told *told, const char *fail, bool resume)
     struct run_options options = {.plan_path = "/plans/shop.yaml", .owner = "platform",
                                   .workflow = WORKFLOW_FAILOVER, .rto_ms = 1200000,
                                   .rpo_ms = 1800000};
-    assert_true(run_options_write(bench->journal, &options, NULL));
+    struct buffer text = {0};
+    run_options_write(&options, &text);
+    assert_true(journal_put_blob(bench->journal, "options", text.data, text.length, NULL));
+    buffer_free(&text);
     if (fail) {
         fake_script(bench->cloud, fail, OUTCOME_FATAL);
     }

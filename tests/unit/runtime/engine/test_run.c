@@ -27,7 +27,7 @@ static void test_create_list_find(void **state)
     assert_int_equal(count, 0);
     assert_false(run_find(arena, *state, NULL, &found, &error));
     assert_non_null(error.help);
-    struct journal *journal = run_create(arena, *state, world, "shop", WORKFLOW_FAILOVER, &first, &error);
+    struct journal *journal = run_create(arena, *state, world, "shop", WORKFLOW_FAILOVER, NULL, 0, &first, &error);
     assert_non_null(journal);
     assert_int_equal(strlen(first.id), 8);
     run_set_progress(journal, 3, 1);
@@ -35,7 +35,7 @@ static void test_create_list_find(void **state)
     journal_close(journal);
     world_destroy(world);
     world = quiet_world(2);
-    journal = run_create(arena, *state, world, "crm", WORKFLOW_TEST, &second, &error);
+    journal = run_create(arena, *state, world, "crm", WORKFLOW_TEST, NULL, 0, &second, &error);
     assert_non_null(journal);
     journal_close(journal);
     assert_true(run_list(arena, *state, NULL, &runs, &count, &error));
@@ -69,7 +69,7 @@ static void test_ambiguous(void **state)
     struct error error = {0};
     struct run_info run;
     for (int i = 0; i < 40; i++) { /* more than there are first letters */
-        journal_close(run_create(arena, *state, world, "shop", WORKFLOW_FAILOVER, &run, &error));
+        journal_close(run_create(arena, *state, world, "shop", WORKFLOW_FAILOVER, NULL, 0, &run, &error));
     }
     int refused = 0;
     for (const char *c = "0123456789abcdefghjkmnpqrstvwxyz"; *c; c++) {
@@ -90,7 +90,7 @@ static void test_alive(void **state)
     struct arena *arena = arena_create();
     struct error error = {0};
     struct run_info run, found;
-    journal_close(run_create(arena, *state, world, "shop", WORKFLOW_FAILOVER, &run, &error));
+    journal_close(run_create(arena, *state, world, "shop", WORKFLOW_FAILOVER, NULL, 0, &run, &error));
     struct lease *lease = lease_take(*state, "shop", "site", run.id, world, &error);
     assert_true(run_find(arena, *state, run.id, &found, &error));
     assert_true(found.alive);
@@ -108,13 +108,18 @@ static void test_damaged_run_is_listed(void **state)
     struct error error = {0};
     struct run_info run, *runs;
     size_t count;
-    journal_close(run_create(arena, *state, world, "shop", WORKFLOW_FAILOVER, &run, &error));
+    journal_close(run_create(arena, *state, world, "shop", WORKFLOW_FAILOVER, NULL, 0, &run, &error));
     char path[256];
     snprintf(path, sizeof path, "%s/journal.db", run.directory);
-    unlink(path);
+    FILE *file = fopen(path, "w");
+    fputs("not a journal", file);
+    fclose(file);
     assert_true(run_list(arena, *state, NULL, &runs, &count, &error));
     assert_int_equal(count, 1);
     assert_non_null(runs[0].problem);
+    unlink(path); /* as when the process was killed before the run was there */
+    assert_true(run_list(arena, *state, NULL, &runs, &count, &error));
+    assert_int_equal(count, 0);
     arena_destroy(arena);
     world_destroy(world);
 }
@@ -127,7 +132,7 @@ static void test_bad_plan_name(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct error error = {0};
         struct run_info run;
-        assert_null(run_create(arena, *state, world, names[i], WORKFLOW_FAILOVER, &run, &error));
+        assert_null(run_create(arena, *state, world, names[i], WORKFLOW_FAILOVER, NULL, 0, &run, &error));
         assert_non_null(strstr(error.message, "no name of a plan"));
         error_clear(&error);
     }
@@ -172,11 +177,11 @@ static void test_unusable_state(void **state)
     fclose(fopen(path, "w"));
     struct error error = {0};
     struct run_info run;
-    assert_null(run_create(arena, path, world, "shop", WORKFLOW_FAILOVER, &run, &error));
+    assert_null(run_create(arena, path, world, "shop", WORKFLOW_FAILOVER, NULL, 0, &run, &error));
     assert_non_null(strstr(error.message, path));
     assert_non_null(error.help);
     error_clear(&error);
-    assert_null(run_create(arena, "/proc/none", world, "shop", WORKFLOW_FAILOVER, &run, &error));
+    assert_null(run_create(arena, "/proc/none", world, "shop", WORKFLOW_FAILOVER, NULL, 0, &run, &error));
     assert_non_null(error.message);
     error_clear(&error);
     arena_destroy(arena);
