@@ -393,14 +393,14 @@ static void waiting_for_a_turn_is_free(void **state)
     struct fixture *f = *state;
     char silent[100];
     snprintf(silent, sizeof silent, "http://127.0.0.1:%d/silent", rude_server_port(f->server));
-    struct http_request busy = {.method = "GET", .url = silent, .timeout_ms = 400};
+    struct http_request busy = {.method = "GET", .url = silent, .timeout_ms = 2500};
     struct fixture ignored[64] = {{0}};
     for (int i = 0; i < 64; i++) {
         world_http(f->world, &busy, keep, &ignored[i]);
     }
     struct http_request request = to(f, "GET", "/ok");
-    request.timeout_ms = 300; /* less than the others take */
-    request.connect_timeout_ms = 200;
+    request.timeout_ms = 2000; /* less than the others take */
+    request.connect_timeout_ms = 2000;
     world_cancel(f->world, world_http(f->world, &request, never, f)); /* while it waits */
     await(f, &request);
     assert_int_equal(f->failure, HTTP_ANSWERED);
