@@ -169,9 +169,11 @@ $(BUILD)/tools/reference: $(BUILD)/obj/tools/reference.o $(filter-out %/main.o,$
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
 
-docs: $(BUILD)/tools/reference
-	@mkdir -p docs/reference docs/man
+docs: $(BUILD)/tools/reference all
+	@mkdir -p docs/reference docs/man docs/images
 	for page in $$($<); do $< $$page > docs/$$page || exit 1; done
+	$(BUILD)/drc plan graph plans/erp failover --detail vm --format svg -o docs/images/erp-vms.svg
+	$(BUILD)/drc plan graph plans/shop failover --format svg -o docs/images/shop.svg
 
 # Every command that the documentation shows, and the generated pages.
 docs-check: all man $(BUILD)/tools/reference
