@@ -8,6 +8,7 @@
 #include "compiler/front/diagnostic.h"
 #include "compiler/front/schema.h"
 #include "compiler/front/tree.h"
+#include "compiler/plan/expand.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -64,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tree *tree = yaml_parse(arena, source, diagnostics);
     require((tree != NULL) == (diagnostics->error_count == 0));
     if (tree) {
-        bool valid = schema_validate(plan_schema(), tree, diagnostics);
+        bool valid = plan_expand(arena, source, tree, NULL, 0, diagnostics) &&
+                     schema_validate(plan_schema(), tree, diagnostics);
         require(valid == (diagnostics->error_count == 0));
         if (valid) {
             compile(arena, source, tree, diagnostics);
