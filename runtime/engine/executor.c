@@ -261,6 +261,7 @@ static void make_nodes(struct executor *executor)
     for (int i = 0; i < ACTION_COUNT; i++) {
         executor->pollers[i].next_ms = INT64_MAX;
         executor->pollers[i].last_ms = executor->pollers[i].learned_ms = -1;
+        executor->batch_sent_ms[i] = -1;
     }
     executor->pools = ARENA_ARRAY(executor->arena, struct pool_run, executor->graph->pool_count + 1);
     for (size_t i = 0; i < executor->graph->pool_count; i++) {

@@ -19,6 +19,8 @@ enum {
     INTERRUPT_PATIENCE_MS = 60000,  /* what is under way may take that long after an interrupt */
     HEARTBEAT_MS = 10000,
     DETAIL_MAX = 2000,              /* bytes kept of what a service said */
+    BUSY_REQUESTS = 8,              /* on their way: then polls and batches may wait for company */
+    BATCH_APART_MS = 1000,          /* while busy, between batches of one action */
 };
 
 enum flight_kind { FLIGHT_START, FLIGHT_LOOKUP, FLIGHT_POLL };
@@ -108,6 +110,7 @@ struct executor {
     uint32_t *rank;            /* by slack: smaller goes first */
     struct heap ready[ACTION_COUNT];
     struct heap wakes;         /* retries and delays, by due_ms */
+    int64_t batch_sent_ms[ACTION_COUNT]; /* the last batch of each; monotonic; -1: none */
     struct pool_run *pools;
     struct poller pollers[ACTION_COUNT];
     uint32_t *ended;           /* nodes whose end has not been told to their successors */

@@ -10,7 +10,7 @@
 #include "runtime/engine/limits.h"
 #include "runtime/world/world.h"
 
-enum admission { ADMITTED, SET_ASIDE, BUCKET_EMPTY };
+enum admission { ADMITTED, SET_ASIDE, NOT_NOW };
 
 void ready_push(struct executor *executor, uint32_t node)
 {
@@ -236,6 +236,21 @@ static void gather_batch(struct executor *executor, const struct action_info *in
     executor->requests_in_flight -= count - 1; /* one request, however many it serves */
 }
 
+/* More of its kind may be about to follow: while many requests are on their way, a batch waits a
+ * moment for company. */
+static bool waits_for_company(struct executor *executor, const struct action_info *info,
+                              const struct heap *heap, enum action action)
+{
+    int64_t sent = executor->batch_sent_ms[action];
+    int64_t now = world_monotonic_ms(executor->world);
+    if (info->batch_max < 2 || executor->requests_in_flight < BUSY_REQUESTS ||
+        heap->count >= (size_t)info->batch_max || sent < 0 || now >= sent + BATCH_APART_MS) {
+        return false;
+    }
+    wake_at(executor, sent + BATCH_APART_MS - now);
+    return true;
+}
+
 static enum admission start_request(struct executor *executor, const struct action_info *info,
                                     struct heap *heap, uint32_t node)
 {
@@ -244,8 +259,10 @@ static enum admission start_request(struct executor *executor, const struct acti
         heap_pop(heap);
         return SET_ASIDE;
     }
-    if (!lookup && !take_tokens(executor, info)) {
-        return BUCKET_EMPTY;
+    enum action action = executor->graph->nodes[node].action;
+    if (!lookup && (waits_for_company(executor, info, heap, action) ||
+                    !take_tokens(executor, info))) {
+        return NOT_NOW;
     }
     heap_pop(heap);
     if (!resolve_inputs(executor, node)) {
@@ -257,6 +274,7 @@ static enum admission start_request(struct executor *executor, const struct acti
         admit_request(executor, node);
         if (info->batch_max > 1 && executor->nodes[node].status.choice == 0) {
             gather_batch(executor, info, heap, node);
+            executor->batch_sent_ms[action] = world_monotonic_ms(executor->world);
         }
     }
     return ADMITTED;
@@ -322,7 +340,7 @@ void ready_start(struct executor *executor)
         if (action == ACTION_NONE) {
             break;
         }
-        if (start_node(executor, action) == BUCKET_EMPTY) {
+        if (start_node(executor, action) == NOT_NOW) {
             blocked[action] = true;
         }
         policy_propagate(executor);

@@ -17,7 +17,6 @@ enum {
     POLL_APART_MS = 250,       /* between polls of one poller */
     POLL_APART_BUSY_MS = 3000, /* limits hold requests back, or BUSY_REQUESTS are on their way */
     POLL_APART_FULL_MS = 5000, /* FULL_REQUESTS are */
-    BUSY_REQUESTS = 8,
     FULL_REQUESTS = 32,
 };
 

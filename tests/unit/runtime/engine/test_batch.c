@@ -82,6 +82,33 @@ static void test_halving(void **state)
     arena_destroy(arena);
 }
 
+/* What gets ready one by one, while much else is under way, still goes in few requests. */
+static void test_batches_wait_for_company(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct graph *graph = maker_graph(arena, 400);
+    for (int i = 0; i < 200; i++) {
+        maker_vm(graph, arena_printf(arena, "vm%d", i), true);
+        const char *prefix = arena_printf(arena, "vm%d", i);
+        uint32_t before = maker_node(graph, arena_printf(arena, "%s/associate-address", prefix),
+                                     ACTION_ASSOCIATE_ADDRESS, 1000);
+        uint32_t start = maker_node(graph, arena_printf(arena, "%s/start-instance", prefix),
+                                    ACTION_START_INSTANCE, 1000);
+        maker_edge(graph, before, start);
+    }
+    struct bench bench;
+    bench_open(&bench, graph, 1);
+    bench_begin(&bench);
+    bench.fake.latency_ms = 8000;
+    assert_int_equal(bench_run(&bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(bench.fake.violations, 0);
+    assert_true(bench.fake.requests - 200 < 25);
+    assert_true(world_monotonic_ms(bench.world) < 20000);
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
 /* More than a limit allows in one turn goes in several, and all get through. */
 static void test_under_limits(void **state)
 {
@@ -106,6 +133,7 @@ int main(void)
         cmocka_unit_test(test_as_large_as_the_api_allows),
         cmocka_unit_test(test_not_batchable),
         cmocka_unit_test(test_halving),
+        cmocka_unit_test(test_batches_wait_for_company),
         cmocka_unit_test(test_under_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
