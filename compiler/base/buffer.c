@@ -7,21 +7,35 @@
 
 #include "compiler/base/arena.h"
 
-static void reserve(struct buffer *buffer, size_t more)
+static void grow(struct buffer *buffer, size_t more)
 {
     if (more > SIZE_MAX - buffer->length - 1) {
         base_out_of_memory();
     }
     size_t needed = buffer->length + more + 1;
-    if (needed <= buffer->capacity) {
-        return;
-    }
     size_t capacity = buffer->capacity ? buffer->capacity : 64;
     while (capacity < needed) {
         capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
     }
     buffer->data = base_realloc(buffer->data, capacity);
     buffer->capacity = capacity;
+}
+
+/* Room for `more` bytes and the NUL behind them. */
+static inline void reserve(struct buffer *buffer, size_t more)
+{
+    if (buffer->capacity - buffer->length <= more) {
+        grow(buffer, more);
+    }
+}
+
+char *buffer_extend(struct buffer *buffer, size_t length)
+{
+    reserve(buffer, length);
+    char *room = buffer->data + buffer->length;
+    buffer->length += length;
+    buffer->data[buffer->length] = '\0';
+    return room;
 }
 
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length)

@@ -18,6 +18,10 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buffer_vprintf(struct buffer *buffer, const char *format, va_list args);
 
+/* Room for `length` more bytes, which the caller fills in; they count as appended already. Valid until
+ * the next call on the buffer. */
+char *buffer_extend(struct buffer *buffer, size_t length);
+
 /* The text so far, "" when empty; valid until the next call on the buffer. */
 const char *buffer_text(const struct buffer *buffer);
 

@@ -25,38 +25,53 @@ static const char *skip_space(const char *at, const char *end)
 static const char *skip_string(const char *at, const char *end)
 {
     for (at++; at < end && *at != '"'; at++) {
-        at += *at == '\\';
+        if (*at == '\\') {
+            at++;
+        }
     }
     return at < end ? at + 1 : end;
+}
+
+static const char *skip_container(const char *at, const char *end)
+{
+    int depth = 0;
+    while (at < end) {
+        switch (*at) {
+        case '"':
+            at = skip_string(at, end);
+            break;
+        case '{':
+        case '[':
+            depth++;
+            at++;
+            break;
+        case '}':
+        case ']':
+            at++;
+            if (--depth == 0) {
+                return at;
+            }
+            break;
+        default:
+            at++;
+        }
+    }
+    return end;
 }
 
 /* Behind the value that begins at `at`; the text is known to be valid. */
 static const char *skip_value(const char *at, const char *end)
 {
-    int depth = 0;
-    while (at < end) {
-        if (*at == '"') {
-            at = skip_string(at, end);
-        } else if (*at == '{' || *at == '[') {
-            depth++;
-            at++;
-            continue;
-        } else if (*at == '}' || *at == ']') {
-            depth--;
-            at++;
-        } else if (depth > 0) {
-            at++;
-            continue;
-        } else {
-            while (at < end && !is_space(*at) && !strchr(",]}", *at)) {
-                at++;
-            }
-        }
-        if (depth == 0) {
-            return at;
-        }
+    if (at < end && *at == '"') {
+        return skip_string(at, end);
     }
-    return end;
+    if (at < end && (*at == '{' || *at == '[')) {
+        return skip_container(at, end);
+    }
+    while (at < end && !is_space(*at) && *at != ',' && *at != ']' && *at != '}') {
+        at++;
+    }
+    return at;
 }
 
 bool json_open(struct json_cursor *cursor, struct json_text value, char bracket)

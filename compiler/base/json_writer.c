@@ -1,10 +1,10 @@
 #include "compiler/base/json_writer.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compiler/base/buffer.h"
 
@@ -18,19 +18,22 @@ static bool on_one_line(const struct json_writer *json, int depth)
     return json->indent == 0 || (json->compact_from > 0 && depth > json->compact_from);
 }
 
-static void new_line(struct json_writer *json, int depth)
+enum { INDENT_MAX = 128 };
+
+/* A line break and the indentation; returns their length. */
+static size_t line_break(const struct json_writer *json, int depth, char text[INDENT_MAX + 1])
 {
-    static const char spaces[] = "                                ";
-    buffer_putc(json->out, '\n');
-    for (int left = depth * json->indent; left > 0; left -= (int)sizeof spaces - 1) {
-        int part = left < (int)sizeof spaces - 1 ? left : (int)sizeof spaces - 1;
-        buffer_append(json->out, spaces, (size_t)part);
-    }
+    int spaces = depth * json->indent < INDENT_MAX ? depth * json->indent : INDENT_MAX;
+    text[0] = '\n';
+    memset(text + 1, ' ', (size_t)spaces);
+    return (size_t)spaces + 1;
 }
 
 /* What stands before a value or a key: a comma, a line break. */
 static void before_item(struct json_writer *json)
 {
+    char text[INDENT_MAX + 2];
+    size_t length = 0;
     if (json->after_key) {
         json->after_key = false;
         return;
@@ -41,13 +44,14 @@ static void before_item(struct json_writer *json)
     bool first = !json->has_items[json->depth - 1];
     json->has_items[json->depth - 1] = true;
     if (!first) {
-        buffer_putc(json->out, ',');
+        text[length++] = ',';
     }
     if (!on_one_line(json, json->depth)) {
-        new_line(json, json->depth);
+        length += line_break(json, json->depth, text + length);
     } else if (!first && json->indent > 0) {
-        buffer_putc(json->out, ' ');
+        text[length++] = ' ';
     }
+    buffer_append(json->out, text, length);
 }
 
 static void begin(struct json_writer *json, char bracket)
@@ -62,10 +66,13 @@ static void end(struct json_writer *json, char bracket)
 {
     assert(json->depth > 0 && !json->after_key);
     bool empty = !json->has_items[--json->depth];
+    char text[INDENT_MAX + 2];
+    size_t length = 0;
     if (!empty && !on_one_line(json, json->depth + 1)) {
-        new_line(json, json->depth);
+        length = line_break(json, json->depth, text);
     }
-    buffer_putc(json->out, bracket);
+    text[length++] = bracket;
+    buffer_append(json->out, text, length);
     if (json->depth == 0 && json->indent > 0) {
         buffer_putc(json->out, '\n');
     }
@@ -114,44 +121,75 @@ static void write_escaped(struct buffer *out, unsigned char c)
     }
 }
 
-static void write_string(struct buffer *out, const char *text)
+static bool needs_escape(unsigned char byte)
+{
+    return byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7f;
+}
+
+static void write_with_escapes(struct buffer *out, const char *text)
 {
     buffer_putc(out, '"');
-    const char *run = text;
-    for (const char *c = text;; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f) {
-            continue;
+    for (const char *run = text;;) {
+        const char *c = run;
+        while (*c && !needs_escape((unsigned char)*c)) {
+            c++;
         }
         buffer_append(out, run, (size_t)(c - run));
-        if (byte == '\0') {
+        if (*c == '\0') {
             break;
         }
-        write_escaped(out, byte);
+        write_escaped(out, (unsigned char)*c);
         run = c + 1;
     }
     buffer_putc(out, '"');
+}
+
+/* Nearly all texts need no escapes: they are copied at once, with `behind` after the quotes. */
+static void write_string(struct buffer *out, const char *text, const char *behind)
+{
+    size_t length = 0, behind_length = strlen(behind);
+    while (text[length] && !needs_escape((unsigned char)text[length])) {
+        length++;
+    }
+    if (text[length]) {
+        write_with_escapes(out, text);
+        buffer_append(out, behind, behind_length);
+        return;
+    }
+    char *room = buffer_extend(out, length + 2 + behind_length);
+    room[0] = '"';
+    memcpy(room + 1, text, length);
+    room[length + 1] = '"';
+    memcpy(room + length + 2, behind, behind_length);
 }
 
 void json_key(struct json_writer *json, const char *key)
 {
     assert(!json->after_key);
     before_item(json);
-    write_string(json->out, key);
-    buffer_puts(json->out, json->indent > 0 ? ": " : ":");
+    write_string(json->out, key, json->indent > 0 ? ": " : ":");
     json->after_key = true;
 }
 
 void json_string(struct json_writer *json, const char *text)
 {
     before_item(json);
-    write_string(json->out, text);
+    write_string(json->out, text, "");
 }
 
 void json_int(struct json_writer *json, int64_t value)
 {
     before_item(json);
-    buffer_printf(json->out, "%" PRId64, value);
+    char digits[24], *end = digits + sizeof digits, *at = end;
+    uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0) {
+        *--at = '-';
+    }
+    buffer_append(json->out, at, (size_t)(end - at));
 }
 
 void json_number(struct json_writer *json, double value)

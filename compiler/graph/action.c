@@ -57,7 +57,7 @@ const struct action_info *action_info(enum action action)
 enum action action_by_name(const char *name)
 {
     for (int action = ACTION_NONE + 1; action < ACTION_COUNT; action++) {
-        if (strcmp(actions[action].name, name) == 0) {
+        if (actions[action].name[0] == name[0] && strcmp(actions[action].name, name) == 0) {
             return (enum action)action;
         }
     }

@@ -264,8 +264,10 @@ static bool refuse_choice(struct lowering *l, const struct vm_lowering *v,
 static bool choose(struct lowering *l, struct vm_lowering *v)
 {
     struct type_needs needs = needs_of(v);
-    const struct fact_instance_type *chosen =
-        choose_type(l->facts, &v->vm->instance_families, &needs);
+    if (!type_candidates_are_of(&l->candidates, &v->vm->instance_families)) {
+        l->candidates = type_candidates(l->arena, l->facts, &v->vm->instance_families);
+    }
+    const struct fact_instance_type *chosen = choose_type(&l->candidates, &needs);
     if (!chosen) {
         return refuse_choice(l, v, &needs);
     }

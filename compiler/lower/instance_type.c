@@ -113,56 +113,72 @@ static bool is_metal(const char *name)
     return size && strncmp(size + 1, "metal", 5) == 0;
 }
 
-struct choice {
-    const struct texts *families;
-    const struct type_needs *needs;
-    const struct fact_instance_type *best;
-    size_t rank; /* of best's family */
-};
-
-/* By CPUs and memory alone: whether the type could take the place of the best one. */
-static bool could_be_better(const struct choice *choice, const struct fact_instance_type *type)
+static bool is_smaller(const struct fact_instance_type *a, const struct fact_instance_type *b,
+                       const struct texts *families)
 {
-    const struct fact_instance_type *best = choice->best;
-    if (type->vcpus < choice->needs->cpus || type->memory_mib < choice->needs->memory_mib) {
+    if (a->vcpus != b->vcpus) {
+        return a->vcpus < b->vcpus;
+    }
+    if (a->memory_mib != b->memory_mib) {
+        return a->memory_mib < b->memory_mib;
+    }
+    size_t a_rank = family_rank(a->name, families), b_rank = family_rank(b->name, families);
+    return a_rank != b_rank ? a_rank < b_rank : strcmp(a->name, b->name) < 0;
+}
+
+static void add_candidate(struct type_candidates *candidates, const struct fact_instance_type *type)
+{
+    if (is_metal(type->name) ||
+        family_rank(type->name, candidates->families) == candidates->families->count) {
+        return;
+    }
+    size_t at = candidates->count++;
+    for (; at > 0 && is_smaller(type, candidates->types[at - 1], candidates->families); at--) {
+        candidates->types[at] = candidates->types[at - 1];
+    }
+    candidates->types[at] = type;
+}
+
+struct type_candidates type_candidates(struct arena *arena, const struct facts *facts,
+                                       const struct texts *families)
+{
+    struct type_candidates candidates = {.families = families};
+    size_t known = facts ? map_count(&facts->instance_types) : 0;
+    candidates.types = ARENA_ARRAY(arena, const struct fact_instance_type *,
+                                   known > 0 ? known : catalogue_count());
+    for (struct map_entry *entry = known > 0 ? map_first(&facts->instance_types) : NULL; entry;
+         entry = map_next(entry)) {
+        add_candidate(&candidates, entry->value);
+    }
+    for (size_t i = 0; known == 0 && i < catalogue_count(); i++) {
+        add_candidate(&candidates, catalogue_at(i));
+    }
+    return candidates;
+}
+
+bool type_candidates_are_of(const struct type_candidates *candidates, const struct texts *families)
+{
+    const struct texts *own = candidates->families;
+    if (!own || own->count != families->count) {
         return false;
     }
-    if (!best || type->vcpus != best->vcpus) {
-        return !best || type->vcpus < best->vcpus;
+    for (size_t i = 0; i < own->count; i++) {
+        if (strcmp(own->items[i].value, families->items[i].value) != 0) {
+            return false;
+        }
     }
-    return type->memory_mib <= best->memory_mib;
+    return true;
 }
 
-static void consider(struct choice *choice, const struct fact_instance_type *type)
-{
-    if (!could_be_better(choice, type)) {
-        return;
-    }
-    const struct fact_instance_type *best = choice->best;
-    size_t rank = family_rank(type->name, choice->families);
-    bool tie = best && type->vcpus == best->vcpus && type->memory_mib == best->memory_mib;
-    if (rank == choice->families->count || (tie && rank >= choice->rank) || is_metal(type->name) ||
-        !fits(type, choice->needs) || !type_is_offered(type, choice->needs->zone)) {
-        return;
-    }
-    choice->best = type;
-    choice->rank = rank;
-}
-
-const struct fact_instance_type *choose_type(const struct facts *facts,
-                                             const struct texts *families,
+const struct fact_instance_type *choose_type(const struct type_candidates *candidates,
                                              const struct type_needs *needs)
 {
-    struct choice choice = {.families = families, .needs = needs};
-    if (facts && map_count(&facts->instance_types) > 0) {
-        for (struct map_entry *entry = map_first(&facts->instance_types); entry;
-             entry = map_next(entry)) {
-            consider(&choice, entry->value);
+    for (size_t i = 0; i < candidates->count; i++) {
+        const struct fact_instance_type *type = candidates->types[i];
+        if (type->vcpus >= needs->cpus && type->memory_mib >= needs->memory_mib &&
+            fits(type, needs) && type_is_offered(type, needs->zone)) {
+            return type;
         }
-        return choice.best;
     }
-    for (size_t i = 0; i < catalogue_count(); i++) {
-        consider(&choice, catalogue_at(i));
-    }
-    return choice.best;
+    return NULL;
 }

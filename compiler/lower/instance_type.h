@@ -24,10 +24,20 @@ const char *type_misfit(struct arena *arena, const struct fact_instance_type *ty
                         const struct type_needs *needs);
 bool type_is_offered(const struct fact_instance_type *type, const char *zone);
 
-/* The smallest type of the families that fits: fewest CPUs, then least memory, then the order of
- * the families. Bare metal is not chosen. NULL when none fits. facts may be NULL. */
-const struct fact_instance_type *choose_type(const struct facts *facts,
-                                             const struct texts *families,
+/* The types of a list of families, small ones first: fewest CPUs, then least memory, then the order
+ * of the families. Bare metal is not among them. Lies in the arena; facts may be NULL. */
+struct type_candidates {
+    const struct texts *families;
+    const struct fact_instance_type **types;
+    size_t count;
+};
+struct type_candidates type_candidates(struct arena *arena, const struct facts *facts,
+                                       const struct texts *families);
+/* Whether they were made for a list of the same families. */
+bool type_candidates_are_of(const struct type_candidates *candidates, const struct texts *families);
+
+/* The smallest that fits; NULL when none does. */
+const struct fact_instance_type *choose_type(const struct type_candidates *candidates,
                                              const struct type_needs *needs);
 
 #endif

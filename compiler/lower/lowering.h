@@ -6,6 +6,7 @@
 #include "compiler/graph/builder.h"
 #include "compiler/graph/facts.h"
 #include "compiler/graph/graph.h"
+#include "compiler/lower/instance_type.h"
 #include "compiler/plan/plan.h"
 
 /* What is known of a VM's machine, or assumed. */
@@ -55,6 +56,7 @@ struct lowering {
     int32_t *pools;          /* by the plan's conversion instances; NO_POOL: not used yet */
     int64_t before;          /* the node that everything comes after; NO_NODE */
     enum edge_when before_when;
+    struct type_candidates candidates; /* of the VM looked at last: most have the same families */
     size_t assumption_capacity;
 };
 
