@@ -300,7 +300,7 @@ static const cJSON *follow_pointer(const cJSON *root, const char *pointer)
     while (at && *pointer == '/') {
         size_t length = strcspn(++pointer, "/");
         char *name = unescape(pointer, length);
-        at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, atoi(name))
+        at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, (int)strtol(name, NULL, 10))
                                : cJSON_GetObjectItemCaseSensitive(at, name);
         free(name);
         pointer += length;

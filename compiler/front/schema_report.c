@@ -468,23 +468,21 @@ void schema_report_exclusive(struct schema_run *run, const struct schema_node *n
         a = b;
         b = later;
     }
-    const struct schema_node *why = node->not_ ? node : NULL;
     if (!a || !b) {
         schema_report_value(run, node, mapping, DIAG_CONFLICTING_KEYS, NULL);
         return;
     }
     struct diagnostics *list = run->diagnostics;
-    struct diagnostic *diagnostic;
-    if (why && why->message) {
-        diagnostic =
-            diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span, "%s: %s", here(run), why->message);
-    } else {
-        diagnostic = diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span,
-                              "in %s, \"%s\" and \"%s\" exclude each other", here(run),
-                              a->key->text, b->key->text);
-        diagnostic_label(list, diagnostic, "only one of the two can be given");
-        diagnostic_secondary(list, diagnostic, a->key->span, "the other one");
+    if (node->not_ && node->message) {
+        diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span, "%s: %s", here(run), node->message);
+        return;
     }
+    struct diagnostic *diagnostic =
+        diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span,
+                 "in %s, \"%s\" and \"%s\" exclude each other", here(run), a->key->text,
+                 b->key->text);
+    diagnostic_label(list, diagnostic, "only one of the two can be given");
+    diagnostic_secondary(list, diagnostic, a->key->span, "the other one");
 }
 
 void schema_report_forms(struct schema_run *run, const struct schema_nodes *branches,

@@ -564,6 +564,7 @@ static void build(struct builder *builder, yaml_parser_t *parser)
         }
         builder->event = &event;
         going = on_event(builder) && event.type != YAML_STREAM_END_EVENT;
+        builder->event = NULL;
         yaml_event_delete(&event);
     }
     if (!builder->failed && is_empty(builder->root)) {
