@@ -24,7 +24,8 @@ def plan_of(count):
         "backup": {"every": "10m", "repository": "dir:repository"},
         "replication": {"every": "10m"},
         "sites": {
-            "primary": {"vcenter": {"url": "https://vcenter.example/sdk", "credentials": "env:VCENTER"}},
+            "primary": {"vcenter": {"url": "https://vcenter.example/sdk", "credentials": "env:VCENTER",
+                                    "datacenter": "DC0"}},
             "recovery": {"aws": {
                 "region": "eu-west-1", "account": "123456789012",
                 "placeholder_image": {"bios": "ami-0c000000000000001"},
