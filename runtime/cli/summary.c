@@ -119,7 +119,8 @@ static void write_vms(const struct summary *summary, struct buffer *out)
 static void count_word(struct buffer *out, size_t count, const char *word, bool *first)
 {
     if (count) {
-        buffer_printf(out, "%s%zu %s%s", *first ? "" : ", ", count, word, count == 1 ? "" : "s");
+        const char *plural = word[strlen(word) - 1] == 's' ? "es" : "s";
+        buffer_printf(out, "%s%zu %s%s", *first ? "" : ", ", count, word, count == 1 ? "" : plural);
         *first = false;
     }
 }
@@ -142,10 +143,6 @@ static void write_counts(const struct graph *graph, struct buffer *out)
         first = true;
         buffer_puts(out, " · moves ");
         count_word(out, counts[ACTION_ASSOCIATE_ADDRESS], "elastic address", &first);
-        while (out->length > 2 && strcmp(out->data + out->length - 2, "ss") == 0) {
-            out->data[--out->length] = '\0';
-            buffer_puts(out, "es");
-        }
     }
     buffer_putc(out, '\n');
 }

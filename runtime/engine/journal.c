@@ -271,7 +271,7 @@ bool journal_put_blob(struct journal *journal, const char *name, const void *byt
         return false;
     }
     sqlite3_stmt *statement = NULL;
-    if (!prepare(journal, "INSERT INTO blobs VALUES (?, ?)", &statement, error)) {
+    if (!prepare(journal, "INSERT OR REPLACE INTO blobs VALUES (?, ?)", &statement, error)) {
         return false;
     }
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);

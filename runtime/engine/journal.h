@@ -25,7 +25,7 @@ void journal_close(struct journal *journal);
 /* Whose clock stamps the groups from now on (borrowed); without one their time is 0. */
 void journal_use_clock(struct journal *journal, struct world *world);
 
-/* Named blobs written once: "graph", "plan", "facts", "options", "file:scripts/x.sh". Durable when
+/* Named blobs, written before the run begins (again only by a resume that prepares it anew): "graph", "plan", "facts", "options", "file:scripts/x.sh". Durable when
  * this returns. */
 bool journal_put_blob(struct journal *journal, const char *name, const void *bytes, size_t length,
                       struct error *error);
