@@ -13,9 +13,11 @@ enum { MESSAGE_MAX = 600, ID_MAX = 128, BODY_SHOWN_MAX = 120 };
 static size_t utf8_length(const unsigned char *text, size_t left)
 {
     static const unsigned minimum[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = text[0] < 0x80 ? 1 : text[0] >> 5 == 6 ? 2 : text[0] >> 4 == 14 ? 3
-                                     : text[0] >> 3 == 30  ? 4
-                                                           : 0;
+    size_t length = text[0] < 0x80       ? 1
+                    : text[0] >> 5 == 6  ? 2
+                    : text[0] >> 4 == 14 ? 3
+                    : text[0] >> 3 == 30 ? 4
+                                         : 0;
     if (length <= 1) {
         return length;
     }
@@ -35,6 +37,7 @@ static size_t utf8_length(const unsigned char *text, size_t left)
 
 const char *one_line(struct arena *arena, const char *text, size_t length, size_t max)
 {
+    length = text ? length : 0;
     char *out = arena_alloc(arena, length + 4);
     size_t used = 0;
     for (size_t at = 0; at < length && used < max;) {
@@ -155,13 +158,14 @@ static void read_garbage(struct reader *reader, const char *why)
     const struct http_response *response = reader->response;
     int status = response->status;
     const char *type = http_response_header(response, "content-type");
-    const char *shown = response->body_length == 0
-                            ? "(empty)"
-                            : one_line(reader->arena, response->body, response->body_length,
-                                       BODY_SHOWN_MAX);
+    const char *shown =
+        response->body_length == 0
+            ? "(empty)"
+            : one_line(reader->arena, response->body, response->body_length, BODY_SHOWN_MAX);
     const char *kind = type ? one_line(reader->arena, type, strlen(type), 60) : "no content type";
-    const char *message = arena_printf(reader->arena, "HTTP %d with an answer that is not AWS's (%s%s%s): %s",
-                                       status, kind, why ? "; " : "", why ? why : "", shown);
+    const char *message =
+        arena_printf(reader->arena, "HTTP %d with an answer that is not AWS's (%s%s%s): %s", status,
+                     kind, why ? "; " : "", why ? why : "", shown);
     bool refused = status >= 300 && status < 500 && status != 408 && status != 429;
     const char *help =
         status == 407 ? "the proxy wants a user name and password: set them in HTTPS_PROXY"
@@ -169,7 +173,9 @@ static void read_garbage(struct reader *reader, const char *why)
             ? "the service, or a proxy before it, is in trouble"
             : "something between here and AWS answers in its place: check AWS_ENDPOINT_URL and "
               "the proxy";
-    enum outcome outcome = status == 429 ? OUTCOME_THROTTLED : refused ? OUTCOME_FATAL : lost(reader);
+    enum outcome outcome = status == 429 ? OUTCOME_THROTTLED
+                           : refused     ? OUTCOME_FATAL
+                                         : lost(reader);
     fail(reader, outcome, message, help);
 }
 
@@ -218,8 +224,8 @@ static void read_xml(struct reader *reader)
 {
     const struct http_response *response = reader->response;
     struct error error = {0};
-    const struct xml *root =
-        xml_parse(reader->arena, response->body ? response->body : "", response->body_length, &error);
+    const struct xml *root = xml_parse(reader->arena, response->body ? response->body : "",
+                                       response->body_length, &error);
     const struct xml *refusal = xml_at(root, "Errors/Error");
     refusal = refusal ? refusal : xml_child(root, "Error");
     const char *code = xml_text(refusal, "Code");
@@ -231,9 +237,9 @@ static void read_xml(struct reader *reader)
         set_request_id(reader, id ? id : xml_text(root, "RequestId"));
         read_refusal(reader, code, xml_text(refusal, "Message"));
     } else {
-        read_garbage(reader, error.message ? one_line(reader->arena, error.message,
-                                                      strlen(error.message), 80)
-                                           : NULL);
+        read_garbage(reader, error.message
+                                 ? one_line(reader->arena, error.message, strlen(error.message), 80)
+                                 : NULL);
     }
     error_clear(&error);
 }
@@ -283,7 +289,8 @@ void aws_answer_read(struct arena *arena, enum aws_service service, const char *
                      bool changes, const struct http_response *response, struct aws_answer *answer)
 {
     struct reader reader = {arena, aws_service_info(service), operation, changes, response, answer};
-    *answer = (struct aws_answer){.outcome = OUTCOME_OK, .failure = response->failure, .requests = 1};
+    *answer =
+        (struct aws_answer){.outcome = OUTCOME_OK, .failure = response->failure, .requests = 1};
     answer->error.service = reader.service->name;
     if (response->failure != HTTP_ANSWERED) {
         read_failure(&reader);

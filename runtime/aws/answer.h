@@ -1,4 +1,5 @@
-/* Answer: what a service said, made of an HTTP response: an outcome, the parsed body, or why not. */
+/* Answer: what a service said, made of an HTTP response: an outcome, the parsed body, or why not.
+ */
 #ifndef DRC_AWS_ANSWER_H
 #define DRC_AWS_ANSWER_H
 
@@ -17,19 +18,18 @@ struct arena;
 struct aws_answer {
     enum outcome outcome; /* OK: the body below is there */
     struct call_error error;
-    const struct xml *xml;    /* the root element; QUERY */
-    cJSON *json;              /* JSON, REST */
+    const struct xml *xml; /* the root element; QUERY */
+    cJSON *json;           /* JSON, REST */
     enum http_failure failure;
-    int64_t retry_after_ms;   /* 0: as usual */
-    int64_t server_utc_ms;    /* its clock; 0: not told */
-    int requests;             /* how many were sent for it */
+    int64_t retry_after_ms; /* 0: as usual */
+    int64_t server_utc_ms;  /* its clock; 0: not told */
+    int requests;           /* how many were sent for it */
 };
 
 /* changes: whether the request changes something, so that an answer that got lost leaves it
  * UNKNOWN; a lost answer to a question is RETRY. */
 void aws_answer_read(struct arena *arena, enum aws_service service, const char *operation,
-                     bool changes, const struct http_response *response,
-                     struct aws_answer *answer);
+                     bool changes, const struct http_response *response, struct aws_answer *answer);
 void aws_answer_clear(struct aws_answer *answer);
 
 /* Moves what the answer says to an error: "ec2 RunInstances: …". Returns false. */

@@ -165,14 +165,14 @@ static void send(struct asking *asking)
     buffer_puts(&form.body, question->body);
     form_add(&form, asking->next_token, "NextToken");
     struct aws_client_request request = {.service = question->service,
-                                     .operation = question->operation,
-                                     .body = buffer_text(&form.body),
-                                     .body_length = form.body.length,
-                                     .bucket = question->bucket,
-                                     .timeout_ms = left < 1 ? 1
-                                                   : left < REQUEST_TIMEOUT_MS
-                                                       ? left
-                                                       : REQUEST_TIMEOUT_MS};
+                                         .operation = question->operation,
+                                         .body = buffer_text(&form.body),
+                                         .body_length = form.body.length,
+                                         .bucket = question->bucket,
+                                         .timeout_ms = left < 1 ? 1
+                                                       : left < REQUEST_TIMEOUT_MS
+                                                           ? left
+                                                           : REQUEST_TIMEOUT_MS};
     asking->sent = aws_client_send(client, &request, on_answer, asking);
     buffer_free(&form.body);
 }

@@ -9,10 +9,10 @@
 struct aws *aws_create(const struct aws_options *options, struct error *error)
 {
     struct aws_client_options aws_client_options = {.world = options->world,
-                                            .gate = options->gate,
-                                            .region = options->region,
-                                            .profile = options->profile,
-                                            .role_arn = options->role_arn};
+                                                    .gate = options->gate,
+                                                    .region = options->region,
+                                                    .profile = options->profile,
+                                                    .role_arn = options->role_arn};
     struct aws_client *client = aws_client_create(&aws_client_options, error);
     if (!client) {
         return NULL;

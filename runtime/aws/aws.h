@@ -67,7 +67,8 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
                    const struct graph *graph, const struct facts *facts, struct findings *findings,
                    struct error *error);
 
-/* What exists by tag for a plan (run NULL) or a run: for cleanup, orphans and where production is. */
+/* What exists by tag for a plan (run NULL) or a run: for cleanup, orphans and where production is.
+ */
 enum aws_kind { AWS_INSTANCE, AWS_VOLUME, AWS_SNAPSHOT, AWS_IMAGE };
 struct aws_resource {
     enum aws_kind kind;

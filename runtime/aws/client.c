@@ -30,9 +30,9 @@ struct aws_client_call {
     aws_client_callback callback;
     void *context;
     bool at_gate, waiting;
-    bool waited;      /* for a key already */
-    bool renewed;     /* sent again with new keys */
-    bool adjusted;    /* sent again with another clock */
+    bool waited;   /* for a key already */
+    bool renewed;  /* sent again with new keys */
+    bool adjusted; /* sent again with another clock */
     int sent;
     const char *key_id;
     struct credentials_waiter waiter;
@@ -48,8 +48,7 @@ struct aws_client *aws_client_create(const struct aws_client_options *options, s
     const struct aws_settings *settings =
         aws_settings_read(arena, options->world, options->profile, error);
     struct aws_endpoint endpoint;
-    if (!settings ||
-        !aws_endpoint(settings, AWS_SERVICE_EC2, options->region, &endpoint, error)) {
+    if (!settings || !aws_endpoint(settings, AWS_SERVICE_EC2, options->region, &endpoint, error)) {
         arena_destroy(arena);
         return NULL;
     }
@@ -79,7 +78,7 @@ void aws_client_destroy(struct aws_client *client)
 void aws_client_cancel(struct aws_client_call *call)
 {
     struct aws_client *client = call->client;
-    if (call->at_gate) {
+    if (call->at_gate && client->gate) {
         client->gate->leave(client->gate, call);
     }
     if (call->waiting) {
@@ -126,9 +125,9 @@ static void proceed(struct aws_client_call *call);
 
 static bool skew_explains(struct aws_client_call *call, const struct aws_answer *answer)
 {
-    static const char *const codes[] = {"RequestTimeTooSkewed", "RequestExpired", "AuthFailure",
-                                        "SignatureDoesNotMatch", "InvalidSignatureException",
-                                        "RequestInTheFuture"};
+    static const char *const codes[] = {
+        "RequestTimeTooSkewed",      "RequestExpired",    "AuthFailure", "SignatureDoesNotMatch",
+        "InvalidSignatureException", "RequestInTheFuture"};
     if (call->adjusted || !answer->error.code || answer->server_utc_ms == 0) {
         return false;
     }
@@ -156,15 +155,15 @@ static bool keys_expired(struct aws_client_call *call, const struct aws_answer *
 /* Refusals because of the keys name the keys. */
 static void name_keys(struct aws_client_call *call, struct aws_answer *answer)
 {
-    static const char *const codes[] = {"AuthFailure", "InvalidClientTokenId", "AccessDenied",
-                                        "UnrecognizedClientException", "SignatureDoesNotMatch",
-                                        "ExpiredToken", "UnauthorizedOperation",
-                                        "InvalidSignatureException"};
+    static const char *const codes[] = {"AuthFailure",           "InvalidClientTokenId",
+                                        "AccessDenied",          "UnrecognizedClientException",
+                                        "SignatureDoesNotMatch", "ExpiredToken",
+                                        "UnauthorizedOperation", "InvalidSignatureException"};
     for (size_t i = 0; answer->error.code && i < sizeof codes / sizeof *codes; i++) {
         if (strncmp(answer->error.code, codes[i], strlen(codes[i])) == 0) {
-            answer->error.message = arena_printf(
-                call->arena, "%s (key %s from %s)", answer->error.message, call->key_id,
-                credentials_source(call->client->credentials));
+            answer->error.message =
+                arena_printf(call->arena, "%s (key %s from %s)", answer->error.message,
+                             call->key_id, credentials_source(call->client->credentials));
             return;
         }
     }
@@ -252,8 +251,9 @@ static void on_gate(void *context)
     proceed(call);
 }
 
-struct aws_client_call *aws_client_send(struct aws_client *client, const struct aws_client_request *request,
-                                aws_client_callback callback, void *context)
+struct aws_client_call *aws_client_send(struct aws_client *client,
+                                        const struct aws_client_request *request,
+                                        aws_client_callback callback, void *context)
 {
     struct arena *arena = arena_create();
     struct aws_client_call *call = ARENA_NEW(arena, struct aws_client_call);

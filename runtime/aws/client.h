@@ -13,7 +13,7 @@ struct aws_client;
 
 struct aws_client_options {
     struct world *world;
-    struct gate *gate; /* NULL: none */
+    struct gate *gate;                       /* NULL: none */
     const char *region, *profile, *role_arn; /* copied */
 };
 struct aws_client *aws_client_create(const struct aws_client_options *options, struct error *error);
@@ -22,20 +22,21 @@ void aws_client_destroy(struct aws_client *client);
 
 struct aws_client_request {
     enum aws_service service;
-    const char *operation;  /* static, or alive until the callback */
-    bool changes;           /* something: a lost answer is UNKNOWN */
-    const char *body;       /* copied */
+    const char *operation; /* static, or alive until the callback */
+    bool changes;          /* something: a lost answer is UNKNOWN */
+    const char *body;      /* copied */
     size_t body_length;
-    enum bucket bucket;     /* to pass the gate by; BUCKET_NONE: let through already */
+    enum bucket bucket; /* to pass the gate by; BUCKET_NONE: let through already */
     double priority;
-    int64_t timeout_ms;     /* 0: 60 s */
+    int64_t timeout_ms; /* 0: 60 s */
 };
 
 /* The answer (and its texts) is valid during the callback, which never comes from within. */
 typedef void (*aws_client_callback)(void *context, const struct aws_answer *answer);
 struct aws_client_call;
-struct aws_client_call *aws_client_send(struct aws_client *client, const struct aws_client_request *request,
-                                aws_client_callback callback, void *context);
+struct aws_client_call *aws_client_send(struct aws_client *client,
+                                        const struct aws_client_request *request,
+                                        aws_client_callback callback, void *context);
 void aws_client_cancel(struct aws_client_call *call);
 
 struct world *aws_client_world(const struct aws_client *client);

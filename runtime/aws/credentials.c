@@ -12,9 +12,9 @@ enum { ADVISORY_MS = 15 * 60 * 1000, MANDATORY_MS = 10 * 60 * 1000, PAUSE_MS = 6
 struct credentials {
     const struct aws_settings *settings;
     const char *region, *role_arn;
-    struct recipe *recipe;  /* made at the first use */
-    struct fetch *current;  /* holds the key; NULL: none yet */
-    struct fetch *fetching; /* NULL: none under way */
+    struct recipe *recipe;      /* made at the first use */
+    struct fetch *current;      /* holds the key; NULL: none yet */
+    struct fetch *fetching;     /* NULL: none under way */
     struct world_task *failing; /* tells waiters that there is no recipe */
     struct error error;
     bool expired;           /* a service said so */
@@ -128,12 +128,12 @@ void credentials_wait(struct credentials *credentials, struct credentials_waiter
 
 void credentials_forget(struct credentials *credentials, struct credentials_waiter *waiter)
 {
-    struct credentials_waiter *each;
-    DL_FOREACH (credentials->waiters, each) {
-        if (each == waiter) {
-            DL_DELETE(credentials->waiters, waiter);
-            return;
-        }
+    struct credentials_waiter *each = credentials->waiters;
+    while (each && each != waiter) {
+        each = each->next;
+    }
+    if (each) {
+        DL_DELETE(credentials->waiters, waiter);
     }
 }
 

@@ -31,7 +31,8 @@ struct credentials_waiter {
 void credentials_wait(struct credentials *credentials, struct credentials_waiter *waiter);
 void credentials_forget(struct credentials *credentials, struct credentials_waiter *waiter);
 
-/* A service says that the key which began with `key_id` has expired. True when another may be had. */
+/* A service says that the key which began with `key_id` has expired. True when another may be had.
+ */
 bool credentials_expired(struct credentials *credentials, const char *key_id);
 
 /* "profile dr in /home/x/.aws/credentials"; "" before there are any. */

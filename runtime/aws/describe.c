@@ -10,8 +10,8 @@ enum { REPEATS_MAX = 3, PAGES_MAX = 1000 };
 
 struct poll {
     const struct describe *describe;
-    size_t from, to;   /* the chunk under way: calls [from, to) */
-    struct map by_id;  /* -> struct same * */
+    size_t from, to;      /* the chunk under way: calls [from, to) */
+    struct map by_id;     /* -> struct same * */
     const char *question; /* the form: further pages are asked for with the same ids */
     int repeats, pages;
 };
@@ -86,8 +86,9 @@ static void ask_next_chunk(struct operation *op)
     struct poll *poll = op->state;
     do {
         poll->from = poll->to;
-        poll->to = op->n - poll->from < poll->describe->ids_max ? op->n
-                                                                : poll->from + poll->describe->ids_max;
+        poll->to = op->n - poll->from < poll->describe->ids_max
+                       ? op->n
+                       : poll->from + poll->describe->ids_max;
         poll->repeats = poll->pages = 0;
     } while (poll->from < op->n && !ask(op));
 }

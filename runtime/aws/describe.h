@@ -12,8 +12,8 @@ struct describe {
     const char *input;        /* of the calls: volume_id */
     const char *set;          /* volumeSet; of instances, below each reservation */
     bool reservations;
-    const char *id_element;   /* volumeId */
-    size_t ids_max;           /* in one request */
+    const char *id_element; /* volumeId */
+    size_t ids_max;         /* in one request */
     /* Tells the result of call i, whose object this is. */
     void (*see)(struct operation *op, size_t i, const struct xml *object);
     /* Tells it where there is no such object; NULL: ABSENT. */

@@ -8,9 +8,8 @@
 
 static void tell_image_id(struct operation *op, const char *id)
 {
-    struct call_result result = {.outcome = OUTCOME_OK,
-                                 .outputs = {{"image_id", id}},
-                                 .output_count = 1};
+    struct call_result result = {
+        .outcome = OUTCOME_OK, .outputs = {{"image_id", id}}, .output_count = 1};
     operation_result(op, 0, &result);
 }
 
@@ -21,7 +20,8 @@ static void on_registered(struct operation *op, const struct aws_answer *answer)
     if (id) {
         tell_image_id(op, id);
     } else if (answer->outcome == OUTCOME_OK) {
-        operation_tell(op, 0, OUTCOME_UNKNOWN, NULL, "ec2 RegisterImage: the answer has no imageId");
+        operation_tell(op, 0, OUTCOME_UNKNOWN, NULL,
+                       "ec2 RegisterImage: the answer has no imageId");
     } else {
         /* The name is the run's own: perhaps this very request made it. */
         if (answer->error.code && strcmp(answer->error.code, "InvalidAMIName.Duplicate") == 0) {

@@ -7,11 +7,10 @@
 static void tell_instance(struct operation *op, const struct xml *instance)
 {
     const char *type = xml_text(instance, "instanceType");
-    struct call_result result = {
-        .outcome = OUTCOME_OK,
-        .outputs = {{"instance_id", xml_text(instance, "instanceId")},
-                    {"instance_type", type ? type : ""}},
-        .output_count = 2};
+    struct call_result result = {.outcome = OUTCOME_OK,
+                                 .outputs = {{"instance_id", xml_text(instance, "instanceId")},
+                                             {"instance_type", type ? type : ""}},
+                                 .output_count = 2};
     operation_result(op, 0, &result);
 }
 

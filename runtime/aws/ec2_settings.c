@@ -53,7 +53,8 @@ static void on_cards(struct operation *op, const struct aws_answer *answer)
         operation_refused(op, answer);
         return;
     }
-    const struct xml *instance = xml_first(xml_first(answer->xml, "reservationSet"), "instancesSet");
+    const struct xml *instance =
+        xml_first(xml_first(answer->xml, "reservationSet"), "instancesSet");
     const struct xml *card = xml_first(instance, "networkInterfaceSet");
     for (; card; card = card->next) {
         const char *index = xml_text(card, "attachment/deviceIndex");

@@ -10,9 +10,8 @@
 
 static void tell_volume_id(struct operation *op, size_t i, const char *id)
 {
-    struct call_result result = {.outcome = OUTCOME_OK,
-                                 .outputs = {{"volume_id", id}},
-                                 .output_count = 1};
+    struct call_result result = {
+        .outcome = OUTCOME_OK, .outputs = {{"volume_id", id}}, .output_count = 1};
     operation_result(op, i, &result);
 }
 
@@ -23,7 +22,8 @@ static void on_created(struct operation *op, const struct aws_answer *answer)
     if (id) {
         tell_volume_id(op, 0, id);
     } else if (answer->outcome == OUTCOME_OK) {
-        operation_tell(op, 0, OUTCOME_UNKNOWN, NULL, "ec2 CreateVolume: the answer has no volumeId");
+        operation_tell(op, 0, OUTCOME_UNKNOWN, NULL,
+                       "ec2 CreateVolume: the answer has no volumeId");
     } else {
         operation_refused(op, answer);
     }
@@ -77,8 +77,7 @@ static void on_volume_found(struct operation *op, const struct aws_answer *answe
             return;
         }
     }
-    operation_tell(op, 0, OUTCOME_ABSENT, NULL, "there is no volume of %s",
-                   op->calls[0]->node->id);
+    operation_tell(op, 0, OUTCOME_ABSENT, NULL, "there is no volume of %s", op->calls[0]->node->id);
 }
 
 static void find_volume(struct operation *op)
@@ -179,7 +178,8 @@ static void on_attach(struct operation *op, const struct aws_answer *answer)
     struct aws_answer told = *answer;
     /* "Invalid value '/dev/sdf' for unixDevice. Attachment point /dev/sdf is already in use": its
      * last volume may still be on its way off. */
-    if (has_code(answer, "InvalidParameterValue") && strstr(answer->error.message, "already in use")) {
+    if (has_code(answer, "InvalidParameterValue") &&
+        strstr(answer->error.message, "already in use")) {
         told.outcome = OUTCOME_CONFLICT;
         told.error.help = "another volume has that device of the instance: detach it";
     }

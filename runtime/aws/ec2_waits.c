@@ -162,7 +162,8 @@ const struct aws_action wait_running_action = {.poll = poll_running};
 const struct aws_action wait_stopped_action = {.poll = poll_stopped};
 const struct aws_action wait_terminated_action = {.poll = poll_terminated};
 
-/* "impaired" is not the end: a guest that checks its disks for minutes recovers. The deadline is. */
+/* "impaired" is not the end: a guest that checks its disks for minutes recovers. The deadline is.
+ */
 static void see_status(struct operation *op, size_t i, const struct xml *status)
 {
     const char *instance = xml_text(status, "instanceStatus/status");

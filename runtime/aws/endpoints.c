@@ -106,17 +106,53 @@ static const char *own_url(const struct aws_settings *settings, enum aws_service
                         dualstack ? partition->dualstack : partition->suffix);
 }
 
-bool aws_endpoint(const struct aws_settings *settings, enum aws_service service,
-                  const char *region, struct aws_endpoint *endpoint, struct error *error)
+struct known_endpoint {
+    enum aws_service service;
+    const char *region;
+    struct aws_endpoint endpoint;
+    struct known_endpoint *next;
+};
+
+static const struct known_endpoint *find_known(const struct aws_settings *settings,
+                                               enum aws_service service, const char *region)
 {
-    const char *from = "";
-    const char *url = configured_url(settings, service, &from);
+    const struct known_endpoint *known = *settings->endpoints;
+    while (known && (known->service != service || strcmp(known->region, region) != 0)) {
+        known = known->next;
+    }
+    return known;
+}
+
+static void keep(const struct aws_settings *settings, enum aws_service service, const char *region,
+                 const struct aws_endpoint *endpoint)
+{
+    struct known_endpoint *known = ARENA_NEW(settings->arena, struct known_endpoint);
+    *known = (struct known_endpoint){service, arena_strdup(settings->arena, region), *endpoint,
+                                     *settings->endpoints};
+    *settings->endpoints = known;
+}
+
+bool aws_endpoint(const struct aws_settings *settings, enum aws_service service, const char *region,
+                  struct aws_endpoint *endpoint, struct error *error)
+{
+    const struct known_endpoint *known = find_known(settings, service, region);
+    if (known) {
+        *endpoint = known->endpoint;
+        return true;
+    }
     if (!is_region(region)) {
         return error_set(error, "\"%s\" is not the name of an AWS region", region);
     }
+    const char *from = "";
+    const char *url = configured_url(settings, service, &from);
     endpoint->overridden = url != NULL;
-    return split_url(settings, url ? url : own_url(settings, service, region), from, endpoint,
-                     error);
+    endpoint->ca_file = aws_ca_bundle(settings);
+    if (!split_url(settings, url ? url : own_url(settings, service, region), from, endpoint,
+                   error)) {
+        return false;
+    }
+    keep(settings, service, region, endpoint);
+    return true;
 }
 
 const char *aws_ca_bundle(const struct aws_settings *settings)

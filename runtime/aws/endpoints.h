@@ -26,16 +26,17 @@ struct aws_service_info {
 const struct aws_service_info *aws_service_info(enum aws_service service);
 
 struct aws_endpoint {
-    const char *url;  /* without a slash at its end */
-    const char *host; /* for the Host header: with a port that is not the scheme's own */
-    const char *path; /* "" or "/base" */
-    bool overridden;  /* by environment or config */
+    const char *url;     /* without a slash at its end */
+    const char *host;    /* for the Host header: with a port that is not the scheme's own */
+    const char *path;    /* "" or "/base" */
+    bool overridden;     /* by environment or config */
+    const char *ca_file; /* as aws_ca_bundle */
 };
 
 /* False for a region that cannot be one, or an endpoint URL that is none. Texts in settings'
- * arena. */
-bool aws_endpoint(const struct aws_settings *settings, enum aws_service service,
-                  const char *region, struct aws_endpoint *endpoint, struct error *error);
+ * arena; what was resolved once is kept there, so that many requests do not make it grow. */
+bool aws_endpoint(const struct aws_settings *settings, enum aws_service service, const char *region,
+                  struct aws_endpoint *endpoint, struct error *error);
 
 /* AWS_CA_BUNDLE, else ca_bundle of the profile; NULL: the system's store. */
 const char *aws_ca_bundle(const struct aws_settings *settings);

@@ -26,11 +26,11 @@ static void fill_disks(struct site_facts *site, struct fact_vm *vm,
     for (size_t i = 0; i < vm->disk_count; i++) {
         const struct dr_copy *copy = point->copies[i];
         bool bootable = i == 0 && point->bootable && point->bootable->completed;
-        vm->disks[i] = (struct fact_disk){.bytes = copy->disk_bytes ? copy->disk_bytes
-                                                                    : copy->size_gib << 30,
-                                          .size_gib = copy->size_gib,
-                                          .controller = copy->controller,
-                                          .bootable = bootable};
+        vm->disks[i] =
+            (struct fact_disk){.bytes = copy->disk_bytes ? copy->disk_bytes : copy->size_gib << 30,
+                               .size_gib = copy->size_gib,
+                               .controller = copy->controller,
+                               .bootable = bootable};
         bind(site, vm->name, i, "snapshot", copy->id);
         if (bootable) {
             bind(site, vm->name, i, "bootable-snapshot", point->bootable->id);
@@ -113,7 +113,7 @@ struct facts *aws_gather_facts(struct aws *aws, struct arena *arena, const struc
                                enum workflow workflow, const char *recovery_point,
                                struct error *error)
 {
-    struct aws_identity identity;
+    struct aws_identity identity = {0};
     int64_t until_utc_ms;
     if (!until_of(recovery_point, &until_utc_ms, error) ||
         !aws_identify(aws, arena, &identity, error)) {
@@ -122,8 +122,8 @@ struct facts *aws_gather_facts(struct aws *aws, struct arena *arena, const struc
     struct site_facts site = {.arena = arena,
                               .plan = plan,
                               .client = aws->client,
-                              .network = workflow == WORKFLOW_TEST ? NETWORK_TEST
-                                                                   : NETWORK_PRODUCTION,
+                              .network =
+                                  workflow == WORKFLOW_TEST ? NETWORK_TEST : NETWORK_PRODUCTION,
                               .facts = facts_create(arena)};
     struct recovery_points points = {.arena = arena, .plan = plan->name};
     site.asks = asks_create(aws->client);

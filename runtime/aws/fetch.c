@@ -119,8 +119,7 @@ void fetch_read_json(struct fetch *fetch, const char *what, const char *text, si
     if (!cJSON_IsObject(json) || !id || !secret) {
         const char *code = json_text(json, "Code"), *message = json_text(json, "Message");
         const char *said = message ? message : code ? code : "its answer has no access key";
-        fetch_failed(fetch, NULL, "%s: %s", what,
-                     one_line(fetch->arena, said, strlen(said), 200));
+        fetch_failed(fetch, NULL, "%s: %s", what, one_line(fetch->arena, said, strlen(said), 200));
     } else {
         /* fetch_found may destroy the fetch, not the texts. */
         fetch_found(fetch, id, secret, json_text(json, token_member),

@@ -18,10 +18,10 @@ struct fetch {
     const struct aws_settings *settings;
     const struct recipe *recipe;
     const char *region;
-    int64_t skew_ms;         /* 0; corrected once when STS says so */
+    int64_t skew_ms; /* 0; corrected once when STS says so */
     size_t roles_assumed;
-    struct sigv4_key key;    /* so far */
-    int64_t expires_utc_ms;  /* 0: never */
+    struct sigv4_key key;   /* so far */
+    int64_t expires_utc_ms; /* 0: never */
     struct error error;
     fetch_callback callback;
     void *context;

@@ -7,8 +7,8 @@
 
 enum { LOCAL_TIMEOUT_MS = 2000, LOCAL_ATTEMPTS = 2, LOCAL_BYTES_MAX = 1 << 16 };
 
-static void ask(struct fetch *fetch, const char *method, const char *url,
-                const char *header_name, const char *header_value, world_http_callback callback)
+static void ask(struct fetch *fetch, const char *method, const char *url, const char *header_name,
+                const char *header_value, world_http_callback callback)
 {
     struct http_header *header = ARENA_NEW(fetch->arena, struct http_header);
     *header = (struct http_header){header_name, header_value};
@@ -48,8 +48,8 @@ static void on_container(void *context, const struct http_response *response)
 /* Over plain HTTP the secret goes only to this machine, or to the addresses of ECS and EKS. */
 static bool is_allowed(const char *url)
 {
-    static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]", "169.254.170.2",
-                                        "169.254.170.23", "[fd00:ec2::23]"};
+    static const char *const hosts[] = {"localhost",     "127.0.0.1",      "[::1]",
+                                        "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"};
     if (strncmp(url, "https://", 8) == 0) {
         return true;
     }

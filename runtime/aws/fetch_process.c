@@ -15,8 +15,6 @@
 #include "compiler/base/buffer.h"
 #include "runtime/aws/fetch.h"
 
-extern char **environ;
-
 enum { OUTPUT_MAX = 1 << 16, PROCESS_TIMEOUT_MS = 60000, WORDS_MAX = 256 };
 
 struct process { /* touched by the thread only between work's start and end */
@@ -129,8 +127,8 @@ static void run_process(void *context)
     int failure = spawn(process, ends[1], &pid);
     close(ends[1]);
     if (failure) {
-        process->failure = arena_printf(process->arena, "%s: %s", process->words[0],
-                                        strerror(failure));
+        process->failure =
+            arena_printf(process->arena, "%s: %s", process->words[0], strerror(failure));
     } else {
         process->failure = drain(ends[0], &process->output);
         if (process->failure) {
@@ -139,9 +137,9 @@ static void run_process(void *context)
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
         }
         if (!process->failure && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
-            process->failure = arena_printf(process->arena, "it ended with status %d",
-                                            WIFEXITED(status) ? WEXITSTATUS(status)
-                                                              : 128 + WTERMSIG(status));
+            process->failure =
+                arena_printf(process->arena, "it ended with status %d",
+                             WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
         }
     }
     close(ends[0]);

@@ -55,9 +55,8 @@ static bool should_resend(struct fetch *fetch, const struct aws_answer *answer)
 static void on_sts_answer(void *context, struct aws_answer *answer)
 {
     struct fetch *fetch = context;
-    const struct xml *keys = answer->xml && answer->xml->first
-                                 ? xml_child(answer->xml->first, "Credentials")
-                                 : NULL;
+    const struct xml *keys =
+        answer->xml && answer->xml->first ? xml_child(answer->xml->first, "Credentials") : NULL;
     const cJSON *sso = cJSON_GetObjectItemCaseSensitive(answer->json, "roleCredentials");
     if (answer->outcome == OUTCOME_OK && sso) {
         char expiration[32];
@@ -70,8 +69,7 @@ static void on_sts_answer(void *context, struct aws_answer *answer)
         fetch_found(fetch, xml_text(keys, "AccessKeyId"), xml_text(keys, "SecretAccessKey"),
                     xml_text(keys, "SessionToken"), xml_text(keys, "Expiration"));
     } else if (fetch->attempts < STS_ATTEMPTS && should_resend(fetch, answer)) {
-        fetch->task =
-            world_timer(fetch->settings->world, 500 * fetch->attempts, resend, fetch);
+        fetch->task = world_timer(fetch->settings->world, 500 * fetch->attempts, resend, fetch);
     } else {
         tell_refusal(fetch, answer);
     }

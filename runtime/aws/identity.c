@@ -44,8 +44,9 @@ bool aws_identify(struct aws *aws, struct arena *arena, struct aws_identity *ide
     if (ok && aws->account && strcmp(aws->account, identity->account) != 0) {
         error_set(error, "these credentials (%s) are of account %s, and the plan recovers into %s",
                   identity->arn, identity->account, aws->account);
-        return error_help(error, "use credentials of account %s, or correct "
-                                 "sites.recovery.aws.account; nothing was changed",
+        return error_help(error,
+                          "use credentials of account %s, or correct "
+                          "sites.recovery.aws.account; nothing was changed",
                           aws->account);
     }
     return ok;

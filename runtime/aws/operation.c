@@ -44,7 +44,9 @@ struct operation *operation_create(struct aws_client *client, struct operation *
     op->client = client;
     op->arena = arena;
     op->calls = ARENA_ARRAY(arena, struct call *, n);
-    memcpy(op->calls, calls, n * sizeof *calls);
+    for (size_t i = 0; i < n; i++) {
+        op->calls[i] = calls[i];
+    }
     op->n = op->open = n;
     op->answered = ARENA_ARRAY(arena, bool, n);
     op->done = done;
@@ -77,7 +79,8 @@ static void on_answer(void *context, const struct aws_answer *answer)
     }
 }
 
-static void send(struct operation *op, const struct aws_client_request *request, operation_step next)
+static void send(struct operation *op, const struct aws_client_request *request,
+                 operation_step next)
 {
     op->next = next;
     op->service = request->service;
@@ -88,12 +91,12 @@ void operation_send(struct operation *op, const char *api, struct form *form, bo
                     enum bucket bucket, operation_step next)
 {
     struct aws_client_request request = {.service = AWS_SERVICE_EC2,
-                                     .operation = api,
-                                     .changes = changes,
-                                     .body = buffer_text(&form->body),
-                                     .body_length = form->body.length,
-                                     .bucket = bucket,
-                                     .priority = op->calls[0]->priority};
+                                         .operation = api,
+                                         .changes = changes,
+                                         .body = buffer_text(&form->body),
+                                         .body_length = form->body.length,
+                                         .bucket = bucket,
+                                         .priority = op->calls[0]->priority};
     send(op, &request, next);
     buffer_free(&form->body);
 }
@@ -102,12 +105,12 @@ void operation_send_json(struct operation *op, enum aws_service service, const c
                          const char *json, bool changes, enum bucket bucket, operation_step next)
 {
     struct aws_client_request request = {.service = service,
-                                     .operation = api,
-                                     .changes = changes,
-                                     .body = json,
-                                     .body_length = strlen(json),
-                                     .bucket = bucket,
-                                     .priority = op->calls[0]->priority};
+                                         .operation = api,
+                                         .changes = changes,
+                                         .body = json,
+                                         .body_length = strlen(json),
+                                         .bucket = bucket,
+                                         .priority = op->calls[0]->priority};
     send(op, &request, next);
 }
 
@@ -188,8 +191,7 @@ static void add_tag(struct form *form, int specification, int *number, const cha
     (*number)++;
 }
 
-static void add_own_tags(struct form *form, const struct call *call, int specification,
-                         int *number)
+static void add_own_tags(struct form *form, const struct call *call, int specification, int *number)
 {
     const struct graph_node *node = call->node;
     const struct graph *graph = call->graph;

@@ -16,15 +16,15 @@ struct operation {
     size_t n;
     enum aws_service service; /* of the last request, for errors */
     bool *answered;
-    size_t open;         /* calls without a result */
+    size_t open; /* calls without a result */
     call_done done;
     void *context;
-    void *state;         /* of the action, in the arena */
+    void *state; /* of the action, in the arena */
     /* under way */
     struct aws_client_call *sent;
     struct world_task *task; /* NULL: none */
     operation_step next;
-    int requests;        /* sent, and not counted in a result yet */
+    int requests; /* sent, and not counted in a result yet */
     struct operation **list, *prev, *following;
 };
 

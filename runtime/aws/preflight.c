@@ -111,10 +111,8 @@ bool preflight_resolve(struct preflight *preflight, const struct graph_node *nod
                        struct call *call)
 {
     struct input *inputs = ARENA_ARRAY(preflight->arena, struct input, node->input_count);
-    *call = (struct call){.graph = preflight->graph,
-                          .node = node,
-                          .inputs = inputs,
-                          .run_id = "preflight"};
+    *call = (struct call){
+        .graph = preflight->graph, .node = node, .inputs = inputs, .run_id = "preflight"};
     for (uint32_t i = 0; i < node->input_count; i++) {
         const struct input *from = &node->inputs[i];
         if (is_dropped(drop, from->name)) {
@@ -140,12 +138,11 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
                    const struct graph *graph, const struct facts *facts, struct findings *findings,
                    struct error *error)
 {
-    struct aws_identity identity;
+    struct aws_identity identity = {0};
     if (!aws_identify(aws, arena, &identity, error)) {
         return false;
     }
-    enum site_network which =
-        graph->workflow == WORKFLOW_TEST ? NETWORK_TEST : NETWORK_PRODUCTION;
+    enum site_network which = graph->workflow == WORKFLOW_TEST ? NETWORK_TEST : NETWORK_PRODUCTION;
     struct preflight preflight = {.arena = arena,
                                   .aws = aws,
                                   .plan = plan,

@@ -38,13 +38,12 @@ const struct plan_vm *preflight_vm(const struct preflight *preflight, size_t gra
 bool preflight_resolve(struct preflight *preflight, const struct graph_node *node, const char *drop,
                        struct call *call);
 
-
 /* The checks. Each asks; answers are judged by its page function or by its _judge. */
 void preflight_copies(struct preflight *preflight);
 void preflight_network(struct preflight *preflight);
-void preflight_machines(struct preflight *preflight);   /* types, images, quota */
+void preflight_machines(struct preflight *preflight); /* types, images, quota */
 void preflight_keys(struct preflight *preflight);
-void preflight_addresses(struct preflight *preflight);  /* elastic ones */
+void preflight_addresses(struct preflight *preflight); /* elastic ones */
 void preflight_conversions(struct preflight *preflight);
 void preflight_dry_run(struct preflight *preflight);
 

@@ -102,12 +102,10 @@ static void on_groups(void *context, const struct aws_answer *answer)
         const struct security_group *group = &network->groups[i];
         const struct xml *found = find(answer, "securityGroupInfo", "groupId", group->id.value);
         const char *vpc = xml_text(found, "vpcId");
-        const char *subject =
-            subject_of(preflight, "security group", group->name, group->id.value);
+        const char *subject = subject_of(preflight, "security group", group->name, group->id.value);
         if (!found || differs(vpc, network->vpc.value)) {
             preflight_find(preflight, FINDING_FATAL, subject, "correct networks in the plan",
-                           "is not %s%s", found ? "in " : "there",
-                           found ? network->vpc.value : "");
+                           "is not %s%s", found ? "in " : "there", found ? network->vpc.value : "");
         } else {
             preflight_find(preflight, FINDING_PASSED, subject, NULL, "is there");
         }
@@ -128,8 +126,8 @@ static void judge_address(struct addresses *addresses, const struct wanted_addre
                           const struct aws_answer *answer)
 {
     struct preflight *preflight = addresses->preflight;
-    const char *subject = arena_printf(preflight->arena, "address %s of %s", wanted->address,
-                                       wanted->vm);
+    const char *subject =
+        arena_printf(preflight->arena, "address %s of %s", wanted->address, wanted->vm);
     const struct xml *item = xml_first(answer->xml, "networkInterfaceSet");
     for (; item; item = item->next) {
         const char *subnet = xml_text(item, "subnetId"), *ip = xml_text(item, "privateIpAddress");
@@ -139,7 +137,9 @@ static void judge_address(struct addresses *addresses, const struct wanted_addre
             const char *card = xml_text(item, "networkInterfaceId");
             preflight_find(preflight, FINDING_FATAL, subject,
                            "free it, or give the VM another private_ip", "is taken by %s",
-                           holder ? holder : card ? card : "another network card");
+                           holder ? holder
+                           : card ? card
+                                  : "another network card");
             return;
         }
     }
@@ -166,8 +166,8 @@ static void collect_addresses(struct preflight *preflight, struct addresses *add
         }
         addresses->items = arena_grow(preflight->arena, addresses->items, addresses->count,
                                       &addresses->capacity, sizeof *addresses->items);
-        addresses->items[addresses->count++] = (struct wanted_address){
-            preflight->graph->vms[node->vm].name, subnet, address};
+        addresses->items[addresses->count++] =
+            (struct wanted_address){preflight->graph->vms[node->vm].name, subnet, address};
     }
 }
 

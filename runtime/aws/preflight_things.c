@@ -176,8 +176,7 @@ static void on_agent(void *context, const struct aws_answer *answer)
 static void ask_agent(struct preflight *preflight, const char *id)
 {
     struct agent *agent = ARENA_NEW(preflight->arena, struct agent);
-    *agent = (struct agent){
-        {preflight, arena_printf(preflight->arena, "SSM agent of %s", id)}, id};
+    *agent = (struct agent){{preflight, arena_printf(preflight->arena, "SSM agent of %s", id)}, id};
     struct buffer body = {0};
     struct json_writer json = json_writer(&body, 0);
     json_begin_object(&json);

@@ -44,6 +44,7 @@ struct aws_settings *aws_settings_read(struct arena *arena, struct world *world,
     struct aws_settings *settings = ARENA_NEW(arena, struct aws_settings);
     settings->world = world;
     settings->arena = arena;
+    settings->endpoints = ARENA_NEW(arena, struct known_endpoint *);
     const char *home = settings_environment(settings, "HOME");
     settings->home = arena_strdup(arena, home ? home : "/nonexistent");
     settings->config_path = path_of(settings, "AWS_CONFIG_FILE", "config");
@@ -77,8 +78,8 @@ bool settings_has_profile(const struct aws_settings *settings, const char *profi
 const char *settings_get(const struct aws_settings *settings, const char *profile, const char *key)
 {
     const char *value = ini_get(settings->credentials, profile, key);
-    value = value && *value ? value
-                            : ini_get(settings->config, config_section(settings, profile), key);
+    value =
+        value && *value ? value : ini_get(settings->config, config_section(settings, profile), key);
     return value && *value ? value : NULL;
 }
 

@@ -12,13 +12,15 @@ struct world;
 
 /* Lies in an arena. */
 struct aws_settings {
+    struct known_endpoint **endpoints; /* resolved so far: endpoints.c's own */
     struct world *world;
     struct arena *arena;
     const char *home;
     const char *config_path, *credentials_path;
     struct ini *config, *credentials;
-    const char *profile;   /* never NULL: "default" when none is named */
-    bool profile_explicit; /* named by the plan: environment keys do not count then, as in AWS's tools */
+    const char *profile;      /* never NULL: "default" when none is named */
+    bool profile_explicit;    /* named by the plan: environment keys do not count then, as in AWS's
+                                 tools */
     const char *profile_from; /* "the plan", "AWS_PROFILE", "" */
 };
 
@@ -33,8 +35,7 @@ const char *settings_environment(const struct aws_settings *settings, const char
 bool settings_has_profile(const struct aws_settings *settings, const char *profile);
 
 /* A key of a profile; the credentials file wins, as in AWS's tools. NULL when absent. */
-const char *settings_get(const struct aws_settings *settings, const char *profile,
-                         const char *key);
+const char *settings_get(const struct aws_settings *settings, const char *profile, const char *key);
 /* Of "[KIND NAME]" in the config file. */
 const char *settings_section(const struct aws_settings *settings, const char *kind,
                              const char *name, const char *key);

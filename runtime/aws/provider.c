@@ -15,7 +15,8 @@ static void refuse(void *context)
     struct operation *op = context;
     op->task = NULL;
     for (size_t i = 0; i < op->n; i++) {
-        operation_tell(op, i, OUTCOME_FATAL, "the graph is not of this version of drc: compile it again",
+        operation_tell(op, i, OUTCOME_FATAL,
+                       "the graph is not of this version of drc: compile it again",
                        "%s cannot do this", action_info(op->calls[i]->node->action)->name);
     }
     operation_destroy(op);

@@ -87,8 +87,8 @@ static bool add_role(struct maker *maker, const char *arn, const char *session,
         return false;
     }
     recipe->roles[recipe->role_count++] =
-        (struct role_step){kept(maker, arn), session_name(maker, session),
-                           kept(maker, external_id), kept(maker, duration_s)};
+        (struct role_step){kept(maker, arn), session_name(maker, session), kept(maker, external_id),
+                           kept(maker, duration_s)};
     return true;
 }
 
@@ -104,7 +104,8 @@ static enum look from_container(struct maker *maker)
     recipe->container.url = relative
                                 ? arena_printf(maker->arena, "http://169.254.170.2%s", relative)
                                 : kept(maker, full);
-    recipe->container.token = kept(maker, settings_environment(s, "AWS_CONTAINER_AUTHORIZATION_TOKEN"));
+    recipe->container.token =
+        kept(maker, settings_environment(s, "AWS_CONTAINER_AUTHORIZATION_TOKEN"));
     recipe->container.token_file =
         kept(maker, settings_environment(s, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"));
     return found(maker, SOURCE_CONTAINER,
@@ -121,8 +122,8 @@ static enum look from_imds(struct maker *maker)
     const char *endpoint = settings_environment(s, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
     size_t length = endpoint ? strlen(endpoint) : 0;
     length -= length > 0 && endpoint[length - 1] == '/';
-    maker->recipe->imds = endpoint ? arena_strndup(maker->arena, endpoint, length)
-                                   : "http://169.254.169.254";
+    maker->recipe->imds =
+        endpoint ? arena_strndup(maker->arena, endpoint, length) : "http://169.254.169.254";
     return found(maker, SOURCE_IMDS, "the instance's metadata service");
 }
 
@@ -165,10 +166,10 @@ static enum look from_source_profile(struct maker *maker, const char *profile, c
                                      int depth)
 {
     if (depth == ROLE_STEPS_MAX) {
-        return failed(maker,
-                      arena_printf(maker->arena, "profile %s: source_profile goes in a circle",
-                                   profile),
-                      "let one of these profiles have keys of its own");
+        return failed(
+            maker,
+            arena_printf(maker->arena, "profile %s: source_profile goes in a circle", profile),
+            "let one of these profiles have keys of its own");
     }
     enum look look = LOOK_NOTHING;
     if (strcmp(profile, source) == 0) { /* itself: its own keys */
@@ -181,10 +182,10 @@ static enum look from_source_profile(struct maker *maker, const char *profile, c
         return look;
     }
     return failed(maker,
-                  arena_printf(maker->arena, "profile %s: its source_profile %s %s", profile, source,
-                               settings_has_profile(maker->settings, source)
-                                   ? "has no credentials"
-                                   : "does not exist"),
+                  arena_printf(maker->arena, "profile %s: its source_profile %s %s", profile,
+                               source,
+                               settings_has_profile(maker->settings, source) ? "has no credentials"
+                                                                             : "does not exist"),
                   "see \"Configuration and credential file settings\" of the AWS CLI");
 }
 
@@ -259,11 +260,11 @@ static enum look from_sso(struct maker *maker, const char *profile)
         return LOOK_NOTHING;
     }
     if (!start || !region || !account || !role) {
-        return failed(maker,
-                      arena_printf(maker->arena, "profile %s: its SSO settings are incomplete",
-                                   profile),
-                      "\"aws configure sso\" writes sso_session, sso_start_url, sso_region, "
-                      "sso_account_id and sso_role_name");
+        return failed(
+            maker,
+            arena_printf(maker->arena, "profile %s: its SSO settings are incomplete", profile),
+            "\"aws configure sso\" writes sso_session, sso_start_url, sso_region, "
+            "sso_account_id and sso_role_name");
     }
     struct recipe *recipe = maker->recipe;
     recipe->sso.token_path = sso_token_path(maker, session ? session : start);
@@ -314,14 +315,14 @@ static enum look from_named_profile(struct maker *maker)
     if (look != LOOK_NOTHING) {
         return look;
     }
-    const char *state = settings_has_profile(s, s->profile) ? "no credentials in it" : "no such profile";
+    const char *state =
+        settings_has_profile(s, s->profile) ? "no credentials in it" : "no such profile";
     if (*s->profile_from && !settings_has_profile(s, s->profile)) {
-        return failed(maker,
-                      arena_printf(maker->arena,
-                                   "there is no AWS profile \"%s\" (named by %s) in %s or %s",
-                                   s->profile, s->profile_from, s->config_path,
-                                   s->credentials_path),
-                      "\"aws configure list-profiles\" shows those that there are");
+        return failed(
+            maker,
+            arena_printf(maker->arena, "there is no AWS profile \"%s\" (named by %s) in %s or %s",
+                         s->profile, s->profile_from, s->config_path, s->credentials_path),
+            "\"aws configure list-profiles\" shows those that there are");
     }
     return nothing(maker, arena_printf(maker->arena, "profile %s in %s and %s (%s)", s->profile,
                                        s->config_path, s->credentials_path, state));
@@ -343,8 +344,8 @@ struct recipe *recipe_make(const struct aws_settings *settings, const char *role
                            struct error *error)
 {
     struct error own = {0}; /* whether there is one decides, also when the caller wants none */
-    struct maker maker = {settings, settings->arena, ARENA_NEW(settings->arena, struct recipe), {0},
-                          &own};
+    struct maker maker = {
+        settings, settings->arena, ARENA_NEW(settings->arena, struct recipe), {0}, &own};
     enum look look = look_everywhere(&maker);
     maker.recipe->looked_at = arena_strdup(settings->arena, buffer_text(&maker.looked_at));
     buffer_free(&maker.looked_at);
@@ -354,8 +355,8 @@ struct recipe *recipe_make(const struct aws_settings *settings, const char *role
                          "with AWS_PROFILE");
     }
     if (look == LOOK_FOUND && role_arn && add_role(&maker, role_arn, NULL, NULL, NULL)) {
-        maker.recipe->description = arena_printf(settings->arena, "role %s by %s", role_arn,
-                                                 maker.recipe->description);
+        maker.recipe->description =
+            arena_printf(settings->arena, "role %s by %s", role_arn, maker.recipe->description);
     }
     if (own.message) {
         error_move(error, &own);

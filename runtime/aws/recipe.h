@@ -44,7 +44,7 @@ struct recipe {
     struct {
         const char *url, *token, *token_file; /* CONTAINER */
     } container;
-    const char *imds; /* its endpoint */
+    const char *imds;                       /* its endpoint */
     struct role_step roles[ROLE_STEPS_MAX]; /* in the order in which they are assumed */
     size_t role_count;
 };

@@ -130,7 +130,8 @@ static const char *flaw(struct arena *arena, const struct recovery_point *point,
         }
     }
     bool injected = point->bootable && point->bootable->completed;
-    return bootable && !injected ? "has no boot disk with injected drivers (dr-copy-bootable)" : NULL;
+    return bootable && !injected ? "has no boot disk with injected drivers (dr-copy-bootable)"
+                                 : NULL;
 }
 
 const struct recovery_point *recovery_points_choose(const struct recovery_points *points,

@@ -174,7 +174,8 @@ static size_t add_headers(struct arena *arena, struct signed_header *out, size_t
     return used;
 }
 
-static struct signed_header *sorted_headers(struct arena *arena, const struct sigv4_request *request,
+static struct signed_header *sorted_headers(struct arena *arena,
+                                            const struct sigv4_request *request,
                                             const struct http_header *extra, size_t extra_count,
                                             size_t *count)
 {

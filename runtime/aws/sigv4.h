@@ -24,9 +24,9 @@ struct sigv4_key {
 /* What is signed, as it goes over the wire. */
 struct sigv4_request {
     const char *method;
-    const char *host;  /* with its port, unless that is the scheme's own */
-    const char *path;  /* percent-encoded; "" counts as "/" */
-    const char *query; /* percent-encoded, without '?'; NULL or "": none */
+    const char *host;                  /* with its port, unless that is the scheme's own */
+    const char *path;                  /* percent-encoded; "" counts as "/" */
+    const char *query;                 /* percent-encoded, without '?'; NULL or "": none */
     const struct http_header *headers; /* without Host, X-Amz-Date, X-Amz-Security-Token */
     size_t header_count;
     const void *body;

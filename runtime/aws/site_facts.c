@@ -77,8 +77,8 @@ static void fill_attachments(struct fact_instance_type *type, const struct xml *
     const struct fact_instance_type *known = catalogue_type(type->name);
     const char *limit = xml_text(from, "ebsInfo/attachmentLimitType");
     type->max_volumes = (int)number(xml_text(from, "ebsInfo/maximumEbsAttachments"));
-    type->shared_attachments = limit ? strcmp(limit, "shared") == 0
-                                     : known && known->shared_attachments;
+    type->shared_attachments =
+        limit ? strcmp(limit, "shared") == 0 : known && known->shared_attachments;
     if (type->max_volumes <= 0) {
         type->max_volumes = known ? known->max_volumes : 27;
     }
@@ -106,7 +106,7 @@ static void see_type(struct site_facts *site, const struct xml *from)
 /* Sorted, so that equal facts are equal bytes whatever the order of the answer. */
 static void add_zone(struct site_facts *site, struct fact_instance_type *type, const char *zone)
 {
-    const char **zones = arena_alloc(site->arena, (type->zone_count + 1) * sizeof *zones);
+    const char **zones = ARENA_ARRAY(site->arena, const char *, type->zone_count + 1);
     size_t at = 0;
     while (at < type->zone_count && strcmp(type->zones[at], zone) < 0) {
         zones[at] = type->zones[at];
@@ -126,8 +126,7 @@ static void on_offerings(void *context, const struct aws_answer *answer)
     const struct xml *item = xml_first(answer->xml, "instanceTypeOfferingSet");
     for (; item; item = item->next) {
         const char *name = xml_text(item, "instanceType"), *zone = xml_text(item, "location");
-        struct fact_instance_type *type =
-            name ? map_get(&site->facts->instance_types, name) : NULL;
+        struct fact_instance_type *type = name ? map_get(&site->facts->instance_types, name) : NULL;
         if (type && zone) {
             add_zone(site, type, zone);
         }
@@ -246,11 +245,11 @@ static void ask_parameter(struct image_wanted *wanted, const char *name)
 
 static void ask_images(struct site_facts *site)
 {
-    const struct text *const texts[] = {&site->plan->aws.image_bios, &site->plan->aws.image_uefi,
-                                        &site->plan->aws.image_windows};
+    const struct text texts[] = {site->plan->aws.image_bios, site->plan->aws.image_uefi,
+                                 site->plan->aws.image_windows};
     struct map asked = {.arena = site->arena};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        const char *text = texts[i]->value;
+        const char *text = texts[i].value;
         if (!text || !map_put(&asked, text, site)) {
             continue;
         }

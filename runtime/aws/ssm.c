@@ -65,9 +65,8 @@ static const char *comment_of(struct operation *op)
 
 static void tell_command(struct operation *op, const char *id)
 {
-    struct call_result result = {.outcome = OUTCOME_OK,
-                                 .outputs = {{"command_id", id}},
-                                 .output_count = 1};
+    struct call_result result = {
+        .outcome = OUTCOME_OK, .outputs = {{"command_id", id}}, .output_count = 1};
     operation_result(op, 0, &result);
 }
 
@@ -84,7 +83,8 @@ static void on_sent(struct operation *op, const struct aws_answer *answer)
     if (answer->outcome == OUTCOME_OK && id) {
         tell_command(op, id);
     } else if (answer->outcome == OUTCOME_OK) {
-        operation_tell(op, 0, OUTCOME_UNKNOWN, NULL, "ssm SendCommand: the answer has no CommandId");
+        operation_tell(op, 0, OUTCOME_UNKNOWN, NULL,
+                       "ssm SendCommand: the answer has no CommandId");
     } else {
         operation_refused(op, answer);
     }
@@ -203,7 +203,8 @@ static void tell_failure(struct operation *op, const cJSON *json, const char *st
     const cJSON *code = cJSON_GetObjectItemCaseSensitive(json, "ResponseCode");
     const char *details = json_text(json, "StatusDetails");
     const char *stderr_text = json_text(json, "StandardErrorContent");
-    const char *said = tail(op, stderr_text ? stderr_text : json_text(json, "StandardOutputContent"));
+    const char *said =
+        tail(op, stderr_text ? stderr_text : json_text(json, "StandardOutputContent"));
     const char *shown =
         one_line(op->arena, details ? details : status, strlen(details ? details : status), 60);
     operation_tell(op, 0, OUTCOME_FATAL, help_for(shown),

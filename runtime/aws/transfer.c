@@ -9,7 +9,7 @@ enum { OWN_HEADERS_MAX = 4 };
 static void on_response(void *context, const struct http_response *response)
 {
     struct transfer *transfer = context;
-    struct aws_answer answer;
+    struct aws_answer answer = {0};
     transfer->task = NULL;
     aws_answer_read(transfer->arena, transfer->request.service, transfer->request.operation,
                     transfer->request.changes, response, &answer);
@@ -22,13 +22,13 @@ static size_t protocol_headers(struct transfer *transfer, struct http_header *he
     const struct aws_service_info *info = aws_service_info(transfer->request.service);
     size_t count = 0;
     if (info->protocol == AWS_PROTOCOL_QUERY) {
-        headers[count++] = (struct http_header){
-            "Content-Type", "application/x-www-form-urlencoded; charset=utf-8"};
+        headers[count++] = (struct http_header){"Content-Type",
+                                                "application/x-www-form-urlencoded; charset=utf-8"};
     } else if (info->protocol == AWS_PROTOCOL_JSON) {
         headers[count++] = (struct http_header){"Content-Type", "application/x-amz-json-1.1"};
         headers[count++] = (struct http_header){
-            "X-Amz-Target", arena_printf(transfer->arena, "%s.%s", info->version,
-                                         transfer->request.operation)};
+            "X-Amz-Target",
+            arena_printf(transfer->arena, "%s.%s", info->version, transfer->request.operation)};
     }
     return count;
 }
@@ -82,13 +82,14 @@ bool transfer_send(struct transfer *transfer, struct arena *arena,
     const char *path = request->path ? request->path : "/";
     const char *query = request->query ? request->query : "";
     transfer->http = (struct http_request){
-        .method = aws_service_info(request->service)->protocol == AWS_PROTOCOL_REST ? "GET" : "POST",
+        .method =
+            aws_service_info(request->service)->protocol == AWS_PROTOCOL_REST ? "GET" : "POST",
         .url = arena_printf(arena, "%s%s%s%s", endpoint.url, path, *query ? "?" : "", query),
         .body = request->body,
         .body_length = request->body_length,
         .timeout_ms = request->timeout_ms,
         .response_max = request->response_max,
-        .ca_file = aws_ca_bundle(settings)};
+        .ca_file = endpoint.ca_file};
     fill_headers(transfer, &endpoint, arena_printf(arena, "%s%s", endpoint.path, path));
     transfer->task = world_http(transfer->world, &transfer->http, on_response, transfer);
     return true;

@@ -9,18 +9,18 @@
 struct transfer_request {
     enum aws_service service;
     const char *operation;
-    bool changes;              /* see aws_answer_read */
-    const char *query;         /* REST: of a GET */
-    const char *path;          /* REST */
+    bool changes;      /* see aws_answer_read */
+    const char *query; /* REST: of a GET */
+    const char *path;  /* REST */
     const struct http_header *headers;
     size_t header_count;
-    const char *body;          /* the form or the JSON */
+    const char *body; /* the form or the JSON */
     size_t body_length;
     const struct sigv4_key *key; /* NULL: unsigned */
     const char *region;
-    int64_t skew_ms;           /* the service's clock minus ours */
-    int64_t timeout_ms;        /* 0: 60 s */
-    size_t response_max;       /* 0: 64 MiB */
+    int64_t skew_ms;     /* the service's clock minus ours */
+    int64_t timeout_ms;  /* 0: 60 s */
+    size_t response_max; /* 0: 64 MiB */
 };
 
 typedef void (*transfer_callback)(void *context, struct aws_answer *answer);

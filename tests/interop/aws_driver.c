@@ -1,6 +1,7 @@
 /* Drives the AWS provider for tests/interop/test_moto_provider.py: on each line of stdin a JSON
  * object {"do": "start" | "lookup" | "poll" | "identify" | "resources", "calls": [{"action",
- * "node", "vm", "run", "token", "choice", "inputs"}]}; on each line of stdout the list of results. */
+ * "node", "vm", "run", "token", "choice", "inputs"}]}; on each line of stdout the list of results.
+ */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -41,9 +41,8 @@ static size_t read_headers(struct http_header *headers, const cJSON *pairs)
     const cJSON *pair = NULL;
     cJSON_ArrayForEach(pair, pairs)
     {
-        headers[count++] =
-            (struct http_header){cJSON_GetStringValue(cJSON_GetArrayItem(pair, 0)),
-                                 cJSON_GetStringValue(cJSON_GetArrayItem(pair, 1))};
+        headers[count++] = (struct http_header){cJSON_GetStringValue(cJSON_GetArrayItem(pair, 0)),
+                                                cJSON_GetStringValue(cJSON_GetArrayItem(pair, 1))};
     }
     return count;
 }
@@ -74,19 +73,19 @@ static void sign(const cJSON *from)
         ARENA_ARRAY(arena, struct http_header, (size_t)cJSON_GetArraySize(pairs) + 1);
     uri_encode(&path, text(from, "path"), true);
     encode_query(&query, cJSON_GetObjectItemCaseSensitive(from, "query"));
-    struct sigv4_request request = {
-        .method = text(from, "method"),
-        .host = text(from, "host"),
-        .path = buffer_text(&path),
-        .query = buffer_text(&query),
-        .headers = headers,
-        .header_count = read_headers(headers, pairs),
-        .body = text(from, "body"),
-        .body_length = strlen(text(from, "body")),
-        .payload_hash = optional(from, "payload_hash"),
-        .service = text(from, "service"),
-        .region = text(from, "region"),
-        .s3 = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(from, "s3"))};
+    struct sigv4_request request = {.method = text(from, "method"),
+                                    .host = text(from, "host"),
+                                    .path = buffer_text(&path),
+                                    .query = buffer_text(&query),
+                                    .headers = headers,
+                                    .header_count = read_headers(headers, pairs),
+                                    .body = text(from, "body"),
+                                    .body_length = strlen(text(from, "body")),
+                                    .payload_hash = optional(from, "payload_hash"),
+                                    .service = text(from, "service"),
+                                    .region = text(from, "region"),
+                                    .s3 =
+                                        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(from, "s3"))};
     struct sigv4_key key = {text(from, "key"), text(from, "secret"), optional(from, "token")};
     int64_t at_ms = (int64_t)cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(from, "utc_ms"));
     struct sigv4_headers out;

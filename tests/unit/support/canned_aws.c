@@ -168,7 +168,8 @@ void canned_run(struct canned *canned, struct aws *aws, enum canned_what what, e
                 const struct canned_call *calls, size_t n, struct canned_result *results)
 {
     static struct graph_vm vm = {.name = "db", .critical = true};
-    struct graph graph = {.plan_name = "shop", .workflow = WORKFLOW_FAILOVER, .vms = &vm, .vm_count = 1};
+    struct graph graph = {
+        .plan_name = "shop", .workflow = WORKFLOW_FAILOVER, .vms = &vm, .vm_count = 1};
     struct call *made = ARENA_ARRAY(canned->arena, struct call, n);
     struct call **list = ARENA_ARRAY(canned->arena, struct call *, n);
     for (size_t i = 0; i < n; i++) {

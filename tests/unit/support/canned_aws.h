@@ -13,10 +13,10 @@ struct canned_answer {
     const char *expect; /* has to be in "METHOD URL\nHEADER: VALUE\n…\n\nBODY" */
     int status;         /* 0: 200 */
     const char *body;
-    const char *date;   /* of the Date header; NULL: none */
+    const char *date; /* of the Date header; NULL: none */
     enum http_failure failure;
     int64_t latency_ms;
-    bool any_order;     /* stays for every request that has `expect` in it */
+    bool any_order; /* stays for every request that has `expect` in it */
 };
 
 struct canned {

@@ -41,7 +41,7 @@ static void test_refusals(void **state)
         {"InvalidSnapshot.NotFound", 400, OUTCOME_FATAL},
         {"IncorrectInstanceState", 400, OUTCOME_CONFLICT},
         {"IdempotentParameterMismatch", 400, OUTCOME_UNKNOWN},
-        {"IdempotentInstanceTerminated", 400, OUTCOME_ABSENT},
+        {"IdempotentInstanceTerminated", 400, OUTCOME_FATAL},
         {"UnauthorizedOperation", 403, OUTCOME_FATAL},
         {"InternalError", 500, OUTCOME_UNKNOWN},
         {"ServiceUnavailable", 503, OUTCOME_UNKNOWN},
@@ -66,7 +66,8 @@ static void test_lost_questions_are_asked_again(void **state)
     struct aws_answer answer =
         read_answer(AWS_SERVICE_EC2, "DescribeVolumes", false, 500, refusal("InternalError"));
     assert_int_equal(answer.outcome, OUTCOME_RETRY);
-    answer = read_answer(AWS_SERVICE_EC2, "DescribeVolumes", false, 502, "<html>bad gateway</html>");
+    answer =
+        read_answer(AWS_SERVICE_EC2, "DescribeVolumes", false, 502, "<html>bad gateway</html>");
     assert_int_equal(answer.outcome, OUTCOME_RETRY);
     assert_non_null(strstr(answer.error.message, "HTTP 502"));
     assert_non_null(strstr(answer.error.message, "<html>bad gateway</html>"));

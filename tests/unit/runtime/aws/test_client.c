@@ -29,10 +29,10 @@ static struct canned_result delete_volume(struct canned *canned)
 static void test_clock_is_adjusted_once(void **state)
 {
     (void)state;
-    const struct canned_answer script[] = {
-        {"X-Amz-Date: 20261122T100000Z", .status = 403, .body = EC2_REFUSED("RequestExpired"),
-         .date = "Sun, 22 Nov 2026 12:00:00 GMT"},
-        {"X-Amz-Date: 20261122T1200", .body = DELETED}};
+    const struct canned_answer script[] = {{"X-Amz-Date: 20261122T100000Z", .status = 403,
+                                            .body = EC2_REFUSED("RequestExpired"),
+                                            .date = "Sun, 22 Nov 2026 12:00:00 GMT"},
+                                           {"X-Amz-Date: 20261122T1200", .body = DELETED}};
     struct canned *canned = canned_create(script, CANNED_COUNT(script));
     struct canned_result result = delete_volume(canned);
     assert_int_equal(result.outcome, OUTCOME_OK);
@@ -43,7 +43,8 @@ static void test_clock_is_adjusted_once(void **state)
 static void test_a_right_clock_is_left_alone(void **state)
 {
     (void)state;
-    const struct canned_answer script[] = {{"DeleteVolume", .status = 403, .body = EC2_REFUSED("AuthFailure"),
+    const struct canned_answer script[] = {{"DeleteVolume", .status = 403,
+                                            .body = EC2_REFUSED("AuthFailure"),
                                             .date = "Sun, 22 Nov 2026 10:01:00 GMT"}};
     struct canned *canned = canned_create(script, CANNED_COUNT(script));
     struct canned_result result = delete_volume(canned);
@@ -74,7 +75,8 @@ static void test_expired_session_is_renewed(void **state)
 static void test_expired_keys_of_the_environment_are_final(void **state)
 {
     (void)state;
-    const struct canned_answer script[] = {{"DeleteVolume", .status = 400, .body = EC2_REFUSED("ExpiredToken")}};
+    const struct canned_answer script[] = {
+        {"DeleteVolume", .status = 400, .body = EC2_REFUSED("ExpiredToken")}};
     struct canned *canned = canned_create(script, CANNED_COUNT(script));
     struct canned_result result = delete_volume(canned);
     assert_int_equal(result.outcome, OUTCOME_FATAL);
@@ -126,8 +128,9 @@ static void test_throttled_questions_go_on(void **state)
     const struct canned_answer script[] = {
         {"GetCallerIdentity", .status = 400, .body = REFUSED("Throttling")},
         {"GetCallerIdentity", .status = 400, .body = REFUSED("Throttling")},
-        {"GetCallerIdentity", .body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1"
-                                      "</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"}};
+        {"GetCallerIdentity",
+         .body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1"
+                 "</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"}};
     struct canned *canned = canned_create(script, CANNED_COUNT(script));
     struct aws *aws = canned_aws(canned);
     struct aws_identity identity;

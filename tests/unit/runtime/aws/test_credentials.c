@@ -19,12 +19,14 @@
     "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn</Arn><Account>111122223333"      \
     "</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
 #define KEYS(id, expires)                                                                          \
-    "{\"Code\":\"Success\",\"AccessKeyId\":\"" id "\",\"SecretAccessKey\":\"s\",\"Token\":\"tok\"," \
+    "{\"Code\":\"Success\",\"AccessKeyId\":\"" id                                                  \
+    "\",\"SecretAccessKey\":\"s\",\"Token\":\"tok\","                                              \
     "\"Expiration\":\"" expires "\"}"
 #define ASSUMED(operation, id)                                                                     \
     "<" operation "Response><" operation "Result><Credentials><AccessKeyId>" id "</AccessKeyId>"   \
     "<SecretAccessKey>s</SecretAccessKey><SessionToken>tok-" id "</SessionToken><Expiration>"      \
-    "2026-11-22T11:00:00Z</Expiration></Credentials></" operation "Result></" operation "Response>"
+    "2026-11-22T11:00:00Z</Expiration></Credentials></" operation "Result></" operation            \
+    "Response>"
 
 struct fixture {
     struct canned *canned;
@@ -91,8 +93,7 @@ static void test_environment(void **state)
     const struct canned_answer script[] = {{"Credential=AKIDEXAMPLE/", .body = IDENTITY}};
     assert_identified(*state, NULL, NULL, script, CANNED_COUNT(script));
     set(*state, "AWS_SESSION_TOKEN", "session");
-    const struct canned_answer with_token[] = {
-        {"X-Amz-Security-Token: session", .body = IDENTITY}};
+    const struct canned_answer with_token[] = {{"X-Amz-Security-Token: session", .body = IDENTITY}};
     assert_identified(*state, NULL, NULL, with_token, CANNED_COUNT(with_token));
     set(*state, "AWS_SECRET_ACCESS_KEY", NULL);
     assert_refused(*state, NULL, "the secret access key is missing");
@@ -120,14 +121,15 @@ static void test_role_on_top(void **state)
 
 static void test_chain_of_profiles(void **state)
 {
-    write_file(*state, "config",
-               "[profile a]\nrole_arn = A\nsource_profile = b\nexternal_id = x y\n"
-               "duration_seconds = 900\n[profile b]\nrole_arn = B\ncredential_source = Environment\n"
-               "[profile mfa]\nrole_arn = M\nsource_profile = b\nmfa_serial = 1\n"
-               "[profile c]\nrole_arn = C\nsource_profile = d\n"
-               "[profile d]\nrole_arn = D\nsource_profile = c\n"
-               "[profile odd]\nrole_arn = O\ncredential_source = Nowhere\n",
-               "AWS_CONFIG_FILE");
+    write_file(
+        *state, "config",
+        "[profile a]\nrole_arn = A\nsource_profile = b\nexternal_id = x y\n"
+        "duration_seconds = 900\n[profile b]\nrole_arn = B\ncredential_source = Environment\n"
+        "[profile mfa]\nrole_arn = M\nsource_profile = b\nmfa_serial = 1\n"
+        "[profile c]\nrole_arn = C\nsource_profile = d\n"
+        "[profile d]\nrole_arn = D\nsource_profile = c\n"
+        "[profile odd]\nrole_arn = O\ncredential_source = Nowhere\n",
+        "AWS_CONFIG_FILE");
     const struct canned_answer script[] = {
         {"RoleArn=B&", .body = ASSUMED("AssumeRole", "ASIAB")},
         {"RoleArn=A&RoleSessionName=drc&ExternalId=x%20y&DurationSeconds=900",
@@ -222,10 +224,9 @@ static void test_container(void **state)
     no_keys(*state);
     set(*state, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x");
     set(*state, "AWS_CONTAINER_AUTHORIZATION_TOKEN", "auth");
-    const struct canned_answer script[] = {
-        {"GET http://169.254.170.2/v2/x\nAuthorization: auth",
-         .body = KEYS("ASIATASK", "2026-11-22T16:00:00Z")},
-        {"Credential=ASIATASK/", .body = IDENTITY}};
+    const struct canned_answer script[] = {{"GET http://169.254.170.2/v2/x\nAuthorization: auth",
+                                            .body = KEYS("ASIATASK", "2026-11-22T16:00:00Z")},
+                                           {"Credential=ASIATASK/", .body = IDENTITY}};
     assert_identified(*state, NULL, NULL, script, CANNED_COUNT(script));
     set(*state, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", NULL);
     set(*state, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://evil.example/x");

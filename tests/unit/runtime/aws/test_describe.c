@@ -47,9 +47,8 @@ static void test_pages(void **state)
     assert_int_equal(results[2].outcome, OUTCOME_PENDING);
     assert_string_equal(results[2].message, "vol-3 is creating");
     assert_int_equal(results[1].outcome, OUTCOME_ABSENT);
-    assert_int_equal(results[0].requests + results[1].requests + results[2].requests +
-                         results[3].requests,
-                     2);
+    assert_int_equal(
+        results[0].requests + results[1].requests + results[2].requests + results[3].requests, 2);
     canned_destroy(canned);
 }
 
@@ -76,11 +75,10 @@ static void test_patience_has_an_end(void **state)
 {
     (void)state;
     static const char *const ids[] = {"vol-1", "vol-2", "vol-3", "vol-4", "vol-5", "vol-6"};
-    const struct canned_answer script[] = {
-        {"Describe", .status = 400, .body = NOT_FOUND("vol-1")},
-        {"Describe", .status = 400, .body = NOT_FOUND("vol-2")},
-        {"Describe", .status = 400, .body = NOT_FOUND("vol-3")},
-        {"Describe", .status = 400, .body = NOT_FOUND("vol-4")}};
+    const struct canned_answer script[] = {{"Describe", .status = 400, .body = NOT_FOUND("vol-1")},
+                                           {"Describe", .status = 400, .body = NOT_FOUND("vol-2")},
+                                           {"Describe", .status = 400, .body = NOT_FOUND("vol-3")},
+                                           {"Describe", .status = 400, .body = NOT_FOUND("vol-4")}};
     struct canned *canned = canned_create(script, CANNED_COUNT(script));
     struct canned_result results[6];
     poll(canned, ids, 6, results);

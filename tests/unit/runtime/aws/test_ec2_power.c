@@ -24,8 +24,8 @@ static void run(struct canned *canned, enum action action, const int *choices, s
     for (size_t i = 0; i < n; i++) {
         ids[i] = canned_text("instance_id", names[i]);
         inputs[i][0] = ids[i];
-        inputs[i][1] = (struct input){
-            "instance_types", {.kind = VALUE_LIST, .items = type_items, .count = 2}};
+        inputs[i][1] =
+            (struct input){"instance_types", {.kind = VALUE_LIST, .items = type_items, .count = 2}};
         calls[i] = (struct canned_call){"db/x", inputs[i], 2, choices ? choices[i] : 0};
     }
     canned_run(canned, aws, CANNED_START, action, calls, n, results);
@@ -36,9 +36,9 @@ static void run(struct canned *canned, enum action action, const int *choices, s
 static void test_one_request_for_all(void **state)
 {
     (void)state;
-    const struct canned_answer script[] = {
-        {"Action=StopInstances&Version=2016-11-15&InstanceId.1=i-1&InstanceId.2=i-2&InstanceId.3=i-3\n",
-         .body = "<StopInstancesResponse/>"}};
+    const struct canned_answer script[] = {{"Action=StopInstances&Version=2016-11-15&InstanceId.1="
+                                            "i-1&InstanceId.2=i-2&InstanceId.3=i-3\n",
+                                            .body = "<StopInstancesResponse/>"}};
     struct canned_result results[3];
     run(canned_create(script, 1), ACTION_STOP_INSTANCE, NULL, 3, results);
     for (int i = 0; i < 3; i++) {
@@ -78,7 +78,8 @@ static void test_gone_is_terminated(void **state)
     (void)state;
     const struct canned_answer script[] = {
         {"TerminateInstances", .status = 400,
-         .body = REFUSED("InvalidInstanceID.NotFound", "The instance IDs 'i-1, i-3' do not exist")}};
+         .body =
+             REFUSED("InvalidInstanceID.NotFound", "The instance IDs 'i-1, i-3' do not exist")}};
     struct canned_result results[3];
     run(canned_create(script, 1), ACTION_TERMINATE_INSTANCE, NULL, 3, results);
     assert_int_equal(results[0].outcome, OUTCOME_OK);
@@ -90,7 +91,8 @@ static void test_next_type_before_the_start(void **state)
 {
     (void)state;
     const struct canned_answer script[] = {
-        {"Action=ModifyInstanceAttribute&Version=2016-11-15&InstanceId=i-1&InstanceType.Value=m5.large",
+        {"Action=ModifyInstanceAttribute&Version=2016-11-15&InstanceId=i-1&InstanceType.Value=m5."
+         "large",
          .body = "<ModifyInstanceAttributeResponse><return>true</return>"
                  "</ModifyInstanceAttributeResponse>"},
         {"InstanceId=i-3&InstanceType.Value=m5.large", .status = 400,
@@ -108,8 +110,10 @@ static void test_next_type_before_the_start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_request_for_all), cmocka_unit_test(test_the_named_one_only),
-        cmocka_unit_test(test_nobody_named),        cmocka_unit_test(test_gone_is_terminated),
+        cmocka_unit_test(test_one_request_for_all),
+        cmocka_unit_test(test_the_named_one_only),
+        cmocka_unit_test(test_nobody_named),
+        cmocka_unit_test(test_gone_is_terminated),
         cmocka_unit_test(test_next_type_before_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,11 +50,13 @@ static void test_every_parameter(void **state)
     (void)state;
     const struct canned_answer script[] = {
         {"Action=RunInstances&Version=2016-11-15&ImageId=ami-1&InstanceType=m5.large&MinCount=1"
-         "&MaxCount=1&ClientToken=t0&KeyName=dr&IamInstanceProfile.Name=app&Placement.Tenancy=dedicated"
+         "&MaxCount=1&ClientToken=t0&KeyName=dr&IamInstanceProfile.Name=app&Placement.Tenancy="
+         "dedicated"
          "&CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId=cr-1"
          "&NetworkInterface.1.DeviceIndex=0&NetworkInterface.1.SubnetId=subnet-1"
          "&NetworkInterface.1.SecurityGroupId.1=sg-1&NetworkInterface.1.PrivateIpAddress=10.0.0.9"
-         "&NetworkInterface.1.AssociatePublicIpAddress=true&NetworkInterface.1.DeleteOnTermination=true"
+         "&NetworkInterface.1.AssociatePublicIpAddress=true&NetworkInterface.1.DeleteOnTermination="
+         "true"
          "&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsdf&BlockDeviceMapping.1.Ebs.SnapshotId=snap-1"
          "&BlockDeviceMapping.1.Ebs.VolumeType=gp3&BlockDeviceMapping.1.Ebs.VolumeSize=9"
          "&BlockDeviceMapping.1.Ebs.DeleteOnTermination=true"
@@ -62,14 +64,16 @@ static void test_every_parameter(void **state)
          "&TagSpecification.1.Tag.1.Value=shop&TagSpecification.1.Tag.2.Key=drc%3Avm"
          "&TagSpecification.1.Tag.2.Value=db&TagSpecification.1.Tag.3.Key=drc%3Arun"
          "&TagSpecification.1.Tag.3.Value=r1&TagSpecification.1.Tag.4.Key=drc%3Anode"
-         "&TagSpecification.1.Tag.4.Value=db%2Frun-instance&TagSpecification.1.Tag.5.Key=drc%3Aworkflow"
+         "&TagSpecification.1.Tag.4.Value=db%2Frun-instance&TagSpecification.1.Tag.5.Key=drc%"
+         "3Aworkflow"
          "&TagSpecification.1.Tag.5.Value=failover&TagSpecification.1.Tag.6.Key=tier"
          "&TagSpecification.1.Tag.6.Value=data%20%26%20more&TagSpecification.2.ResourceType=volume",
          .body = RAN}};
     struct canned *canned = canned_create(script, 1);
     struct value types[] = {text("m6i.large"), text("m5.large")}, groups[] = {text("sg-1")};
     const char *card_keys[] = {"subnet_id", "group_ids", "private_ip", "public_ip"};
-    struct value card_items[] = {text("subnet-1"), list(groups, 1), text("10.0.0.9"), boolean(true)};
+    struct value card_items[] = {text("subnet-1"), list(groups, 1), text("10.0.0.9"),
+                                 boolean(true)};
     struct value cards[] = {map(card_keys, card_items, 4)};
     const char *device_keys[] = {"device", "snapshot_id", "type", "size_gib"};
     struct value device_items[] = {text("/dev/sdf"), text("snap-1"), text("gp3"), integer(9)};
@@ -125,8 +129,7 @@ static void assert_found(const char *body, const char *id)
          "&Filter.2.Value.1=db%2Frun-instance",
          .body = body}};
     struct canned *canned = canned_create(script, 1);
-    struct canned_result result =
-        run(canned, CANNED_LOOKUP, ACTION_RUN_INSTANCE, NULL, 0, 0);
+    struct canned_result result = run(canned, CANNED_LOOKUP, ACTION_RUN_INSTANCE, NULL, 0, 0);
     assert_int_equal(result.outcome, id ? OUTCOME_OK : OUTCOME_ABSENT);
     if (id) {
         assert_string_equal(canned_output(&result, "instance_id"), id);
@@ -137,7 +140,8 @@ static void assert_found(const char *body, const char *id)
 static void test_found_again(void **state)
 {
     (void)state;
-    assert_found(FOUND(INSTANCE("i-1", "running", "other") INSTANCE("i-2", "pending", "t0")), "i-2");
+    assert_found(FOUND(INSTANCE("i-1", "running", "other") INSTANCE("i-2", "pending", "t0")),
+                 "i-2");
     assert_found(FOUND(INSTANCE("i-0", "terminated", "t0") INSTANCE("i-1", "stopped", "other")),
                  "i-1");
     assert_found(FOUND(INSTANCE("i-1", "shutting-down", "t0")), NULL);
@@ -164,17 +168,23 @@ static void test_volume(void **state)
     const struct canned_answer script[] = {
         {"Action=CreateVolume&Version=2016-11-15&SnapshotId=snap-1&AvailabilityZone=eu-west-1a"
          "&VolumeType=gp3&Size=10&Iops=4000&Throughput=250&VolumeInitializationRate=200"
-         "&Encrypted=true&KmsKeyId=alias%2Fdr&ClientToken=t0&TagSpecification.1.ResourceType=volume",
+         "&Encrypted=true&KmsKeyId=alias%2Fdr&ClientToken=t0&TagSpecification.1.ResourceType="
+         "volume",
          .body = "<CreateVolumeResponse><volumeId>vol-1</volumeId></CreateVolumeResponse>"},
-        {"Describe", .body = "<DescribeVolumesResponse><volumeSet><item><volumeId>vol-0</volumeId>"
-                             "<status>deleting</status></item><item><volumeId>vol-1</volumeId>"
-                             "<status>creating</status></item></volumeSet></DescribeVolumesResponse>"}};
+        {"Describe", .body =
+                         "<DescribeVolumesResponse><volumeSet><item><volumeId>vol-0</volumeId>"
+                         "<status>deleting</status></item><item><volumeId>vol-1</volumeId>"
+                         "<status>creating</status></item></volumeSet></DescribeVolumesResponse>"}};
     struct canned *canned = canned_create(script, 2);
-    struct input inputs[] = {{"snapshot_id", text("snap-1")}, {"zone", text("eu-west-1a")},
-                             {"size_gib", integer(10)},       {"type", text("gp3")},
-                             {"iops", integer(4000)},         {"throughput", integer(250)},
+    struct input inputs[] = {{"snapshot_id", text("snap-1")},
+                             {"zone", text("eu-west-1a")},
+                             {"size_gib", integer(10)},
+                             {"type", text("gp3")},
+                             {"iops", integer(4000)},
+                             {"throughput", integer(250)},
                              {"initialization_rate", integer(200)},
-                             {"kms_key", text("alias/dr")},   {"disk", integer(1)}};
+                             {"kms_key", text("alias/dr")},
+                             {"disk", integer(1)}};
     struct canned_result result =
         run(canned, CANNED_START, ACTION_CREATE_VOLUME, inputs, sizeof inputs / sizeof *inputs, 0);
     assert_string_equal(canned_output(&result, "volume_id"), "vol-1");

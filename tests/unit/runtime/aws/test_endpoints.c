@@ -32,7 +32,7 @@ static struct aws_endpoint resolve(struct fixture *fixture, enum aws_service ser
                                    const char *region)
 {
     struct error error = {0};
-    struct aws_endpoint endpoint;
+    struct aws_endpoint endpoint = {0};
     struct aws_settings *settings = aws_settings_read(fixture->arena, fixture->world, NULL, &error);
     if (!settings || !aws_endpoint(settings, service, region, &endpoint, &error)) {
         fail_msg("%s", error.message);
@@ -109,14 +109,16 @@ static void assert_refused(struct fixture *fixture, const char *region, const ch
 static void test_refusals(void **state)
 {
     struct fixture *f = *state;
-    assert_refused(f, "eu-west-1.evil.example/", "\"eu-west-1.evil.example/\" is not the name of an AWS region");
+    assert_refused(f, "eu-west-1.evil.example/",
+                   "\"eu-west-1.evil.example/\" is not the name of an AWS region");
     assert_refused(f, "", "\"\" is not the name of an AWS region");
     set(f, "AWS_ENDPOINT_URL", "localhost:5000");
     assert_refused(f, "eu-west-1",
                    "\"localhost:5000\" (from AWS_ENDPOINT_URL) is not the URL of an endpoint");
     set(f, "AWS_ENDPOINT_URL_EC2", "http://user@host/");
-    assert_refused(f, "eu-west-1",
-                   "\"http://user@host/\" (from AWS_ENDPOINT_URL_EC2) is not the URL of an endpoint");
+    assert_refused(
+        f, "eu-west-1",
+        "\"http://user@host/\" (from AWS_ENDPOINT_URL_EC2) is not the URL of an endpoint");
 }
 
 static void test_ca_bundle(void **state)

@@ -20,7 +20,8 @@ static struct gathered gather(const char *expect, int status, const char *body, 
     struct canned_answer *site = canned_site(g.canned->arena, expect, status, body, &count);
     canned_script(g.canned, site, count);
     struct aws *aws = canned_aws(g.canned);
-    g.facts = aws_gather_facts(aws, g.canned->arena, g.plan.plan, WORKFLOW_FAILOVER, until, &g.error);
+    g.facts =
+        aws_gather_facts(aws, g.canned->arena, g.plan.plan, WORKFLOW_FAILOVER, until, &g.error);
     aws_destroy(aws);
     return g;
 }

@@ -28,8 +28,9 @@ static void assert_refused(const char *text, size_t length, const char *message)
 static void test_sections(void **state)
 {
     (void)state;
-    struct ini *ini = parse("\xef\xbb\xbf# c\r\n[ profile \t x ]\r\n Not_a_key = \r\nKey=a = b \r\n;c\n"
-                            "[default]\nkey = 1\nkey = 2\n[profile x]\nother =\nlast = z");
+    struct ini *ini =
+        parse("\xef\xbb\xbf# c\r\n[ profile \t x ]\r\n Not_a_key = \r\nKey=a = b \r\n;c\n"
+              "[default]\nkey = 1\nkey = 2\n[profile x]\nother =\nlast = z");
     assert_string_equal(ini_get(ini, "profile x", "key"), "a = b");
     assert_string_equal(ini_get(ini, "profile x", "last"), "z");
     assert_string_equal(ini_get(ini, "profile x", "other"), "");
@@ -42,8 +43,9 @@ static void test_sections(void **state)
 static void test_sub_keys(void **state)
 {
     (void)state;
-    struct ini *ini = parse("[services dr]\nec2 =\n  endpoint_url = http://127.0.0.1:1\n\n"
-                            "s3 =\n\tendpoint_url = http://127.0.0.1:2\nplain = 1\n  ignored = 2\n");
+    struct ini *ini =
+        parse("[services dr]\nec2 =\n  endpoint_url = http://127.0.0.1:1\n\n"
+              "s3 =\n\tendpoint_url = http://127.0.0.1:2\nplain = 1\n  ignored = 2\n");
     assert_string_equal(ini_get(ini, "services dr", "ec2.endpoint_url"), "http://127.0.0.1:1");
     assert_string_equal(ini_get(ini, "services dr", "s3.endpoint_url"), "http://127.0.0.1:2");
     assert_null(ini_get(ini, "services dr", "plain.ignored"));

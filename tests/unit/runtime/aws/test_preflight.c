@@ -83,12 +83,21 @@ static void test_all_is_well(void **state)
             fail_msg("%s: %s", f.findings.items[i].subject, f.findings.items[i].text);
         }
     }
-    static const char *const subjects[] = {
-        "account",          "DR copies of db", "VPC vpc-1",      "subnet app subnet-1",
-        "security group db sg-2", "address 10.20.2.10 of db", "instance types of web",
-        "placeholder image ami-1", "quota of vCPUs", "key pair dr", "elastic address eipalloc-1",
-        "conversion instance i-1", "SSM agent of i-1", "dry run of CreateVolume",
-        "dry run of RunInstances"};
+    static const char *const subjects[] = {"account",
+                                           "DR copies of db",
+                                           "VPC vpc-1",
+                                           "subnet app subnet-1",
+                                           "security group db sg-2",
+                                           "address 10.20.2.10 of db",
+                                           "instance types of web",
+                                           "placeholder image ami-1",
+                                           "quota of vCPUs",
+                                           "key pair dr",
+                                           "elastic address eipalloc-1",
+                                           "conversion instance i-1",
+                                           "SSM agent of i-1",
+                                           "dry run of CreateVolume",
+                                           "dry run of RunInstances"};
     for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
         find(&f, subjects[i]);
     }
@@ -125,8 +134,8 @@ static void test_what_is_missing(void **state)
                  "is not there");
     assert_found("key-name", 200, NONE("DescribeKeyPairs", "keySet"), "key pair dr", FINDING_FATAL,
                  "is not there");
-    assert_found("allocation-id", 200, NONE("DescribeAddresses", "addressesSet"),
-                 "elastic address", FINDING_FATAL, "is not there");
+    assert_found("allocation-id", 200, NONE("DescribeAddresses", "addressesSet"), "elastic address",
+                 FINDING_FATAL, "is not there");
     assert_found("DescribeInstanceInformation", 200, "{\"InstanceInformationList\":[]}",
                  "SSM agent", FINDING_FATAL, "is not known to SSM");
 }
@@ -139,12 +148,13 @@ static void test_what_is_wrong(void **state)
                  "</allocationId><publicIp>192.0.2.7</publicIp><associationId>a</associationId>"
                  "<instanceId>i-9</instanceId></item></addressesSet></DescribeAddressesResponse>",
                  "elastic address", FINDING_FATAL, "192.0.2.7 belongs to i-9");
-    assert_found("private-ip-address", 200,
-                 "<DescribeNetworkInterfacesResponse><networkInterfaceSet><item><subnetId>subnet-2"
-                 "</subnetId><privateIpAddress>10.20.2.10</privateIpAddress><attachment><instanceId>"
-                 "i-8</instanceId></attachment></item></networkInterfaceSet>"
-                 "</DescribeNetworkInterfacesResponse>",
-                 "address 10.20.2.10", FINDING_FATAL, "is taken by i-8");
+    assert_found(
+        "private-ip-address", 200,
+        "<DescribeNetworkInterfacesResponse><networkInterfaceSet><item><subnetId>subnet-2"
+        "</subnetId><privateIpAddress>10.20.2.10</privateIpAddress><attachment><instanceId>"
+        "i-8</instanceId></attachment></item></networkInterfaceSet>"
+        "</DescribeNetworkInterfacesResponse>",
+        "address 10.20.2.10", FINDING_FATAL, "is taken by i-8");
     /* The same address in another subnet is no matter. */
     assert_found("private-ip-address", 200,
                  "<DescribeNetworkInterfacesResponse><networkInterfaceSet><item><subnetId>subnet-7"
@@ -153,11 +163,12 @@ static void test_what_is_wrong(void **state)
                  "address 10.20.2.10", FINDING_PASSED, "is free");
     assert_found("GetServiceQuota", 200, "{\"Quota\":{\"Value\":3}}", "quota", FINDING_FATAL,
                  "4 vCPUs are needed, and 3 allowed");
-    assert_found("DescribeSecurityGroups", 200,
-                 "<DescribeSecurityGroupsResponse><securityGroupInfo><item><groupId>sg-1</groupId>"
-                 "<vpcId>vpc-1</vpcId></item><item><groupId>sg-2</groupId><vpcId>vpc-9</vpcId></item>"
-                 "</securityGroupInfo></DescribeSecurityGroupsResponse>",
-                 "security group db", FINDING_FATAL, "is not in vpc-1");
+    assert_found(
+        "DescribeSecurityGroups", 200,
+        "<DescribeSecurityGroupsResponse><securityGroupInfo><item><groupId>sg-1</groupId>"
+        "<vpcId>vpc-1</vpcId></item><item><groupId>sg-2</groupId><vpcId>vpc-9</vpcId></item>"
+        "</securityGroupInfo></DescribeSecurityGroupsResponse>",
+        "security group db", FINDING_FATAL, "is not in vpc-1");
     assert_found("CreateVolume", 403,
                  "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>not you"
                  "</Message></Error></Errors><RequestID>q</RequestID></Response>",

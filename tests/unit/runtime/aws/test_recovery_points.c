@@ -24,8 +24,10 @@ static void add(struct fixture *fixture, const char *vm, const char *disk, const
                 const char *status, const char *role, const char *disks)
 {
     struct buffer *out = &fixture->snapshots;
-    buffer_printf(out, "<item><snapshotId>snap-%d</snapshotId><status>%s</status><volumeSize>8"
-                       "</volumeSize><tagSet>", fixture->number++, status);
+    buffer_printf(out,
+                  "<item><snapshotId>snap-%d</snapshotId><status>%s</status><volumeSize>8"
+                  "</volumeSize><tagSet>",
+                  fixture->number++, status);
     tag(out, "drc:role", role);
     tag(out, "drc:vm", vm);
     tag(out, "drc:disk", disk);
@@ -46,8 +48,9 @@ static void gather(struct fixture *fixture)
 {
     struct canned *canned = fixture->canned;
     struct canned_answer *script = arena_zalloc(canned->arena, sizeof *script);
-    script->expect = "Owner.1=self&Filter.1.Name=tag%3Adrc%3Aplan&Filter.1.Value.1=shop&Filter.2.Name="
-                     "tag%3Adrc%3Arole&Filter.2.Value.1=dr-copy&Filter.2.Value.2=dr-copy-bootable";
+    script->expect =
+        "Owner.1=self&Filter.1.Name=tag%3Adrc%3Aplan&Filter.1.Value.1=shop&Filter.2.Name="
+        "tag%3Adrc%3Arole&Filter.2.Value.1=dr-copy&Filter.2.Value.2=dr-copy-bootable";
     script->body = arena_printf(canned->arena,
                                 "<DescribeSnapshotsResponse><snapshotSet>%s</snapshotSet>"
                                 "</DescribeSnapshotsResponse>",

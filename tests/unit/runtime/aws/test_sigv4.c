@@ -1,5 +1,6 @@
-/* Against the examples that AWS publishes ("Signature Version 4 test suite", IAM User Guide; "Examples:
- * signature calculations", S3 API Reference). tests/interop/test_sigv4.py does thousands more. */
+/* Against the examples that AWS publishes ("Signature Version 4 test suite", IAM User Guide;
+ * "Examples: signature calculations", S3 API Reference). tests/interop/test_sigv4.py does thousands
+ * more. */
 #include "runtime/aws/sigv4.h"
 
 #include <string.h>
@@ -8,8 +9,8 @@
 #include "compiler/base/buffer.h"
 #include "tests/unit/support/cmocka_all.h"
 
-static const struct sigv4_key suite_key = {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                                           NULL};
+static const struct sigv4_key suite_key = {"AKIDEXAMPLE",
+                                           "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", NULL};
 static const struct sigv4_key s3_key = {"AKIAIOSFODNN7EXAMPLE",
                                         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL};
 
@@ -110,11 +111,11 @@ static void test_headers_are_folded(void **state)
                         "GET\n/a/\n=x&a=&a=&b=2\nhost:h\nmy-header:b c,a\nz:\n\nhost;my-header;z\n"
                         "HASH");
     request.path = "/a%20b";
-    assert_non_null(strstr(sigv4_canonical_request(arena, &request, NULL, 0, "HASH"),
-                           "\n/a%2520b\n"));
+    assert_non_null(
+        strstr(sigv4_canonical_request(arena, &request, NULL, 0, "HASH"), "\n/a%2520b\n"));
     request.s3 = true;
-    assert_non_null(strstr(sigv4_canonical_request(arena, &request, NULL, 0, "HASH"),
-                           "\n/a%20b\n"));
+    assert_non_null(
+        strstr(sigv4_canonical_request(arena, &request, NULL, 0, "HASH"), "\n/a%20b\n"));
     arena_destroy(arena);
 }
 
@@ -136,7 +137,8 @@ static void test_session_and_payload(void **state)
     assert_string_equal(out.items[0].value, "20261122T100000Z");
     assert_string_equal(out.items[1].value, "token");
     assert_string_equal(out.items[2].value, "UNSIGNED-PAYLOAD");
-    assert_non_null(strstr(out.items[3].value, "Credential=AKIDEXAMPLE/20261122/r/s3/aws4_request"));
+    assert_non_null(
+        strstr(out.items[3].value, "Credential=AKIDEXAMPLE/20261122/r/s3/aws4_request"));
     assert_non_null(strstr(out.items[3].value, "x-amz-security-token"));
     arena_destroy(arena);
 }

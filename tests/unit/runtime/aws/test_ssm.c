@@ -39,7 +39,8 @@ static void test_what_is_sent(void **state)
     (void)state;
     const struct canned_answer script[] = {
         {"{\"DocumentName\":\"AWS-RunShellScript\",\"InstanceIds\":[\"i-1\"],"
-         "\"Comment\":\"drc r1 db/disk-0/inject\",\"TimeoutSeconds\":120,\"Parameters\":{\"commands\":["
+         "\"Comment\":\"drc r1 "
+         "db/disk-0/inject\",\"TimeoutSeconds\":120,\"Parameters\":{\"commands\":["
          "\"drc inject 'ebs:vol-1; rm -rf '\\\\''/'\\\\''' --device '/dev/sdp' --os 'linux' "
          "--firmware 'bios' --arch 'x86_64'\"],\"executionTimeout\":[\"600\"]}}",
          .body = "{\"Command\":{\"CommandId\":\"0a-1\"}}"}};
