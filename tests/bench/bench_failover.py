@@ -39,18 +39,37 @@ def plan_of(count):
     }
 
 
+def peak_of(pid, peak):
+    """The most memory that the process itself has had (its rusage would count the Python that it was
+    forked from)."""
+    try:
+        for line in open(f"/proc/{pid}/status"):
+            if line.startswith("VmHWM"):
+                return max(peak, int(line.split()[1]))
+    except OSError:
+        pass
+    return peak
+
+
 def measured(command, env, moto):
     requests = moto.requests()
     start = time.monotonic()
-    process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
-    output = process.stdout.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise SystemExit(f"{command[0]} failed ({process.returncode}):\n{output[-3000:]}")
-    return {"wall s": time.monotonic() - start, "requests": moto.requests() - requests,
-            "CPU s": usage.ru_utime + usage.ru_stime, "peak MiB": usage.ru_maxrss / 1024}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT)
+        time.sleep(0.05)  # until exec: before it the memory is this process's
+        peak, pid = 0, 0
+        while pid == 0:
+            peak = peak_of(process.pid, peak)
+            time.sleep(0.01)
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        wall = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            output.seek(0)
+            raise SystemExit(f"{command[0]} failed:\n{output.read().decode()[-3000:]}")
+    return {"wall s": wall, "requests": moto.requests() - requests,
+            "CPU s": usage.ru_utime + usage.ru_stime, "peak MiB": peak / 1024}
 
 
 def contender(folder, source, command):
