@@ -116,10 +116,11 @@ const char *json_key_text(struct arena *arena, struct json_text key)
         return arena_strndup(arena, key.at + 1, key.length - 2);
     }
     cJSON *tree = cJSON_ParseWithLength(key.at, key.length);
-    if (!tree || !tree->valuestring) {
-        base_out_of_memory();
+    const char *decoded = cJSON_GetStringValue(tree);
+    if (!decoded) {
+        base_out_of_memory(); /* the text was parsed before: nothing else can be wrong */
     }
-    const char *text = arena_strdup(arena, tree->valuestring);
+    const char *text = arena_strdup(arena, decoded);
     cJSON_Delete(tree);
     return text;
 }

@@ -54,7 +54,12 @@ struct executor_event {
 };
 typedef void (*executor_observer)(void *context, const struct executor_event *event);
 
-enum executor_result { EXECUTOR_SUCCEEDED, EXECUTOR_FAILED, EXECUTOR_INTERRUPTED, EXECUTOR_BROKEN /* the journal */ };
+enum executor_result {
+    EXECUTOR_SUCCEEDED,
+    EXECUTOR_FAILED,
+    EXECUTOR_INTERRUPTED,
+    EXECUTOR_BROKEN, /* the journal */
+};
 
 struct executor_options {
     struct world *world;

@@ -25,8 +25,8 @@ void journal_close(struct journal *journal);
 /* Whose clock stamps the groups from now on (borrowed); without one their time is 0. */
 void journal_use_clock(struct journal *journal, struct world *world);
 
-/* Named blobs, written before the run begins (again only by a resume that prepares it anew): "graph", "plan", "facts", "options", "file:scripts/x.sh". Durable when
- * this returns. */
+/* Named blobs ("graph", "plan", "facts", "options", "file:scripts/x.sh"), written before the run
+ * begins; again only by a resume that prepares it anew. Durable when this returns. */
 bool journal_put_blob(struct journal *journal, const char *name, const void *bytes, size_t length,
                       struct error *error);
 /* The caller frees *bytes (a NUL stands behind them). False with an empty error when there is none

@@ -16,7 +16,16 @@ struct arena;
 struct journal;
 struct world;
 
-enum run_status { RUN_PREPARING, RUN_RUNNING, RUN_INTERRUPTED, RUN_WAITING, RUN_FAILED, RUN_SUCCEEDED, RUN_CLEANED, RUN_CANCELLED };
+enum run_status {
+    RUN_PREPARING,
+    RUN_RUNNING,
+    RUN_INTERRUPTED,
+    RUN_WAITING,
+    RUN_FAILED,
+    RUN_SUCCEEDED,
+    RUN_CLEANED,
+    RUN_CANCELLED,
+};
 const char *run_status_name(enum run_status status);
 /* Nothing is left to resume: succeeded, cleaned or cancelled. */
 bool run_status_is_final(enum run_status status);
