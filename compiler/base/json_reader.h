@@ -1,7 +1,7 @@
 /* JSON reader: strict reading of JSON (RFC 8259) from outside. The text is checked as a whole first
- * (json_check): cJSON lets duplicate keys, bytes that are no UTF-8, NULs and odd numbers pass. After
- * that large documents are walked by cursors, without a tree, and single values become cJSON trees
- * of bounded size. Errors name the place as a JSON pointer (RFC 6901). */
+ * (json_check): cJSON lets duplicate keys, bytes that are no UTF-8, NULs and odd numbers pass.
+ * After that large documents are walked by cursors, without a tree, and single values become cJSON
+ * trees of bounded size. Errors name the place as a JSON pointer (RFC 6901). */
 #ifndef DRC_BASE_JSON_READER_H
 #define DRC_BASE_JSON_READER_H
 
@@ -75,7 +75,7 @@ bool json_get_bool(const cJSON *object, const char *key, enum json_presence pres
 bool json_is_int(const cJSON *value, int64_t *out);
 
 /* The place of a member, for errors about it. */
-#define JSON_MEMBER(at, key_) (&(struct json_at){.parent = (at), .key = (key_)})
+#define JSON_MEMBER(at, key_)    (&(struct json_at){.parent = (at), .key = (key_)})
 #define JSON_ELEMENT(at, index_) (&(struct json_at){.parent = (at), .index = (index_)})
 
 enum { JSON_INT_MAX_BITS = 53 };

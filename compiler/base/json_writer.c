@@ -158,9 +158,9 @@ static void write_string(struct buffer *out, const char *text, const char *behin
     }
     char *room = buffer_extend(out, length + 2 + behind_length);
     room[0] = '"';
-    memcpy(room + 1, text, length);
+    memcpy(room + 1, text, length + 1);
     room[length + 1] = '"';
-    memcpy(room + length + 2, behind, behind_length);
+    memcpy(room + length + 2, behind, behind_length + 1); /* the NUL has room as well */
 }
 
 void json_key(struct json_writer *json, const char *key)

@@ -1,5 +1,6 @@
 /* JSON writer: streams JSON (RFC 8259) into a buffer, so that a graph of 100,000 nodes needs no
- * tree. Commas, quotes and indentation are its business; balance is the caller's and is asserted. */
+ * tree. Commas, quotes and indentation are its business; balance is the caller's and is asserted.
+ */
 #ifndef DRC_BASE_JSON_WRITER_H
 #define DRC_BASE_JSON_WRITER_H
 
@@ -13,9 +14,9 @@ enum { JSON_DEPTH_MAX = 64 };
 /* Make one with json_writer(); no destruction needed. */
 struct json_writer {
     struct buffer *out;
-    int indent;                  /* spaces a level; 0: all on one line */
+    int indent; /* spaces a level; 0: all on one line */
     int depth;
-    int compact_from;            /* containers at this depth and deeper stay on one line; 0: none */
+    int compact_from; /* containers at this depth and deeper stay on one line; 0: none */
     bool has_items[JSON_DEPTH_MAX];
     bool after_key;
 };
@@ -31,7 +32,8 @@ void json_key(struct json_writer *json, const char *key);
 /* Values. Text has to be valid UTF-8; control characters are escaped. */
 void json_string(struct json_writer *json, const char *text);
 void json_int(struct json_writer *json, int64_t value);
-void json_number(struct json_writer *json, double value); /* finite; shortest form that reads back */
+void json_number(struct json_writer *json,
+                 double value); /* finite; shortest form that reads back */
 void json_bool(struct json_writer *json, bool value);
 void json_null(struct json_writer *json);
 /* Text that is JSON already (one value). */

@@ -6,10 +6,16 @@
 #include "compiler/base/buffer.h"
 
 /* A row's ports expand to a list with a comma behind each, and one empty port behind them all. */
-#define NEEDED(name, type) {#name, TYPE_##type, false},
+#define NEEDED(name, type)   {#name, TYPE_##type, false},
 #define OPTIONAL(name, type) {#name, TYPE_##type, true},
-#define PORTS(...) {__VA_ARGS__ {NULL, TYPE_TEXT, false}}
-#define PORT_COUNT(...) \
+#define PORTS(...)                                                                                 \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+        {                                                                                          \
+            NULL, TYPE_TEXT, false                                                                 \
+        }                                                                                          \
+    }
+#define PORT_COUNT(...)                                                                            \
     (sizeof((const struct action_port[])PORTS(__VA_ARGS__)) / sizeof(struct action_port) - 1)
 
 static const struct action_info actions[ACTION_COUNT] = {
@@ -19,30 +25,30 @@ static const struct action_info actions[ACTION_COUNT] = {
                      .batch_max = 1,
                      .permission = "",
                      .documentation = "Nothing."},
-#define ACTION(NAME, name_, provider_, effect_, inputs_, outputs_, undo_, resend_, bucket_, \
-               resource_, batch_max_, expected_ms_, deadline_ms_, permission_, documentation_) \
-    [ACTION_##NAME] = {.name = name_,                                                          \
-                       .provider = PROVIDER_##provider_,                                       \
-                       .effect = EFFECT_##effect_,                                             \
-                       .inputs = PORTS(inputs_),                                               \
-                       .outputs = PORTS(outputs_),                                             \
-                       .input_count = PORT_COUNT(inputs_),                                     \
-                       .output_count = PORT_COUNT(outputs_),                                   \
-                       .undo = ACTION_##undo_,                                                 \
-                       .resend = RESEND_##resend_,                                             \
-                       .bucket = BUCKET_##bucket_,                                             \
-                       .resource = BUCKET_##resource_,                                         \
-                       .batch_max = batch_max_,                                                \
-                       .expected_ms = expected_ms_,                                            \
-                       .deadline_ms = deadline_ms_,                                            \
-                       .permission = permission_,                                              \
+#define ACTION(NAME, name_, provider_, effect_, inputs_, outputs_, undo_, resend_, bucket_,        \
+               resource_, batch_max_, expected_ms_, deadline_ms_, permission_, documentation_)     \
+    [ACTION_##NAME] = {.name = name_,                                                              \
+                       .provider = PROVIDER_##provider_,                                           \
+                       .effect = EFFECT_##effect_,                                                 \
+                       .inputs = PORTS(inputs_),                                                   \
+                       .outputs = PORTS(outputs_),                                                 \
+                       .input_count = PORT_COUNT(inputs_),                                         \
+                       .output_count = PORT_COUNT(outputs_),                                       \
+                       .undo = ACTION_##undo_,                                                     \
+                       .resend = RESEND_##resend_,                                                 \
+                       .bucket = BUCKET_##bucket_,                                                 \
+                       .resource = BUCKET_##resource_,                                             \
+                       .batch_max = batch_max_,                                                    \
+                       .expected_ms = expected_ms_,                                                \
+                       .deadline_ms = deadline_ms_,                                                \
+                       .permission = permission_,                                                  \
                        .documentation = documentation_},
 #include "compiler/graph/action.def"
 #undef ACTION
 };
 
 static const struct bucket_info buckets[BUCKET_COUNT] = {
-#define BUCKET(NAME, capacity_, refill_) \
+#define BUCKET(NAME, capacity_, refill_)                                                           \
     [BUCKET_##NAME] = {.name = #NAME, .capacity = capacity_, .refill_per_s = refill_},
 #include "compiler/graph/bucket.def"
 #undef BUCKET

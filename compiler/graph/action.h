@@ -25,7 +25,14 @@ enum bucket {
 };
 
 enum action_provider { PROVIDER_ENGINE, PROVIDER_AWS, PROVIDER_HOST, PROVIDER_COUNT };
-enum action_effect { EFFECT_READ, EFFECT_CREATE, EFFECT_CHANGE, EFFECT_DELETE, EFFECT_WAIT, EFFECT_LOCAL };
+enum action_effect {
+    EFFECT_READ,
+    EFFECT_CREATE,
+    EFFECT_CHANGE,
+    EFFECT_DELETE,
+    EFFECT_WAIT,
+    EFFECT_LOCAL
+};
 enum action_resend { RESEND_TOKEN, RESEND_NAME, RESEND_NATURAL, RESEND_LOOKUP, RESEND_NEVER };
 enum value_type { TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_LIST, TYPE_MAP };
 
@@ -70,7 +77,7 @@ const char *value_type_name(enum value_type type);
 void action_reference(struct buffer *out);
 
 struct bucket_info {
-    const char *name; /* "EC2_DESCRIBE" */
+    const char *name;              /* "EC2_DESCRIBE" */
     double capacity, refill_per_s; /* 0: no limit */
 };
 const struct bucket_info *bucket_info(enum bucket bucket);

@@ -19,7 +19,7 @@ struct graph_builder {
     /* For each node the place of its edge among `edges` plus 1, and for which node that is said. */
     struct seen {
         uint32_t by, place;
-    } *seen;
+    } * seen;
     size_t seen_capacity;
 };
 
@@ -70,7 +70,7 @@ static const char *join_id(struct arena *arena, const char *prefix, const char *
 {
     size_t prefix_length = strlen(prefix), name_length = strlen(name);
     char *id = arena_alloc(arena, prefix_length + name_length + 2);
-    memcpy(id, prefix, prefix_length);
+    memcpy(id, prefix, prefix_length + 1);
     id[prefix_length] = '/';
     memcpy(id + prefix_length + 1, name, name_length + 1);
     return id;

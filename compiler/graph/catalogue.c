@@ -3,21 +3,21 @@
 #include "compiler/graph/facts.h"
 
 /* Names that the rows use, away from everybody else's. */
-#define ARCHITECTURE_x86_64 "x86_64"
-#define ARCHITECTURE_arm64 "arm64"
-#define ATTACHMENTS_SHARED true
+#define ARCHITECTURE_x86_64   "x86_64"
+#define ARCHITECTURE_arm64    "arm64"
+#define ATTACHMENTS_SHARED    true
 #define ATTACHMENTS_DEDICATED false
 
 static const struct fact_instance_type catalogue[] = {
 #define INSTANCE_TYPE(name_, vcpus_, memory_, arch_, bios_, uefi_, cards_, volumes_, attachments_) \
-    {.name = name_,                                                                               \
-     .vcpus = vcpus_,                                                                             \
-     .memory_mib = memory_,                                                                       \
-     .arch = ARCHITECTURE_##arch_,                                                                \
-     .bios = bios_,                                                                               \
-     .uefi = uefi_,                                                                               \
-     .max_cards = cards_,                                                                         \
-     .max_volumes = volumes_,                                                                     \
+    {.name = name_,                                                                                \
+     .vcpus = vcpus_,                                                                              \
+     .memory_mib = memory_,                                                                        \
+     .arch = ARCHITECTURE_##arch_,                                                                 \
+     .bios = bios_,                                                                                \
+     .uefi = uefi_,                                                                                \
+     .max_cards = cards_,                                                                          \
+     .max_volumes = volumes_,                                                                      \
      .shared_attachments = ATTACHMENTS_##attachments_},
 #include "compiler/graph/instance_type.def"
 #undef INSTANCE_TYPE

@@ -15,10 +15,10 @@ struct arena;
 struct buffer;
 
 struct fact_disk {
-    int64_t bytes;    /* of the source disk */
-    int64_t size_gib; /* of the DR copy: what a volume needs at least */
+    int64_t bytes;          /* of the source disk */
+    int64_t size_gib;       /* of the DR copy: what a volume needs at least */
     const char *controller; /* pvscsi, lsilogic, sata, ide, nvme; NULL unknown */
-    bool bootable;    /* disk 0: a dr-copy-bootable snapshot is there */
+    bool bootable;          /* disk 0: a dr-copy-bootable snapshot is there */
 };
 
 struct fact_vm {
@@ -35,12 +35,12 @@ struct fact_vm {
 struct fact_instance_type {
     const char *name; /* m6i.large */
     int64_t vcpus, memory_mib;
-    const char *arch;         /* x86_64, arm64 */
-    bool bios, uefi;          /* supported boot modes */
-    int max_cards;            /* network interfaces */
-    int max_volumes;          /* EBS attachments, root included, with one card */
-    bool shared_attachments;  /* each further card takes the place of a volume */
-    const char **zones;       /* where it is offered; zone_count 0: not known */
+    const char *arch;        /* x86_64, arm64 */
+    bool bios, uefi;         /* supported boot modes */
+    int max_cards;           /* network interfaces */
+    int max_volumes;         /* EBS attachments, root included, with one card */
+    bool shared_attachments; /* each further card takes the place of a volume */
+    const char **zones;      /* where it is offered; zone_count 0: not known */
     size_t zone_count;
 };
 
@@ -75,7 +75,7 @@ struct facts {
     /* -> const char *: "db/disk-0/snapshot", "db/disk-0/bootable-snapshot" (fact_disk.bootable),
      * "db/recovery-point" */
     struct map bindings;
-    struct map durations;      /* action name, or node id -> int64_t * (ms), measured before */
+    struct map durations; /* action name, or node id -> int64_t * (ms), measured before */
     struct {
         const char *at, *digest; /* NULL: never */
         bool passed;

@@ -16,8 +16,8 @@ struct reader {
 };
 
 /* A word out of a few, or absent. */
-static bool get_word(struct reader *r, const cJSON *json, const char *key,
-                     const char *const *words, const char **out, const struct json_at *at)
+static bool get_word(struct reader *r, const cJSON *json, const char *key, const char *const *words,
+                     const char **out, const struct json_at *at)
 {
     const char *text = NULL;
     if (!json_get_text(json, key, JSON_OPTIONAL, r->arena, &text, at, r->error) || !text) {
@@ -123,25 +123,24 @@ static bool read_zones(struct reader *r, const cJSON *json, struct fact_instance
 static void *read_instance_type(struct reader *r, const char *name, const cJSON *json,
                                 const struct json_at *at)
 {
-    static const char *const keys[] = {"vcpus",       "memory_mib",         "arch",  "bios", "uefi",
-                                       "max_cards",   "max_volumes",        "zones",
-                                       "shared_attachments", NULL};
+    static const char *const keys[] = {
+        "vcpus", "memory_mib",         "arch", "bios", "uefi", "max_cards", "max_volumes",
+        "zones", "shared_attachments", NULL};
     struct fact_instance_type *type = ARENA_NEW(r->arena, struct fact_instance_type);
     type->name = name;
     int64_t cards = 0, volumes = 0;
-    bool ok =
-        json_expect_object(json, keys, at, r->error) &&
-        json_get_int(json, "vcpus", JSON_NEEDED, 1, 4096, &type->vcpus, at, r->error) &&
-        json_get_int(json, "memory_mib", JSON_NEEDED, 1, MEMORY_MIB_MAX, &type->memory_mib, at,
-                     r->error) &&
-        get_word(r, json, "arch", architectures, &type->arch, at) &&
-        json_get_bool(json, "bios", JSON_NEEDED, &type->bios, at, r->error) &&
-        json_get_bool(json, "uefi", JSON_NEEDED, &type->uefi, at, r->error) &&
-        json_get_int(json, "max_cards", JSON_NEEDED, 1, 1000, &cards, at, r->error) &&
-        json_get_int(json, "max_volumes", JSON_NEEDED, 1, 1000, &volumes, at, r->error) &&
-        json_get_bool(json, "shared_attachments", JSON_OPTIONAL, &type->shared_attachments, at,
-                      r->error) &&
-        read_zones(r, json, type, at);
+    bool ok = json_expect_object(json, keys, at, r->error) &&
+              json_get_int(json, "vcpus", JSON_NEEDED, 1, 4096, &type->vcpus, at, r->error) &&
+              json_get_int(json, "memory_mib", JSON_NEEDED, 1, MEMORY_MIB_MAX, &type->memory_mib,
+                           at, r->error) &&
+              get_word(r, json, "arch", architectures, &type->arch, at) &&
+              json_get_bool(json, "bios", JSON_NEEDED, &type->bios, at, r->error) &&
+              json_get_bool(json, "uefi", JSON_NEEDED, &type->uefi, at, r->error) &&
+              json_get_int(json, "max_cards", JSON_NEEDED, 1, 1000, &cards, at, r->error) &&
+              json_get_int(json, "max_volumes", JSON_NEEDED, 1, 1000, &volumes, at, r->error) &&
+              json_get_bool(json, "shared_attachments", JSON_OPTIONAL, &type->shared_attachments,
+                            at, r->error) &&
+              read_zones(r, json, type, at);
     type->max_cards = (int)cards;
     type->max_volumes = (int)volumes;
     return ok ? type : NULL;
@@ -326,13 +325,12 @@ static bool read_last_test(struct reader *r, struct json_text value, const struc
 {
     static const char *const keys[] = {"at", "digest", "passed", NULL};
     cJSON *json = json_tree(value, at, r->error);
-    bool ok = json && json_expect_object(json, keys, at, r->error) &&
-              json_get_text(json, "at", JSON_NEEDED, r->arena, &r->facts->last_test.at, at,
-                            r->error) &&
-              json_get_text(json, "digest", JSON_OPTIONAL, r->arena, &r->facts->last_test.digest,
-                            at, r->error) &&
-              json_get_bool(json, "passed", JSON_NEEDED, &r->facts->last_test.passed, at,
-                            r->error);
+    bool ok =
+        json && json_expect_object(json, keys, at, r->error) &&
+        json_get_text(json, "at", JSON_NEEDED, r->arena, &r->facts->last_test.at, at, r->error) &&
+        json_get_text(json, "digest", JSON_OPTIONAL, r->arena, &r->facts->last_test.digest, at,
+                      r->error) &&
+        json_get_bool(json, "passed", JSON_NEEDED, &r->facts->last_test.passed, at, r->error);
     cJSON_Delete(json);
     return ok;
 }

@@ -69,15 +69,15 @@ struct graph_node {
     const char *id; /* db/disk-0/create-volume; the last part is the action's name */
     enum action action;
     uint32_t index;
-    int32_t vm;             /* NO_VM for the plan's own */
+    int32_t vm; /* NO_VM for the plan's own */
     struct edge *after;
     uint32_t after_count;
-    int32_t guards;         /* runs if that node was attempted, whatever became of it; NO_NODE */
+    int32_t guards; /* runs if that node was attempted, whatever became of it; NO_NODE */
     struct input *inputs;
     uint32_t input_count;
     int32_t acquire, release; /* pools; NO_POOL */
     int64_t timeout_ms, expected_ms;
-    int retries;                 /* after a refusal for good; passing failures do not count */
+    int retries;              /* after a refusal for good; passing failures do not count */
     bool continue_on_failure; /* on_failure: continue */
     struct because because;
 };

@@ -1,6 +1,6 @@
-/* Reads a compiled graph back, drc-graph/1: the inverse of emit/json.c. Whoever wrote the file, what
- * comes out has passed graph_verify. A large document is walked node by node, so that memory stays
- * with the graph's own. */
+/* Reads a compiled graph back, drc-graph/1: the inverse of emit/json.c. Whoever wrote the file,
+ * what comes out has passed graph_verify. A large document is walked node by node, so that memory
+ * stays with the graph's own. */
 #include <limits.h>
 #include <string.h>
 
@@ -57,8 +57,7 @@ static bool read_items(struct reader *r, const cJSON *json, struct value *value,
     value->items = ARENA_ARRAY(r->arena, struct value, count);
     value->keys = map ? ARENA_ARRAY(r->arena, const char *, count) : NULL;
     for (const cJSON *item = json->child; item; item = item->next, i++) {
-        const struct json_at *here =
-            map ? JSON_MEMBER(at, item->string) : JSON_ELEMENT(at, i);
+        const struct json_at *here = map ? JSON_MEMBER(at, item->string) : JSON_ELEMENT(at, i);
         if (map) {
             value->keys[i] = arena_strdup(r->arena, item->string);
         }
@@ -73,8 +72,8 @@ static bool read_literal(struct reader *r, const cJSON *json, struct value *valu
                          const struct json_at *at)
 {
     if (cJSON_IsString(json)) {
-        *value = (struct value){.kind = VALUE_TEXT,
-                                .text = arena_strdup(r->arena, json->valuestring)};
+        *value =
+            (struct value){.kind = VALUE_TEXT, .text = arena_strdup(r->arena, json->valuestring)};
         return true;
     }
     if (cJSON_IsBool(json)) {
@@ -136,8 +135,7 @@ static bool read_output(struct reader *r, const cJSON *json, struct value *value
     if (!port) {
         return json_fail(JSON_MEMBER(at, "output"), r->error, "%s has no such output", node->id);
     }
-    *value = (struct value){
-        .kind = VALUE_OUTPUT, .text = port->name, .node = (int32_t)node->index};
+    *value = (struct value){.kind = VALUE_OUTPUT, .text = port->name, .node = (int32_t)node->index};
     return true;
 }
 
@@ -347,10 +345,10 @@ static bool read_relations(struct reader *r, const cJSON *json, struct graph_nod
 static bool read_node(struct reader *r, const cJSON *json, struct graph_node *node,
                       const struct json_at *at)
 {
-    static const char *const keys[] = {
-        "id",      "action",  "vm",         "after",   "guards",     "inputs",      "outputs",
-        "acquire", "release", "timeout_ms", "retries", "on_failure", "expected_ms", "because",
-        NULL};
+    static const char *const keys[] = {"id",          "action",     "vm",      "after",
+                                       "guards",      "inputs",     "outputs", "acquire",
+                                       "release",     "timeout_ms", "retries", "on_failure",
+                                       "expected_ms", "because",    NULL};
     if (!json_expect_object(json, keys, at, r->error) ||
         !json_get_text(json, "id", JSON_NEEDED, r->arena, &node->id, at, r->error)) {
         return false;
@@ -483,12 +481,21 @@ static bool add_node(struct reader *r, const cJSON *json, size_t index, const st
 /* ---- the document ---- */
 
 enum member {
-    MEMBER_FORMAT, MEMBER_PLAN, MEMBER_DIGESTS, MEMBER_WORKFLOW, MEMBER_REGION, MEMBER_ACCOUNT,
-    MEMBER_VMS, MEMBER_POOLS, MEMBER_ASSUMPTIONS, MEMBER_NODES, MEMBER_COUNT,
+    MEMBER_FORMAT,
+    MEMBER_PLAN,
+    MEMBER_DIGESTS,
+    MEMBER_WORKFLOW,
+    MEMBER_REGION,
+    MEMBER_ACCOUNT,
+    MEMBER_VMS,
+    MEMBER_POOLS,
+    MEMBER_ASSUMPTIONS,
+    MEMBER_NODES,
+    MEMBER_COUNT,
 };
 static const char *const member_names[MEMBER_COUNT] = {
-    "format", "plan", "digests", "workflow", "region", "account",
-    "vms", "pools", "assumptions", "nodes"};
+    "format",  "plan", "digests", "workflow",    "region",
+    "account", "vms",  "pools",   "assumptions", "nodes"};
 
 static bool find_members(struct reader *r, struct json_text document,
                          struct json_text members[MEMBER_COUNT])
@@ -571,7 +578,7 @@ static bool read_object(struct reader *r, const struct json_text *members, enum 
 
 static bool read_head(struct reader *r, const struct json_text *members)
 {
-    const char *format = NULL, *workflow = NULL;
+    const char *format = "", *workflow = "";
     if (!read_text(r, members, MEMBER_FORMAT, &format)) {
         return false;
     }

@@ -155,8 +155,8 @@ static bool verify_input(struct verifier *v, const struct value *value,
     if (value->kind == VALUE_OUTPUT) {
         ok = verify_output(v, value, port->type);
     } else if (value->kind == VALUE_BIND || value->kind == VALUE_SLOT) {
-        ok = port->type == TYPE_TEXT ||
-             error_set(v->error, "is text, and has to be of the type %s", value_type_name(port->type));
+        ok = port->type == TYPE_TEXT || error_set(v->error, "is text, and has to be of the type %s",
+                                                  value_type_name(port->type));
         ok = ok && verify_value(v, value, 0);
     } else {
         ok = has_kind(value->kind, port->type) ||

@@ -22,9 +22,8 @@ static const struct fact_conversion *known_conversion(const struct lowering *l, 
 static bool refuse(struct lowering *l, const struct conversion_instance *conversion,
                    const char *why, const char *help)
 {
-    struct diagnostic *found =
-        diagnose(l->diagnostics, DIAG_CONVERSION_UNUSABLE, conversion->id.at,
-                 "the conversion instance %s %s", conversion->id.value, why);
+    struct diagnostic *found = diagnose(l->diagnostics, DIAG_CONVERSION_UNUSABLE, conversion->id.at,
+                                        "the conversion instance %s %s", conversion->id.value, why);
     diagnostic_help(l->diagnostics, found, "%s", help);
     return false;
 }
@@ -73,9 +72,10 @@ bool lowering_check_conversions(struct lowering *l)
         size_t index;
         const struct conversion_instance *conversion = conversion_of(l, &l->vms[i], &index);
         if (!conversion) {
-            struct diagnostic *found = diagnose(
-                l->diagnostics, DIAG_NO_CONVERSION_INSTANCE, l->vms[i].vm->subnet_at,
-                "%s has no conversion instance, which %s needs", l->vms[i].zone, l->vms[i].vm->name);
+            struct diagnostic *found =
+                diagnose(l->diagnostics, DIAG_NO_CONVERSION_INSTANCE, l->vms[i].vm->subnet_at,
+                         "%s has no conversion instance, which %s needs", l->vms[i].zone,
+                         l->vms[i].vm->name);
             diagnostic_help(l->diagnostics, found,
                             "name one under sites.recovery.aws.conversion.instances");
             ok = false;
@@ -170,9 +170,9 @@ static uint32_t detach(struct lowering *l, struct vm_lowering *v, const char *pr
     builder_input(l->builder, "instance_id", text_value(instance));
     builder_after(l->builder, injected, WHEN_ENDED);
 
-    uint32_t freed = lowering_node(l, v, ACTION_WAIT_VOLUME_AVAILABLE, prefix,
-                                   l->plan->aws.inject_at,
-                                   "its device name is free for the next disk after it");
+    uint32_t freed =
+        lowering_node(l, v, ACTION_WAIT_VOLUME_AVAILABLE, prefix, l->plan->aws.inject_at,
+                      "its device name is free for the next disk after it");
     builder_current(l->builder)->release = pool;
     builder_guards(l->builder, attach);
     builder_input(l->builder, "volume_id", output_value(disk->created, "volume_id"));

@@ -7,7 +7,7 @@
 #include "compiler/lower/instance_type.h"
 #include "compiler/lower/lowering.h"
 
-#define ROOT_DEVICE_ASSUMED "/dev/xvda"
+#define ROOT_DEVICE_ASSUMED   "/dev/xvda"
 #define ROOT_DEVICE_OF_IMAGES "/dev/sda1"
 
 /* What "auto" takes for a VM of unknown size. */
@@ -98,10 +98,9 @@ static bool check_disks(struct lowering *l, const struct vm_lowering *v)
     for (size_t i = 0; i < v->vm->volume_count; i++) {
         const struct volume_settings *settings = &v->vm->volumes[i];
         if ((size_t)settings->disk >= count) {
-            struct diagnostic *found =
-                diagnose(l->diagnostics, DIAG_UNKNOWN_DISK, settings->at,
-                         "%s has %zu disk%s, and no disk %d", v->vm->name, count,
-                         count == 1 ? "" : "s", settings->disk);
+            struct diagnostic *found = diagnose(l->diagnostics, DIAG_UNKNOWN_DISK, settings->at,
+                                                "%s has %zu disk%s, and no disk %d", v->vm->name,
+                                                count, count == 1 ? "" : "s", settings->disk);
             diagnostic_help(l->diagnostics, found, "disks are counted from 0");
             ok = false;
         }
@@ -133,8 +132,8 @@ static void know_disks(struct lowering *l, struct vm_lowering *v)
     for (size_t i = 0; i < v->hardware.disk_count; i++) {
         struct disk_lowering *disk = &v->disks[i];
         disk->prefix = lowering_number(l, v->vm->name, "disk-", i);
-        disk->snapshot = lowering_join(l, disk->prefix,
-                                       i == 0 && bootable ? "bootable-snapshot" : "snapshot");
+        disk->snapshot =
+            lowering_join(l, disk->prefix, i == 0 && bootable ? "bootable-snapshot" : "snapshot");
         disk->device = lowering_device_name(l, root, i);
         disk->settings = settings_of(v->vm, i);
     }
@@ -145,9 +144,8 @@ static void know_disks(struct lowering *l, struct vm_lowering *v)
 static bool refuse_image(struct lowering *l, const struct vm_lowering *v, struct text image,
                          const char *why)
 {
-    struct diagnostic *found =
-        diagnose(l->diagnostics, DIAG_IMAGE_UNFIT, image.at, "the placeholder image %s %s",
-                 image.value, why);
+    struct diagnostic *found = diagnose(l->diagnostics, DIAG_IMAGE_UNFIT, image.at,
+                                        "the placeholder image %s %s", image.value, why);
     diagnostic_secondary(l->diagnostics, found, v->vm->at, "for this VM");
     diagnostic_help(l->diagnostics, found,
                     "a placeholder boots as the VM does: one for bios, one for uefi, and Windows "
@@ -249,13 +247,13 @@ static bool refuse_choice(struct lowering *l, const struct vm_lowering *v,
             return false;
         }
     }
-    struct diagnostic *found = diagnose(
-        l->diagnostics, DIAG_NO_INSTANCE_TYPE_FITS, v->vm->at,
-        "no type of instance_families fits %s: %" PRId64 " CPUs, %" PRId64
-        " MiB, %s, %zu disk%s, %zu card%s, in %s",
-        v->vm->name, needs->cpus, needs->memory_mib,
-        strcmp(needs->firmware, "uefi") == 0 ? "UEFI" : "BIOS", needs->volumes,
-        needs->volumes == 1 ? "" : "s", needs->cards, needs->cards == 1 ? "" : "s", v->zone);
+    struct diagnostic *found = diagnose(l->diagnostics, DIAG_NO_INSTANCE_TYPE_FITS, v->vm->at,
+                                        "no type of instance_families fits %s: %" PRId64
+                                        " CPUs, %" PRId64 " MiB, %s, %zu disk%s, %zu card%s, in %s",
+                                        v->vm->name, needs->cpus, needs->memory_mib,
+                                        strcmp(needs->firmware, "uefi") == 0 ? "UEFI" : "BIOS",
+                                        needs->volumes, needs->volumes == 1 ? "" : "s",
+                                        needs->cards, needs->cards == 1 ? "" : "s", v->zone);
     diagnostic_help(l->diagnostics, found,
                     "add families to instance_families, or name a type with instance_type");
     return false;
@@ -272,7 +270,8 @@ static bool choose(struct lowering *l, struct vm_lowering *v)
         return refuse_choice(l, v, &needs);
     }
     if (l->facts && (v->hardware.cpus == 0 || v->hardware.memory_mib == 0)) {
-        lowering_assume(l, "%s has %" PRId64 " CPUs and %" PRId64
+        lowering_assume(l,
+                        "%s has %" PRId64 " CPUs and %" PRId64
                         " MiB: its DR copy does not say, so auto takes %s.",
                         v->vm->name, needs.cpus, needs.memory_mib, chosen->name);
     }
@@ -282,7 +281,8 @@ static bool choose(struct lowering *l, struct vm_lowering *v)
     return true;
 }
 
-/* Why a type that the plan names cannot be used; NULL when it can, or when nothing is known of it. */
+/* Why a type that the plan names cannot be used; NULL when it can, or when nothing is known of it.
+ */
 static const char *type_problem(struct lowering *l, const struct vm_lowering *v, const char *name,
                                 enum diagnostic_code *code)
 {
@@ -319,9 +319,9 @@ static bool know_named_types(struct lowering *l, struct vm_lowering *v)
     v->types = list_value(items, count);
     for (size_t i = 0; i < types->count; i++) {
         if (problems[i]) {
-            struct diagnostic *found = diagnose(
-                l->diagnostics, count > 0 ? DIAG_INSTANCE_TYPE_LEFT_OUT : codes[i],
-                types->items[i].at, "%s %s", types->items[i].value, problems[i]);
+            struct diagnostic *found =
+                diagnose(l->diagnostics, count > 0 ? DIAG_INSTANCE_TYPE_LEFT_OUT : codes[i],
+                         types->items[i].at, "%s %s", types->items[i].value, problems[i]);
             diagnostic_help(l->diagnostics, found,
                             count > 0 ? "the other types of the list are tried without it"
                                       : "name another type, several, or auto");
@@ -386,7 +386,7 @@ static bool check_subnets(struct lowering *l)
         if (!known) {
             continue;
         }
-        const struct text *planned = differs(known->zone, subnet->zone.value) ? &subnet->zone
+        const struct text *planned = differs(known->zone, subnet->zone.value)   ? &subnet->zone
                                      : differs(known->cidr, subnet->cidr.value) ? &subnet->cidr
                                      : differs(known->vpc, network->vpc.value)  ? &network->vpc
                                                                                 : NULL;
@@ -394,9 +394,9 @@ static bool check_subnets(struct lowering *l)
             const char *found_there = planned == &subnet->zone   ? known->zone
                                       : planned == &subnet->cidr ? known->cidr
                                                                  : known->vpc;
-            struct diagnostic *found = diagnose(
-                l->diagnostics, DIAG_SUBNET_DIFFERS, planned->at,
-                "the subnet %s is in %s, not %s", subnet->id.value, found_there, planned->value);
+            struct diagnostic *found = diagnose(l->diagnostics, DIAG_SUBNET_DIFFERS, planned->at,
+                                                "the subnet %s is in %s, not %s", subnet->id.value,
+                                                found_there, planned->value);
             diagnostic_help(l->diagnostics, found, "write what AWS has: %s", found_there);
             ok = false;
         }
@@ -420,11 +420,13 @@ static void list_assumptions(struct lowering *l)
     bool only_uefi = l->plan->aws.image_uefi.value && !l->plan->aws.image_bios.value;
     lowering_assume(l, "Each VM has the disks that the plan names, the boot disk at least.");
     lowering_assume(l, "Which DR copies are used is known when the run starts.");
-    lowering_assume(l, "The guests boot by %s and run Linux on x86_64, unless AWS licenses Windows.",
+    lowering_assume(l,
+                    "The guests boot by %s and run Linux on x86_64, unless AWS licenses Windows.",
                     only_uefi ? "UEFI" : "BIOS");
     if (any_auto(l->plan)) {
-        lowering_assume(l, "VMs with instance_type: auto have %d CPUs and %d MiB; types are those "
-                           "of the built-in catalogue.",
+        lowering_assume(l,
+                        "VMs with instance_type: auto have %d CPUs and %d MiB; types are those "
+                        "of the built-in catalogue.",
                         CPUS_ASSUMED, MEMORY_MIB_ASSUMED);
     }
     if (attach) {

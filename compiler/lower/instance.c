@@ -1,4 +1,5 @@
-/* Instances: the placeholder and its start (boot: attach), the image and its launch (boot: image). */
+/* Instances: the placeholder and its start (boot: attach), the image and its launch (boot: image).
+ */
 #include <string.h>
 
 #include "compiler/base/arena.h"
@@ -162,8 +163,7 @@ void lower_start(struct lowering *l, struct vm_lowering *v)
 void lower_register_image(struct lowering *l, struct vm_lowering *v)
 {
     const char *boot_mode = strcmp(v->hardware.firmware, "bios") == 0 ? "legacy-bios" : "uefi";
-    const char *name =
-        arena_printf(l->arena, "drc-%s-%s", l->plan->name, v->vm->name);
+    const char *name = arena_printf(l->arena, "drc-%s-%s", l->plan->name, v->vm->name);
     v->image_node = lowering_node(l, v, ACTION_REGISTER_IMAGE, v->vm->name, l->plan->aws.boot_at,
                                   "boot: image registers an image over the DR copies");
     lowering_after_before(l);
@@ -198,8 +198,8 @@ void lower_running(struct lowering *l, struct vm_lowering *v)
 {
     struct text elastic = v->vm->elastic_ip[l->network];
     int64_t associated = NO_NODE;
-    v->address = output_value(v->running,
-                              v->vm->public_ip[l->network] ? "public_ip" : "private_ip");
+    v->address =
+        output_value(v->running, v->vm->public_ip[l->network] ? "public_ip" : "private_ip");
     if (elastic.value) {
         associated = lowering_node(l, v, ACTION_ASSOCIATE_ADDRESS, v->vm->name, elastic.at,
                                    "elastic_ip names the VM's public address");

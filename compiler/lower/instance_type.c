@@ -90,7 +90,8 @@ const char *type_misfit(struct arena *arena, const struct fact_instance_type *ty
                             needs->cards);
     }
     if (volume_room(type, needs->cards) < needs->volumes) {
-        return arena_printf(arena, "takes %zu volumes beside %zu network card%s, and the VM has %zu",
+        return arena_printf(arena,
+                            "takes %zu volumes beside %zu network card%s, and the VM has %zu",
                             volume_room(type, needs->cards), needs->cards,
                             needs->cards == 1 ? "" : "s", needs->volumes);
     }

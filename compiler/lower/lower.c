@@ -13,7 +13,7 @@ const char *lowering_join(struct lowering *l, const char *a, const char *b)
 {
     size_t a_length = strlen(a), b_length = strlen(b);
     char *text = arena_alloc(l->arena, a_length + b_length + 2);
-    memcpy(text, a, a_length);
+    memcpy(text, a, a_length + 1);
     text[a_length] = '/';
     memcpy(text + a_length + 1, b, b_length + 1);
     return text;
@@ -131,10 +131,9 @@ static bool same_place(struct lowering *l, const char *what, const char *known, 
     if (!known || !planned.value || strcmp(known, planned.value) == 0) {
         return true;
     }
-    struct diagnostic *found =
-        diagnose(l->diagnostics, DIAG_FACTS_OF_OTHER_SITE, planned.at,
-                 "the facts are of %s %s, and the plan recovers into %s", what, known,
-                 planned.value);
+    struct diagnostic *found = diagnose(l->diagnostics, DIAG_FACTS_OF_OTHER_SITE, planned.at,
+                                        "the facts are of %s %s, and the plan recovers into %s",
+                                        what, known, planned.value);
     diagnostic_help(l->diagnostics, found, "gather them again: drc plan facts PLAN %s",
                     workflow_name(l->workflow));
     return false;

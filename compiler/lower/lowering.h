@@ -36,9 +36,9 @@ struct vm_lowering {
     struct disk_lowering *disks;
     /* Nodes; which of them there are depends on the boot mode. */
     uint32_t image_node, instance, stopped, root_freed, prepared, running;
-    int64_t injected; /* NO_NODE: no drivers are injected */
-    int64_t delay;    /* NO_NODE: none */
-    struct value address; /* where checks reach it */
+    int64_t injected;                         /* NO_NODE: no drivers are injected */
+    int64_t delay;                            /* NO_NODE: none */
+    struct value address;                     /* where checks reach it */
     uint32_t milestones[STAGE_RECOVERED + 1]; /* by enum dependency_stage */
 };
 
@@ -70,7 +70,8 @@ const char *lowering_number(struct lowering *l, const char *a, const char *b, si
 void lowering_assume(struct lowering *l, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Adds a node of a VM, with the plan's timeout for its kind. The calls of builder.h go on with it. */
+/* Adds a node of a VM, with the plan's timeout for its kind. The calls of builder.h go on with it.
+ */
 uint32_t lowering_node(struct lowering *l, const struct vm_lowering *v, enum action action,
                        const char *prefix, struct span at, const char *rule);
 /* For nodes that nothing else comes before: after the plan's own first steps. */

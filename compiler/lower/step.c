@@ -1,4 +1,6 @@
 /* Steps, checks and milestones: what comes before, between and after the VMs. */
+#include <assert.h>
+
 #include "compiler/base/arena.h"
 #include "compiler/lower/lowering.h"
 
@@ -65,6 +67,7 @@ static enum action check_action(const struct check *check)
 static uint32_t add_check(struct lowering *l, const struct vm_lowering *v, const char *prefix,
                           const struct check *check, const char *rule)
 {
+    assert(v); /* Checks of no VM are refused with the plan. */
     uint32_t node = lowering_node(l, v, check_action(check), prefix, check->at, rule);
     builder_current(l->builder)->timeout_ms = check->timeout.ms;
     if (check->kind == CHECK_INSTANCE_STATUS) {
@@ -163,8 +166,7 @@ static uint32_t add_step(struct lowering *l, const struct vm_lowering *v, const 
 
 void lower_recovered(struct lowering *l, struct vm_lowering *v)
 {
-    struct chain chain = {
-        .must = v->milestones[STAGE_READY], .last = NO_NODE, .when = WHEN_OK};
+    struct chain chain = {.must = v->milestones[STAGE_READY], .last = NO_NODE, .when = WHEN_OK};
     for (size_t i = 0; i < v->vm->post_boot_count; i++) {
         const struct step *step = &v->vm->post_boot[i];
         if (runs(l, step)) {

@@ -8,9 +8,8 @@ static bool runs(const struct lowering *l, const struct step *step)
 
 static bool refuse_step(struct lowering *l, struct span at, const char *what)
 {
-    struct diagnostic *found =
-        diagnose(l->diagnostics, DIAG_STEP_NOT_BUILT, at,
-                 "this version of drc cannot carry out %s yet", what);
+    struct diagnostic *found = diagnose(l->diagnostics, DIAG_STEP_NOT_BUILT, at,
+                                        "this version of drc cannot carry out %s yet", what);
     diagnostic_label(l->diagnostics, found, "%s would need it", workflow_name(l->workflow));
     diagnostic_help(l->diagnostics, found,
                     "during: says which workflows run a step; leave %s out to compile without it",

@@ -4,8 +4,8 @@
 
 const char *lowering_device_name(struct lowering *l, const char *root_device, size_t disk)
 {
-    /* The names that EC2 recommends for data volumes, then those that it also takes (EC2 User Guide,
-     * "Device names for volumes"). */
+    /* The names that EC2 recommends for data volumes, then those that it also takes (EC2 User
+     * Guide, "Device names for volumes"). */
     static const char *const recommended[] = {"/dev/sdf", "/dev/sdg", "/dev/sdh", "/dev/sdi",
                                               "/dev/sdj", "/dev/sdk", "/dev/sdl", "/dev/sdm",
                                               "/dev/sdn", "/dev/sdo", "/dev/sdp"};

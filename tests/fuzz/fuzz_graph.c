@@ -1,5 +1,5 @@
-/* Any bytes as a compiled graph: refused with a reason, or read; then it keeps the rules and what is
- * written reads again to the same bytes. */
+/* Any bytes as a compiled graph: refused with a reason, or read; then it keeps the rules and what
+ * is written reads again to the same bytes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -39,9 +39,9 @@ struct lower_fixture lower_workflow(const char *plan_text, const char *facts_jso
     struct lower_fixture fixture = {.plan = fixture_check(plan_text)};
     expect_sound(&fixture.plan);
     struct arena *arena = fixture.plan.arena;
-    fixture.graph = lower(arena, fixture.plan.plan, workflow,
-                          facts_json ? read_facts(arena, facts_json) : NULL,
-                          fixture.plan.diagnostics);
+    fixture.graph =
+        lower(arena, fixture.plan.plan, workflow, facts_json ? read_facts(arena, facts_json) : NULL,
+              fixture.plan.diagnostics);
     if (fixture.graph) {
         struct error error = {0};
         if (!graph_verify(fixture.graph, &error)) {
@@ -102,8 +102,8 @@ bool lower_needs(const struct lower_fixture *fixture, const char *node, const ch
     for (uint32_t i = from + 1; i <= to; i++) {
         for (uint32_t e = 0; e < graph->nodes[i].after_count; e++) {
             const struct edge *edge = &graph->nodes[i].after[e];
-            needs[i] = needs[i] || (edge->when == WHEN_OK &&
-                                    (edge->node == from || needs[edge->node]));
+            needs[i] =
+                needs[i] || (edge->when == WHEN_OK && (edge->node == from || needs[edge->node]));
         }
     }
     return needs[to];

@@ -21,9 +21,20 @@ static void test_valid_texts_pass(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "{}", "[]", "0", "-0", "1.5e+10", "\"\"", " null ", "true", "[1,2,[3,{\"a\":[]}]]",
-        "{\"a\":1,\"b\":{\"c\":\"d\"}}", "\"\\u00e9 \\ud83d\\ude00 \\n\\/\"", "\"é😀\"",
-        "\t\r\n[ ]\n", "1E5",
+        "{}",
+        "[]",
+        "0",
+        "-0",
+        "1.5e+10",
+        "\"\"",
+        " null ",
+        "true",
+        "[1,2,[3,{\"a\":[]}]]",
+        "{\"a\":1,\"b\":{\"c\":\"d\"}}",
+        "\"\\u00e9 \\ud83d\\ude00 \\n\\/\"",
+        "\"é😀\"",
+        "\t\r\n[ ]\n",
+        "1E5",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         assert_true(is_valid(texts[i]));
@@ -34,12 +45,61 @@ static void test_invalid_texts_are_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}",
-        "01", "1.", ".5", "+1", "-", "1e", "1e+", "nul", "truex", "tru", "'a'", "\"", "\"a",
-        "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"",
-        "\"\\u0000\"", "\"\n\"", "\"\x01\"", "[] []", "1 2", "]", "}", "[}", "{]", "{\"a\":1]",
-        "\"\x80\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xe2\x82\"",
-        "\xef\xbb\xbf{}", "NaN", "Infinity", "/* */ 1", "[1 2]", "\"\\", ",", ":", "{,}",
+        "",
+        " ",
+        "{",
+        "[",
+        "[1",
+        "[1,",
+        "[1,]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{1:1}",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "-",
+        "1e",
+        "1e+",
+        "nul",
+        "truex",
+        "tru",
+        "'a'",
+        "\"",
+        "\"a",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"\\ud800\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\udc00\"",
+        "\"\\u0000\"",
+        "\"\n\"",
+        "\"\x01\"",
+        "[] []",
+        "1 2",
+        "]",
+        "}",
+        "[}",
+        "{]",
+        "{\"a\":1]",
+        "\"\x80\"",
+        "\"\xc0\xaf\"",
+        "\"\xed\xa0\x80\"",
+        "\"\xf5\x80\x80\x80\"",
+        "\"\xe2\x82\"",
+        "\xef\xbb\xbf{}",
+        "NaN",
+        "Infinity",
+        "/* */ 1",
+        "[1 2]",
+        "\"\\",
+        ",",
+        ":",
+        "{,}",
         "123456789012345678901234567890123456789",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -55,7 +115,8 @@ static void test_invalid_texts_are_refused(void **state)
 static void test_prefixes_are_refused(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a\": [1.5e3, true, null, \"\\u00e9\\ud83d\\ude00é\"], \"b\": {}}";
+    static const char text[] =
+        "{\"a\": [1.5e3, true, null, \"\\u00e9\\ud83d\\ude00é\"], \"b\": {}}";
     for (size_t length = 0; length < sizeof text - 1; length++) {
         char *copy = base_alloc(length + 1);
         memcpy(copy, text, length);
@@ -127,7 +188,8 @@ static void test_members_are_checked(void **state)
     struct arena *arena = arena_create();
     struct error error = {0};
     struct json_at at = {.key = "a/b~c"};
-    static const char text[] = "{\"name\":\"x\",\"size\":3,\"on\":true,\"f\":1.5,\"big\":9007199254740993}";
+    static const char text[] =
+        "{\"name\":\"x\",\"size\":3,\"on\":true,\"f\":1.5,\"big\":9007199254740993}";
     cJSON *json = json_tree((struct json_text){text, strlen(text)}, &at, &error);
     const char *name = NULL;
     int64_t size = 0;

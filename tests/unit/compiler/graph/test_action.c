@@ -10,8 +10,8 @@
 #include "compiler/base/buffer.h"
 #include "compiler/graph/action.h"
 
-#define EACH_ACTION(info)                                                          \
-    for (int action_ = ACTION_NONE + 1; action_ < ACTION_COUNT; action_++)         \
+#define EACH_ACTION(info)                                                                          \
+    for (int action_ = ACTION_NONE + 1; action_ < ACTION_COUNT; action_++)                         \
         for (const struct action_info *info = action_info((enum action)action_); info; info = NULL)
 
 static bool is_name(const char *text, char extra)

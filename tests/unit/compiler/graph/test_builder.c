@@ -99,8 +99,7 @@ static void test_values_bring_their_edges(void **state)
     builder_input_text(builder, "kms_key", NULL);
     builder_input(builder, "disk", int_value(0));
     builder_input(builder, "tags", empty);
-    int32_t pool = builder_pool(builder, "conversion/i-1", 1,
-                                (const char *[]){"/dev/sdp"});
+    int32_t pool = builder_pool(builder, "conversion/i-1", 1, (const char *[]){"/dev/sdp"});
     uint32_t attach = builder_node(builder, ACTION_ATTACH_VOLUME, "db/disk-0", 0, why);
     builder_current(builder)->acquire = pool;
     builder_input(builder, "volume_id", output_value(create, "volume_id"));

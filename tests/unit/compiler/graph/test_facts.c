@@ -40,10 +40,16 @@ static struct facts *make_facts(struct arena *arena)
     map_put(&facts->vms, "db", db);
     map_put(&facts->vms, "app", app);
     struct fact_instance_type *type = ARENA_NEW(arena, struct fact_instance_type);
-    *type = (struct fact_instance_type){.name = "m6i.large", .vcpus = 2, .memory_mib = 8192,
-                                        .arch = "x86_64", .bios = true, .max_cards = 3,
-                                        .max_volumes = 27, .shared_attachments = true,
-                                        .zones = zones, .zone_count = 2};
+    *type = (struct fact_instance_type){.name = "m6i.large",
+                                        .vcpus = 2,
+                                        .memory_mib = 8192,
+                                        .arch = "x86_64",
+                                        .bios = true,
+                                        .max_cards = 3,
+                                        .max_volumes = 27,
+                                        .shared_attachments = true,
+                                        .zones = zones,
+                                        .zone_count = 2};
     map_put(&facts->instance_types, "m6i.large", type);
     struct fact_image *image = ARENA_NEW(arena, struct fact_image);
     *image = (struct fact_image){"ami-1", "/dev/xvda", "uefi-preferred", "linux", "x86_64"};
@@ -155,8 +161,9 @@ static void test_what_is_refused(void **state)
                    "/inventory/vms/db/firmware: \"efi\" is not one of its values");
     expect_refused(HEAD "{\"vms\":{\"db\":{\"os\":7,\"disks\":[{\"size_gib\":1}]}}}}",
                    "/inventory/vms/db/os: a text is expected");
-    expect_refused(HEAD "{\"vms\":{\"a\":{\"disks\":[{\"size_gib\":1}]},\"a\":{\"disks\":[{\"size_gib\":"
-                        "1}]}}}}",
+    expect_refused(HEAD
+                   "{\"vms\":{\"a\":{\"disks\":[{\"size_gib\":1}]},\"a\":{\"disks\":[{\"size_gib\":"
+                   "1}]}}}}",
                    "/inventory/vms/a: the key is given twice");
     expect_refused(HEAD "{\"instance_types\":{\"m\":{\"vcpus\":1}}}}", "\"memory_mib\" is missing");
     expect_refused(HEAD "{\"images\":{\"a\":{\"id\":\"x\",\"boot_mode\":\"bios\"}}}}", "boot_mode");

@@ -81,11 +81,12 @@ static void test_members_in_any_order(void **state)
 
 static const char *const head =
     "{\"format\":\"drc-graph/1\",\"plan\":{\"name\":\"shop\"},\"digests\":{\"plan\":\"p\",\"tool\":"
-    "\"t\"},\"workflow\":\"failover\",\"region\":\"r\",\"vms\":[{\"name\":\"db\",\"critical\":true}]"
+    "\"t\"},\"workflow\":\"failover\",\"region\":\"r\",\"vms\":[{\"name\":\"db\",\"critical\":true}"
+    "]"
     ",\"pools\":[{\"id\":\"p\",\"capacity\":1}],\"nodes\":[";
 
 #define STOP_NODE                                                                                  \
-    "{\"id\":\"db/stop-instance\",\"action\":\"stop-instance\",\"vm\":\"db\",\"inputs\":{"          \
+    "{\"id\":\"db/stop-instance\",\"action\":\"stop-instance\",\"vm\":\"db\",\"inputs\":{"         \
     "\"instance_id\":{\"value\":\"i\"}},\"timeout_ms\":1,\"because\":{\"rule\":\"r\"}}"
 
 static void expect_refused(const char *text, const char *words)
@@ -129,7 +130,8 @@ static void test_documents_that_are_refused(void **state)
     expect_node_refused("\"capacity\":1", "\"capacity\":0", "/pools/0/capacity: the number");
     expect_node_refused("\"capacity\":1", "\"capacity\":1.5", "a whole number");
     expect_node_refused("\"capacity\":1", "\"capacity\":2,\"slots\":[\"a\"]", "needs that many");
-    expect_node_refused("\"pools\":[", "\"pools\":[{\"id\":\"p\",\"capacity\":1},", "is there twice");
+    expect_node_refused("\"pools\":[", "\"pools\":[{\"id\":\"p\",\"capacity\":1},",
+                        "is there twice");
     expect_node_refused("\"vms\":[", "\"vms\":[{\"name\":\"db\",\"critical\":true},", "twice");
 }
 
@@ -146,21 +148,23 @@ static void test_nodes_that_are_refused(void **state)
     expect_node_refused("\"vm\":\"db\"", "\"vm\":\"web\"", "/nodes/0/vm: this VM is not among");
     expect_node_refused("\"vm\":\"db\",", "\"vm\":\"db\",\"vm\":\"db\",", "/nodes/0/vm: the key");
     expect_node_refused("\"rule\"", "\"rool\"", "/nodes/0/because/rool: there is no such key");
-    expect_node_refused("\"because\":{\"rule\":\"r\"}", "\"because\":{\"rule\":\"r\",\"file\":\"f\"}",
-                        "\"line\" is missing");
+    expect_node_refused("\"because\":{\"rule\":\"r\"}",
+                        "\"because\":{\"rule\":\"r\",\"file\":\"f\"}", "\"line\" is missing");
     expect_node_refused("\"timeout_ms\":1", "\"timeout_ms\":1,\"on_failure\":\"go\"",
                         "/nodes/0/on_failure");
     expect_node_refused("\"timeout_ms\":1", "\"timeout_ms\":1,\"outputs\":[\"x\"]",
                         "/nodes/0/outputs: these are not the outputs");
     expect_node_refused("\"timeout_ms\":1", "\"timeout_ms\":1,\"acquire\":\"q\"",
                         "/nodes/0/acquire: the id of a pool");
-    expect_node_refused("\"timeout_ms\":1",
-                        "\"timeout_ms\":1,\"after\":[{\"node\":\"db/stop-instance\",\"when\":\"ok\"}]",
-                        "/nodes/0/after/0/node: no node \"db/stop-instance\" stands before");
+    expect_node_refused(
+        "\"timeout_ms\":1",
+        "\"timeout_ms\":1,\"after\":[{\"node\":\"db/stop-instance\",\"when\":\"ok\"}]",
+        "/nodes/0/after/0/node: no node \"db/stop-instance\" stands before");
     expect_node_refused("\"timeout_ms\":1", "\"timeout_ms\":1,\"guards\":\"x\"", "/nodes/0/guards");
     expect_node_refused("{\"value\":\"i\"}", "{\"value\":null}",
                         "/nodes/0/inputs/instance_id/value: a text");
-    expect_node_refused("{\"value\":\"i\"}", "{\"value\":1}", "input instance_id: has to be of the type text");
+    expect_node_refused("{\"value\":\"i\"}", "{\"value\":1}",
+                        "input instance_id: has to be of the type text");
     expect_node_refused("{\"value\":\"i\"}", "{\"value\":\"i\",\"bind\":\"b\"}", "one key");
     expect_node_refused("{\"value\":\"i\"}", "{}", "one key");
     expect_node_refused("{\"value\":\"i\"}", "\"i\"", "an object is expected");

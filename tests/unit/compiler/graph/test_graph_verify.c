@@ -72,9 +72,10 @@ static void test_whole(void **state)
 static void test_ids(void **state)
 {
     struct graph *graph = graph_of(state);
-    static const char *const wrong[] = {"db/disk-0/other", "create-volume", "/create-volume", "",
+    static const char *const wrong[] = {"db/disk-0/other",          "create-volume",
+                                        "/create-volume",           "",
                                         "app/disk-0/create-volume", "dbx/create-volume",
-                                        "db/Disk/create-volume", "db/d 0/create-volume"};
+                                        "db/Disk/create-volume",    "db/d 0/create-volume"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         graph->nodes[CREATE].id = wrong[i];
         expect_broken(graph, "the id");

@@ -67,9 +67,9 @@ static void test_attach_waits_for_what_it_needs(void **state)
 {
     (void)state;
     struct lower_fixture fixture = lower_vms(one_vm, two_disks);
-    static const char *const needed[] = {
-        "db/wait-stopped", "db/placeholder/wait-volume-available", "db/disk-0/wait-injected",
-        "db/disk-0/conversion/wait-volume-available"};
+    static const char *const needed[] = {"db/wait-stopped", "db/placeholder/wait-volume-available",
+                                         "db/disk-0/wait-injected",
+                                         "db/disk-0/conversion/wait-volume-available"};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
         assert_true(lower_follows(&fixture, "db/disk-0/attach-volume", needed[i], WHEN_OK));
     }
@@ -146,8 +146,7 @@ static void test_without_facts_it_says_what_it_assumes(void **state)
     fixture_free(&fixture.plan);
 }
 
-static const char *with_head(struct arena *arena, const char *from, const char *to,
-                             const char *vms)
+static const char *with_head(struct arena *arena, const char *from, const char *to, const char *vms)
 {
     return arena_printf(arena, "%svms:\n%s", fixture_replace(arena, fixture_head, from, to), vms);
 }
@@ -184,24 +183,26 @@ static void test_image_is_registered_ahead_and_launched_late(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
-    const char *plan = with_head(
-        arena, "      conversion: {instances: {eu-west-1a: i-1}}\n",
-        "      boot: image\n      conversion: {inject: never}\n",
-        "  app: {source: /DC0/vm/app, subnet: app, depends_on: [db]}\n"
-        "  db:\n"
-        "    source: /DC0/vm/db\n"
-        "    subnet: db\n"
-        "    volumes: {1: {type: io2, iops: 4000, initialization_rate: 200}}\n");
+    const char *plan =
+        with_head(arena, "      conversion: {instances: {eu-west-1a: i-1}}\n",
+                  "      boot: image\n      conversion: {inject: never}\n",
+                  "  app: {source: /DC0/vm/app, subnet: app, depends_on: [db]}\n"
+                  "  db:\n"
+                  "    source: /DC0/vm/db\n"
+                  "    subnet: db\n"
+                  "    volumes: {1: {type: io2, iops: 4000, initialization_rate: 200}}\n");
     static const char facts[] =
         "{\"format\":\"drc-facts/1\",\"observed_at\":\"2026-11-22T10:00:00Z\",\"inventory\":{"
         "\"vms\":{\"db\":{\"firmware\":\"bios\",\"os\":\"linux\",\"disks\":[{\"size_gib\":8},"
         "{\"size_gib\":9}]},\"app\":{\"firmware\":\"uefi\",\"os\":\"linux\",\"disks\":["
         "{\"size_gib\":8}]}}}}";
-    static const char *const ids[] = {
-        "app/register-image", "app/wait-image-available", "db/register-image",
-        "db/wait-image-available", "db/run-instance", "db/wait-running", "db/running", "db/ready",
-        "db/recovered", "app/run-instance", "app/wait-running", "app/running", "app/ready",
-        "app/recovered"};
+    static const char *const ids[] = {"app/register-image", "app/wait-image-available",
+                                      "db/register-image",  "db/wait-image-available",
+                                      "db/run-instance",    "db/wait-running",
+                                      "db/running",         "db/ready",
+                                      "db/recovered",       "app/run-instance",
+                                      "app/wait-running",   "app/running",
+                                      "app/ready",          "app/recovered"};
     struct lower_fixture fixture = lower_plan(plan, facts);
     expect_ids(&fixture, ids, sizeof ids / sizeof *ids);
     assert_true(lower_follows(&fixture, "app/run-instance", "db/recovered", WHEN_OK));
@@ -214,16 +215,17 @@ static void test_image_is_registered_ahead_and_launched_late(void **state)
                         "{\"value\": \"uefi\"}");
     assert_string_equal(
         lower_input(&fixture, "db/register-image", "block_devices"),
-        "{\"list\": [{\"map\": {\"device\": {\"value\": \"/dev/sda1\"}, \"snapshot_id\": {\"bind\": "
+        "{\"list\": [{\"map\": {\"device\": {\"value\": \"/dev/sda1\"}, \"snapshot_id\": "
+        "{\"bind\": "
         "\"db/disk-0/snapshot\"}, \"type\": {\"value\": \"gp3\"}, \"size_gib\": {\"value\": 8}}}, "
         "{\"map\": {\"device\": {\"value\": \"/dev/sdf\"}, \"snapshot_id\": {\"bind\": "
         "\"db/disk-1/snapshot\"}, \"type\": {\"value\": \"io2\"}, \"size_gib\": {\"value\": 9}, "
         "\"iops\": {\"value\": 4000}}}]}");
-    assert_string_equal(
-        lower_input(&fixture, "db/run-instance", "block_devices"),
-        "{\"value\": [{\"device\": \"/dev/sda1\", \"type\": \"gp3\", \"size_gib\": 8}, {\"device\": "
-        "\"/dev/sdf\", \"type\": \"io2\", \"size_gib\": 9, \"iops\": 4000, "
-        "\"initialization_rate\": 200}]}");
+    assert_string_equal(lower_input(&fixture, "db/run-instance", "block_devices"),
+                        "{\"value\": [{\"device\": \"/dev/sda1\", \"type\": \"gp3\", \"size_gib\": "
+                        "8}, {\"device\": "
+                        "\"/dev/sdf\", \"type\": \"io2\", \"size_gib\": 9, \"iops\": 4000, "
+                        "\"initialization_rate\": 200}]}");
     assert_string_equal(lower_input(&fixture, "db/run-instance", "image_id"),
                         "{\"node\": \"db/register-image\", \"output\": \"image_id\"}");
     fixture_free(&fixture.plan);
@@ -233,11 +235,11 @@ static void test_image_is_registered_ahead_and_launched_late(void **state)
 static void test_dependencies_bite_at_the_start(void **state)
 {
     (void)state;
-    struct lower_fixture fixture =
-        lower_vms("  web: {source: /DC0/vm/web, subnet: app, depends_on: {app: running, db: ready}}\n"
-                  "  app: {source: /DC0/vm/app, subnet: app, depends_on: [db], delay: 10s}\n"
-                  "  db: {source: /DC0/vm/db, subnet: db}\n",
-                  NULL);
+    struct lower_fixture fixture = lower_vms(
+        "  web: {source: /DC0/vm/web, subnet: app, depends_on: {app: running, db: ready}}\n"
+        "  app: {source: /DC0/vm/app, subnet: app, depends_on: [db], delay: 10s}\n"
+        "  db: {source: /DC0/vm/db, subnet: db}\n",
+        NULL);
     assert_true(lower_follows(&fixture, "web/start-instance", "app/running", WHEN_OK));
     assert_true(lower_follows(&fixture, "web/start-instance", "db/ready", WHEN_OK));
     assert_false(lower_needs(&fixture, "web/start-instance", "app/recovered"));

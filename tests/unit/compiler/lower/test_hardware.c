@@ -13,9 +13,12 @@
 static const char one_vm[] = "  db: {source: /DC0/vm/db, subnet: db}\n";
 
 #define DISK "[{\"size_gib\":8}]"
-#define BIOS_VM "{\"db\":{\"cpus\":2,\"memory_mib\":4096,\"firmware\":\"bios\",\"os\":\"linux\",\"disks\":" DISK "}}"
+#define BIOS_VM                                                                                    \
+    "{\"db\":{\"cpus\":2,\"memory_mib\":4096,\"firmware\":\"bios\",\"os\":\"linux\","              \
+    "\"disks\":" DISK "}}"
 
-/* Facts with an inventory of `vms` and what else is given (members, each with a comma before it). */
+/* Facts with an inventory of `vms` and what else is given (members, each with a comma before it).
+ */
 static const char *facts(struct arena *arena, const char *vms, const char *more)
 {
     return arena_printf(arena,
@@ -56,15 +59,15 @@ static void test_copies_that_are_missing(void **state)
     expect_refused(one_vm, facts(arena, "{}", ""), DIAG_NO_RECOVERY_POINT, "db has no usable");
     expect_refused(one_vm, facts(arena, "{\"db\":{\"os\":\"linux\",\"disks\":" DISK "}}", ""),
                    DIAG_FIRMWARE_UNKNOWN, "BIOS or UEFI");
-    const char *plan = arena_printf(
-        arena, "%svms:\n%s",
-        fixture_replace(arena, fixture_head, "replication: {every: 10m}",
-                        "replication: {every: 10m, prepare: replication}"),
-        one_vm);
+    const char *plan =
+        arena_printf(arena, "%svms:\n%s",
+                     fixture_replace(arena, fixture_head, "replication: {every: 10m}",
+                                     "replication: {every: 10m, prepare: replication}"),
+                     one_vm);
     struct lower_fixture fixture = lower_plan(plan, facts(arena, BIOS_VM, ""));
     assert_null(fixture.graph);
-    assert_non_null(strstr(fixture_only(&fixture.plan, DIAG_NO_RECOVERY_POINT)->message,
-                           "no bootable copy"));
+    assert_non_null(
+        strstr(fixture_only(&fixture.plan, DIAG_NO_RECOVERY_POINT)->message, "no bootable copy"));
     fixture_free(&fixture.plan);
     arena_destroy(arena);
 }
@@ -73,8 +76,10 @@ static void test_disks_that_are_not_there(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
-    static const char vms[] = "  db: {source: /DC0/vm/db, subnet: db, volumes: {1: {iops: 3000}}}\n";
-    expect_refused(vms, facts(arena, BIOS_VM, ""), DIAG_UNKNOWN_DISK, "db has 1 disk, and no disk 1");
+    static const char vms[] =
+        "  db: {source: /DC0/vm/db, subnet: db, volumes: {1: {iops: 3000}}}\n";
+    expect_refused(vms, facts(arena, BIOS_VM, ""), DIAG_UNKNOWN_DISK,
+                   "db has 1 disk, and no disk 1");
     /* Without facts the plan's own settings tell how many there are. */
     struct lower_fixture fixture = lower_vms(vms, NULL);
     assert_true(lower_has(&fixture, "db/disk-1/create-volume"));
@@ -155,7 +160,8 @@ static void test_licences(void **state)
     struct lower_fixture fixture = lower_plan(plan, NULL);
     assert_string_equal(lower_input(&fixture, "db/run-instance", "image_id"),
                         "{\"value\": \"resolve:ssm:/win\"}");
-    assert_string_equal(lower_input(&fixture, "db/disk-0/inject", "os"), "{\"value\": \"windows\"}");
+    assert_string_equal(lower_input(&fixture, "db/disk-0/inject", "os"),
+                        "{\"value\": \"windows\"}");
     fixture_free(&fixture.plan);
     fixture = lower_plan(plan, facts(arena, BIOS_VM, ""));
     assert_null(fixture.graph);
@@ -168,11 +174,10 @@ static void test_no_image_for_the_firmware(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
-    const char *plan =
-        arena_printf(arena, "%svms:\n%s",
-                     fixture_replace(arena, fixture_head, "{bios: ami-1, uefi: ami-2}",
-                                     "{uefi: ami-2}"),
-                     one_vm);
+    const char *plan = arena_printf(
+        arena, "%svms:\n%s",
+        fixture_replace(arena, fixture_head, "{bios: ami-1, uefi: ami-2}", "{uefi: ami-2}"),
+        one_vm);
     struct lower_fixture fixture = lower_plan(plan, facts(arena, BIOS_VM, ""));
     assert_null(fixture.graph);
     assert_non_null(fixture_only(&fixture.plan, DIAG_NO_PLACEHOLDER_IMAGE));
@@ -184,12 +189,13 @@ static void test_no_image_for_the_firmware(void **state)
     arena_destroy(arena);
 }
 
-#define TYPES                                                                                     \
-    ",\"instance_types\":{\"m6i.large\":{\"vcpus\":2,\"memory_mib\":8192,\"arch\":\"x86_64\","      \
-    "\"bios\":true,\"uefi\":true,\"max_cards\":3,\"max_volumes\":27,\"zones\":[\"eu-west-1b\"]},"    \
-    "\"m5.large\":{\"vcpus\":2,\"memory_mib\":8192,\"arch\":\"x86_64\",\"bios\":true,\"uefi\":true," \
-    "\"max_cards\":3,\"max_volumes\":27,\"zones\":[\"eu-west-1a\"]},"                               \
-    "\"m6g.large\":{\"vcpus\":2,\"memory_mib\":8192,\"arch\":\"arm64\",\"bios\":false,\"uefi\":"     \
+#define TYPES                                                                                      \
+    ",\"instance_types\":{\"m6i.large\":{\"vcpus\":2,\"memory_mib\":8192,\"arch\":\"x86_64\","     \
+    "\"bios\":true,\"uefi\":true,\"max_cards\":3,\"max_volumes\":27,\"zones\":[\"eu-west-1b\"]},"  \
+    "\"m5.large\":{\"vcpus\":2,\"memory_mib\":8192,\"arch\":\"x86_64\",\"bios\":true,\"uefi\":"    \
+    "true,"                                                                                        \
+    "\"max_cards\":3,\"max_volumes\":27,\"zones\":[\"eu-west-1a\"]},"                              \
+    "\"m6g.large\":{\"vcpus\":2,\"memory_mib\":8192,\"arch\":\"arm64\",\"bios\":false,\"uefi\":"   \
     "true,\"max_cards\":3,\"max_volumes\":27}}"
 
 static void test_types_by_facts(void **state)
@@ -251,8 +257,7 @@ static void test_conversion_instances_by_facts(void **state)
         {"\"i-1\":{\"cpus\":1,\"slots\":0}", "no device name free"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        const char *more =
-            arena_printf(arena, ",\"conversions\":{%s}", wrong[i].conversion);
+        const char *more = arena_printf(arena, ",\"conversions\":{%s}", wrong[i].conversion);
         expect_refused(one_vm, facts(arena, BIOS_VM, more), DIAG_CONVERSION_UNUSABLE,
                        wrong[i].words);
     }
@@ -281,7 +286,8 @@ static void test_cards_and_the_rest_of_a_launch(void **state)
                         "\"subnet-1\"}]}");
     assert_string_equal(lower_input(&fixture, "db/run-instance", "instance_types"),
                         "{\"value\": [\"r6i.xlarge\", \"r5.xlarge\"]}");
-    assert_string_equal(lower_input(&fixture, "db/run-instance", "key_name"), "{\"value\": \"dr\"}");
+    assert_string_equal(lower_input(&fixture, "db/run-instance", "key_name"),
+                        "{\"value\": \"dr\"}");
     assert_string_equal(lower_input(&fixture, "db/run-instance", "iam_profile"),
                         "{\"value\": \"dr-instance\"}");
     assert_string_equal(lower_input(&fixture, "db/run-instance", "tenancy"),
@@ -299,12 +305,12 @@ static void test_cards_and_the_rest_of_a_launch(void **state)
 static void test_timeouts_of_the_plan(void **state)
 {
     (void)state;
-    struct lower_fixture fixture = lower_vms(
-        "  db:\n"
-        "    source: /DC0/vm/db\n"
-        "    subnet: db\n"
-        "    timeouts: {start: 11m, stop: 12m, volume: 13m, inject: 14m}\n",
-        NULL);
+    struct lower_fixture fixture =
+        lower_vms("  db:\n"
+                  "    source: /DC0/vm/db\n"
+                  "    subnet: db\n"
+                  "    timeouts: {start: 11m, stop: 12m, volume: 13m, inject: 14m}\n",
+                  NULL);
     assert_int_equal(lower_node(&fixture, "db/run-instance")->timeout_ms, 660000);
     assert_int_equal(lower_node(&fixture, "db/start-instance")->timeout_ms, 660000);
     assert_int_equal(lower_node(&fixture, "db/wait-running")->timeout_ms, 660000);

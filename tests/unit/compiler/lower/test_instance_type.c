@@ -13,9 +13,8 @@
 static struct text usual[] = {{.value = "m6i"}, {.value = "r6i"}, {.value = "c6i"}};
 static const struct texts families = {.items = usual, .count = 3};
 
-static const struct fact_instance_type *choose_of(const struct facts *facts,
-                                                  const struct texts *list,
-                                                  const struct type_needs *needs)
+static const struct fact_instance_type *
+choose_of(const struct facts *facts, const struct texts *list, const struct type_needs *needs)
 {
     struct arena *arena = arena_create();
     struct type_candidates candidates = type_candidates(arena, facts, list);
@@ -37,15 +36,15 @@ static void test_smallest_fit(void **state)
         int64_t cpus, memory_mib;
         const char *type;
     } cases[] = {
-        {1, 512, "c6i.large"},      {2, 4096, "c6i.large"},     {2, 4097, "m6i.large"},
-        {2, 8192, "m6i.large"},     {2, 16384, "r6i.large"},    {2, 16385, "r6i.xlarge"},
-        {4, 8192, "c6i.xlarge"},    {3, 9000, "m6i.xlarge"},    {8, 16384, "c6i.2xlarge"},
+        {1, 512, "c6i.large"},         {2, 4096, "c6i.large"},         {2, 4097, "m6i.large"},
+        {2, 8192, "m6i.large"},        {2, 16384, "r6i.large"},        {2, 16385, "r6i.xlarge"},
+        {4, 8192, "c6i.xlarge"},       {3, 9000, "m6i.xlarge"},        {8, 16384, "c6i.2xlarge"},
         {128, 262144, "c6i.32xlarge"}, {128, 1048576, "r6i.32xlarge"}, {129, 1, "none"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_string_equal(choose((struct type_needs){.cpus = cases[i].cpus,
-                                                       .memory_mib = cases[i].memory_mib}),
-                            cases[i].type);
+        assert_string_equal(
+            choose((struct type_needs){.cpus = cases[i].cpus, .memory_mib = cases[i].memory_mib}),
+            cases[i].type);
     }
 }
 
@@ -103,9 +102,15 @@ static void test_facts_win_over_the_catalogue(void **state)
     struct arena *arena = arena_create();
     struct facts *facts = facts_create(arena);
     static const char *zones[] = {"a"};
-    struct fact_instance_type here = {.name = "m6i.xlarge", .vcpus = 4, .memory_mib = 16384,
-                                      .arch = "x86_64", .bios = true, .max_cards = 4,
-                                      .max_volumes = 27, .zones = zones, .zone_count = 1};
+    struct fact_instance_type here = {.name = "m6i.xlarge",
+                                      .vcpus = 4,
+                                      .memory_mib = 16384,
+                                      .arch = "x86_64",
+                                      .bios = true,
+                                      .max_cards = 4,
+                                      .max_volumes = 27,
+                                      .zones = zones,
+                                      .zone_count = 1};
     map_put(&facts->instance_types, here.name, &here);
     struct type_needs needs = {.cpus = 2, .zone = "a"};
     assert_ptr_equal(choose_of(facts, &families, &needs), &here);

@@ -22,9 +22,9 @@ static void test_ready_checks_run_side_by_side(void **state)
                   "      - http: {port: 8080, path: /healthz, match: '\"ok\"', tls: true}\n"
                   "      - http: {port: 8080, status: 204}\n",
                   NULL);
-    static const char *const checks[] = {
-        "db/ready/check-instance-status", "db/ready/5432/check-tcp", "db/ready/8080/check-http",
-        "db/ready/8080/2/check-http"};
+    static const char *const checks[] = {"db/ready/check-instance-status",
+                                         "db/ready/5432/check-tcp", "db/ready/8080/check-http",
+                                         "db/ready/8080/2/check-http"};
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
         assert_true(lower_follows(&fixture, checks[i], "db/running", WHEN_OK));
         assert_true(lower_follows(&fixture, "db/ready", checks[i], WHEN_OK));
@@ -77,10 +77,9 @@ static void test_post_boot_steps_go_in_order(void **state)
         lower_follows(&fixture, "db/post-boot-2/check-tcp", "db/post-boot-1/delay", WHEN_OK));
     assert_int_equal(lower_node(&fixture, "db/post-boot-2/check-tcp")->retries, 2);
     assert_false(lower_has(&fixture, "db/post-boot-3/delay"));
-    assert_true(lower_follows(&fixture, "db/post-boot-4/check-tcp",
-                              "db/post-boot-2/check-tcp", WHEN_OK));
     assert_true(
-        lower_follows(&fixture, "db/recovered", "db/post-boot-4/check-tcp", WHEN_OK));
+        lower_follows(&fixture, "db/post-boot-4/check-tcp", "db/post-boot-2/check-tcp", WHEN_OK));
+    assert_true(lower_follows(&fixture, "db/recovered", "db/post-boot-4/check-tcp", WHEN_OK));
     fixture_free(&fixture.plan);
 }
 
@@ -110,14 +109,14 @@ static void test_steps_of_the_plan_frame_the_vms(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
-    const char *plan = arena_printf(
-        arena,
-        "%sbefore:\n  - delay: 1s\n  - {delay: 2s, on_failure: continue}\n"
-        "after:\n  - delay: 3s\n  - {delay: 4s, during: [test]}\n"
-        "vms:\n"
-        "  a: {source: /DC0/vm/a, subnet: db}\n"
-        "  b: {source: /DC0/vm/b, subnet: db, critical: false, delay: 5s}\n",
-        fixture_head);
+    const char *plan =
+        arena_printf(arena,
+                     "%sbefore:\n  - delay: 1s\n  - {delay: 2s, on_failure: continue}\n"
+                     "after:\n  - delay: 3s\n  - {delay: 4s, during: [test]}\n"
+                     "vms:\n"
+                     "  a: {source: /DC0/vm/a, subnet: db}\n"
+                     "  b: {source: /DC0/vm/b, subnet: db, critical: false, delay: 5s}\n",
+                     fixture_head);
     struct lower_fixture fixture = lower_plan(plan, NULL);
     assert_true(lower_follows(&fixture, "plan/before-2/delay", "plan/before-1/delay", WHEN_OK));
     assert_int_equal(lower_node(&fixture, "plan/before-1/delay")->vm, NO_VM);

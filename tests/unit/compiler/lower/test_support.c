@@ -33,9 +33,8 @@ static void test_other_workflows_are_refused(void **state)
         arena, fixture_head, "sites:\n",
         "sites:\n  primary: {vcenter: {url: \"https://v.example/sdk\", credentials: env:V, "
         "datacenter: DC0}}\n");
-    const char *plan = arena_printf(
-        arena, "%s%svms:\n  db: {source: /DC0/vm/db, subnet: db}\n", whole,
-        fixture_test_network);
+    const char *plan = arena_printf(arena, "%s%svms:\n  db: {source: /DC0/vm/db, subnet: db}\n",
+                                    whole, fixture_test_network);
     static const enum workflow others[] = {WORKFLOW_BACKUP, WORKFLOW_REPLICATE, WORKFLOW_TEST,
                                            WORKFLOW_FAILBACK};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
@@ -96,12 +95,12 @@ static void test_steps_of_other_workflows_do_not_count(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
-    struct lower_fixture fixture = lower_plan(
-        arena_printf(arena,
-                     "%sbefore:\n  - {approve: Go?, during: [failback]}\n"
-                     "vms:\n  db: {source: /DC0/vm/db, subnet: db}\n",
-                     fixture_head),
-        NULL);
+    struct lower_fixture fixture =
+        lower_plan(arena_printf(arena,
+                                "%sbefore:\n  - {approve: Go?, during: [failback]}\n"
+                                "vms:\n  db: {source: /DC0/vm/db, subnet: db}\n",
+                                fixture_head),
+                   NULL);
     assert_non_null(fixture.graph);
     fixture_free(&fixture.plan);
     arena_destroy(arena);
