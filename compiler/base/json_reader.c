@@ -22,14 +22,26 @@ static const char *skip_space(const char *at, const char *end)
     return at;
 }
 
+/* Behind the string that begins at `at`: a quote ends it unless an odd number of backslashes stands
+ * before. */
 static const char *skip_string(const char *at, const char *end)
 {
-    for (at++; at < end && *at != '"'; at++) {
-        if (*at == '\\') {
-            at++;
+    const char *start = at + 1;
+    for (const char *from = start; from < end;) {
+        const char *quote = memchr(from, '"', (size_t)(end - from));
+        if (!quote) {
+            break;
         }
+        const char *c = quote;
+        while (c > start && c[-1] == '\\') {
+            c--;
+        }
+        if ((quote - c) % 2 == 0) {
+            return quote + 1;
+        }
+        from = quote + 1;
     }
-    return at < end ? at + 1 : end;
+    return end;
 }
 
 static const char *skip_container(const char *at, const char *end)
