@@ -582,9 +582,9 @@ static bool read_head(struct reader *r, const struct json_text *members)
     if (!read_text(r, members, MEMBER_FORMAT, &format)) {
         return false;
     }
-    if (strcmp(format, "drc-graph/1") != 0) {
+    if (!format || strcmp(format, "drc-graph/1") != 0) {
         return json_fail(&(struct json_at){.key = "format"}, r->error,
-                         "\"%.40s\" is no format that this version of drc reads", format);
+                         "\"%.40s\" is no format that this version of drc reads", format ? format : "");
     }
     if (!read_object(r, members, MEMBER_PLAN, read_plan) ||
         !read_object(r, members, MEMBER_DIGESTS, read_digests) ||

@@ -131,7 +131,6 @@ static bool run_dot(FILE *in, FILE *out, struct error *error)
     posix_spawn_file_actions_adddup2(&files, fileno(in), STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&files, fileno(out), STDOUT_FILENO);
     char *arguments[] = {(char *)"dot", (char *)"-Tsvg", NULL};
-    extern char **environ;
     pid_t child = 0;
     int reason = posix_spawnp(&child, "dot", &files, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&files);

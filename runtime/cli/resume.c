@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/base/arena.h"
 #include "runtime/cli/apply.h"
 #include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
@@ -11,9 +12,10 @@
 #include "runtime/cli/session.h"
 
 /* A run that failed before it had a graph is prepared again, from the same plan. */
-static bool load_same_plan(struct session *session, struct invocation *again, struct error *error)
+static bool load_same_plan(struct session *session, struct error *error)
 {
     const struct run_options *options = &session->options;
+    struct invocation *again = ARENA_NEW(session->invocation->arena, struct invocation);
     *again = *session->invocation;
     again->variables = options->variables;
     again->variable_count = options->variable_count;
@@ -35,9 +37,8 @@ static bool load_same_plan(struct session *session, struct invocation *again, st
 static enum exit_status prepare_again(struct session *session)
 {
     struct error error = {0};
-    struct invocation again;
     session->reviewed = session_read_graph(session, "reviewed", &error);
-    if (error.message || !load_same_plan(session, &again, &error)) {
+    if (error.message || !load_same_plan(session, &error)) {
         return tell_error(&error);
     }
     return apply_prepared(session);
