@@ -51,8 +51,10 @@ const char *nearest_name(const char *word, const char *const *candidates, size_t
     unsigned least = (unsigned)(length < 3 ? 3 : length) / 3 + 1; /* a third of it may be wrong */
     for (size_t i = 0; i < count; i++) {
         size_t candidate_length = strlen(candidates[i]);
-        if (candidate_length > NAME_MAX_BYTES) {
-            continue;
+        size_t apart = length > candidate_length ? length - candidate_length
+                                                 : candidate_length - length;
+        if (candidate_length > NAME_MAX_BYTES || apart >= least) {
+            continue; /* that many letters at least are missing */
         }
         unsigned far = strcasecmp(word, candidates[i]) == 0
                            ? 0

@@ -135,6 +135,16 @@ struct schema_step {
 };
 
 /* One validation under way. */
+enum { SCHEMA_LISTED_MAX = 40 };
+
+/* What a mapping could still have: kept, because a mapping may have a million unknown keys. */
+struct schema_free_keys {
+    const struct schema_node *node;
+    const struct tree *mapping;
+    const char *keys[SCHEMA_LISTED_MAX];
+    size_t count;
+};
+
 struct schema_run {
     struct diagnostics *diagnostics;
     enum schema_mode mode;
@@ -146,6 +156,7 @@ struct schema_run {
     pcre2_match_context *match_context;
     const struct schema_node *root;
     struct schema_memo memos[SCHEMA_MEMOS];
+    struct schema_free_keys free_keys;
 };
 
 /* Each of these says what is wrong when the run reports; none counts. */

@@ -7,7 +7,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/front/schema_node.h"
 
-enum { SHOWN_TEXT_MAX = 60, LISTED_MAX = 40 };
+enum { SHOWN_TEXT_MAX = 60 };
 
 /* ---- words ---- */
 
@@ -308,9 +308,9 @@ void schema_report_choice(struct schema_run *run, const struct schema_node *node
     if (tree->kind != TREE_STRING) {
         return;
     }
-    const char *words[LISTED_MAX];
+    const char *words[SCHEMA_LISTED_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < node->choice_count && count < LISTED_MAX; i++) {
+    for (size_t i = 0; i < node->choice_count && count < SCHEMA_LISTED_MAX; i++) {
         if (node->choices[i]->kind == TREE_STRING) {
             words[count++] = node->choices[i]->text;
         }
@@ -322,17 +322,22 @@ void schema_report_choice(struct schema_run *run, const struct schema_node *node
 }
 
 /* The keys of the schema that the mapping has not got yet. */
-static size_t free_keys(const struct schema_node *node, const struct tree *mapping,
-                        const char **keys, size_t limit)
+static const struct schema_free_keys *free_keys(struct schema_run *run,
+                                                const struct schema_node *node,
+                                                const struct tree *mapping)
 {
-    size_t count = 0;
-    for (struct map_entry *entry = map_first(&node->properties); entry && count < limit;
-         entry = map_next(entry)) {
+    struct schema_free_keys *known = &run->free_keys;
+    if (known->node == node && known->mapping == mapping) {
+        return known;
+    }
+    *known = (struct schema_free_keys){.node = node, .mapping = mapping};
+    for (struct map_entry *entry = map_first(&node->properties);
+         entry && known->count < SCHEMA_LISTED_MAX; entry = map_next(entry)) {
         if (!tree_pair(mapping, entry->key)) {
-            keys[count++] = entry->key;
+            known->keys[known->count++] = entry->key;
         }
     }
-    return count;
+    return known;
 }
 
 /* Where a key belongs that is not known here: a slip of the indentation. */
@@ -372,9 +377,8 @@ static void help_unknown(struct schema_run *run, const struct schema_node *node,
                          const struct tree *mapping, const char *key, struct diagnostic *diagnostic)
 {
     struct diagnostics *list = run->diagnostics;
-    const char *keys[LISTED_MAX];
-    size_t count = free_keys(node, mapping, keys, LISTED_MAX);
-    const char *nearest = nearest_name(key, keys, count);
+    const struct schema_free_keys *left = free_keys(run, node, mapping);
+    const char *nearest = nearest_name(key, left->keys, left->count);
     if (nearest) {
         diagnostic_help(list, diagnostic, "did you mean \"%s\"?", nearest);
         return;
@@ -385,10 +389,10 @@ static void help_unknown(struct schema_run *run, const struct schema_node *node,
         diagnostic_help(list, diagnostic,
                         "\"%s\" is a key of %s; is the line indented as it should be?", key,
                         *text.data ? text.data : "the plan itself");
-    } else if (count > 0) {
+    } else if (left->count > 0) {
         text.length = 0;
-        for (size_t i = 0; i < count; i++) {
-            append_alternative(&text, keys[i], i, count);
+        for (size_t i = 0; i < left->count; i++) {
+            append_alternative(&text, left->keys[i], i, left->count);
         }
         diagnostic_help(list, diagnostic, "possible here: %s", buffer_text(&text));
     }
@@ -403,6 +407,9 @@ void schema_report_unknown(struct schema_run *run, const struct schema_node *nod
                  "there is no key %s in %s", quoted(run, pair->key->text),
                  path_text(run, run->path_length - 1));
     diagnostic_label(run->diagnostics, diagnostic, "not known here");
+    if (diagnostic == &run->diagnostics->spare) {
+        return;
+    }
     help_unknown(run, node, mapping, pair->key->text, diagnostic);
 }
 
