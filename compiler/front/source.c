@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,7 +10,7 @@
 
 #include "compiler/base/arena.h"
 
-enum { READ_CHUNK = 64 << 10 };
+enum { READ_CHUNK = 64 << 10, PIPE_SILENCE_MS = 30000 };
 
 static bool starts_with_bom(const char *text, size_t length)
 {
@@ -91,13 +92,15 @@ static bool too_large(const char *path, struct error *error)
     return error_help(error, "no plan, facts or graph is that large; is it the right file?");
 }
 
-/* What can be told before a byte is read. */
-static bool check_kind(int file, const char *path, struct error *error)
+/* What can be told before a byte is read. *silence_ms: how long it may say nothing; a named pipe
+ * without a writer would do so for ever. */
+static bool check_kind(int file, const char *path, int *silence_ms, struct error *error)
 {
     struct stat status;
     if (fstat(file, &status) != 0) {
         return error_set(error, "reading %s: %s", path, strerror(errno));
     }
+    *silence_ms = S_ISFIFO(status.st_mode) && file != STDIN_FILENO ? PIPE_SILENCE_MS : -1;
     if (S_ISDIR(status.st_mode)) {
         error_set(error, "reading %s: it is a directory", path);
         return error_help(error, "name a file in it");
@@ -111,8 +114,21 @@ static bool check_kind(int file, const char *path, struct error *error)
     return error_set(error, "reading %s: it is no file that can be read", path);
 }
 
+static bool wait_for_bytes(int file, const char *path, int silence_ms, struct error *error)
+{
+    struct pollfd wait = {.fd = file, .events = POLLIN};
+    int ready = poll(&wait, 1, silence_ms);
+    if (ready == 0) {
+        error_set(error, "reading %s: nothing was written to this pipe for %d s", path,
+                  silence_ms / 1000);
+        return error_help(error, "start its writer, or give the text on standard input as -");
+    }
+    return ready > 0 || errno == EINTR || error_set(error, "reading %s: %s", path, strerror(errno));
+}
+
 /* Reads to the end, SOURCE_SIZE_MAX bytes at most. *bytes is the caller's to free in any case. */
-static bool read_all(int file, const char *path, char **bytes, size_t *length, struct error *error)
+static bool read_all(int file, const char *path, int silence_ms, char **bytes, size_t *length,
+                     struct error *error)
 {
     size_t capacity = 0;
     for (;;) {
@@ -120,8 +136,11 @@ static bool read_all(int file, const char *path, char **bytes, size_t *length, s
             capacity = capacity * 2 + READ_CHUNK;
             *bytes = base_realloc(*bytes, capacity);
         }
+        if (!wait_for_bytes(file, path, silence_ms, error)) {
+            return false;
+        }
         ssize_t count = read(file, *bytes + *length, capacity - *length);
-        if (count < 0 && errno == EINTR) {
+        if (count < 0 && (errno == EINTR || errno == EAGAIN)) {
             continue;
         }
         if (count < 0) {
@@ -141,15 +160,17 @@ struct source *source_read(struct arena *arena, const char *path, struct error *
 {
     bool from_stdin = strcmp(path, "-") == 0;
     const char *name = from_stdin ? "<stdin>" : path;
-    int file = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int file = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file < 0) {
         error_set(error, "reading %s: %s", name, strerror(errno));
         return NULL;
     }
     char *bytes = NULL;
     size_t length = 0;
+    int silence_ms;
     struct source *source = NULL;
-    if (check_kind(file, name, error) && read_all(file, name, &bytes, &length, error)) {
+    if (check_kind(file, name, &silence_ms, error) &&
+        read_all(file, name, silence_ms, &bytes, &length, error)) {
         source = source_from_text(arena, name, bytes, length);
     }
     free(bytes);

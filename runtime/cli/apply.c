@@ -59,18 +59,21 @@ static bool load_plan_of_graph(struct session *session, struct error *error)
 static bool load_subject(struct session *session, enum workflow *workflow, struct error *error)
 {
     const struct invocation *invocation = session->invocation;
-    const char *path = invocation->arguments[0];
-    if (is_graph_file(path)) {
-        struct loaded loaded = {0};
-        if (!load_graph(invocation, &loaded)) {
+    const struct source *source = load_source(invocation, invocation->arguments[0], error);
+    if (!source) {
+        return false;
+    }
+    if (is_graph(source)) {
+        session->reviewed = load_graph_text(invocation, source, error);
+        if (!session->reviewed) {
             return false;
         }
-        session->reviewed = loaded.graph;
-        *workflow = loaded.graph->workflow;
+        *workflow = session->reviewed->workflow;
         return load_plan_of_graph(session, error);
     }
     const char *word = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
-    return load_workflow(word, workflow, error) && load_plan(invocation, path, &session->plan);
+    return load_workflow(word, workflow, error) &&
+           load_plan_text(invocation, source, &session->plan);
 }
 
 static void table_options(const struct session *session, struct table_options *options)

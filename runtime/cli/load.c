@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
 #include "runtime/cli/output.h"
+
+enum { FORMAT_WITHIN = 4096 }; /* bytes at a graph's beginning that say what it is */
 
 const char *plan_file(struct arena *arena, const char *path)
 {
@@ -33,20 +36,37 @@ void tell_diagnostics(const struct diagnostics *diagnostics)
     buffer_free(&text);
 }
 
-bool load_plan(const struct invocation *invocation, const char *path, struct plan **plan)
+struct source *load_source(const struct invocation *invocation, const char *path,
+                           struct error *error)
 {
-    struct error error = {0};
-    struct source *source =
-        source_read(invocation->arena, plan_file(invocation->arena, path), &error);
-    if (!source) {
-        tell_error(&error);
-        return false;
+    const char *file = plan_file(invocation->arena, path);
+    struct source *source = source_read(invocation->arena, file, error);
+    if (!source && file != path && access(file, F_OK) != 0) {
+        error_help(error, "a folder stands for the plan.yaml in it; name the file if it has "
+                          "another name");
     }
+    return source;
+}
+
+bool load_plan_text(const struct invocation *invocation, const struct source *source,
+                    struct plan **plan)
+{
     struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
     *plan = compile_plan(invocation->arena, source, invocation->variables,
                          invocation->variable_count, diagnostics);
     tell_diagnostics(diagnostics);
     return *plan != NULL;
+}
+
+bool load_plan(const struct invocation *invocation, const char *path, struct plan **plan)
+{
+    struct error error = {0};
+    const struct source *source = load_source(invocation, path, &error);
+    if (!source) {
+        tell_error(&error);
+        return false;
+    }
+    return load_plan_text(invocation, source, plan);
 }
 
 bool load_facts(const struct invocation *invocation, struct facts **facts, struct error *error)
@@ -91,71 +111,63 @@ struct graph *load_compiled(const struct invocation *invocation, const struct pl
     return graph;
 }
 
-bool is_graph_file(const char *path)
+bool is_graph(const struct source *source)
 {
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        return false;
-    }
-    char start[256];
-    size_t length = fread(start, 1, sizeof start - 1, file);
-    fclose(file);
-    start[length] = '\0';
-    const char *c = start;
+    static const char format[] = "\"drc-graph/";
+    const char *c = source->text;
     while (isspace((unsigned char)*c)) {
         c++;
     }
-    return *c == '{' && strstr(c, "\"drc-graph/");
+    size_t left = source->length - (size_t)(c - source->text);
+    return *c == '{' &&
+           memmem(c, left < FORMAT_WITHIN ? left : FORMAT_WITHIN, format, sizeof format - 1);
 }
 
-static struct graph *read_graph(const struct invocation *invocation, const char *path,
-                                struct error *error)
-{
-    struct source *source = source_read(invocation->arena, path, error);
-    return source ? graph_read(invocation->arena, path, source->text, source->length, error) : NULL;
-}
-
-static bool load_given_graph(const struct invocation *invocation, struct loaded *loaded,
-                             struct error *error)
+struct graph *load_graph_text(const struct invocation *invocation, const struct source *source,
+                              struct error *error)
 {
     if (invocation->argument_count > 1) {
-        error_set(error, "%s is a compiled graph, which has its workflow already",
-                  invocation->arguments[0]);
-        return error_help(error, "leave \"%s\" out", invocation->arguments[1]);
+        error_set(error, "%s is a compiled graph, which has its workflow already", source->path);
+        error_help(error, "leave \"%s\" out", invocation->arguments[1]);
+        return NULL;
     }
-    loaded->given_graph = true;
-    loaded->graph = read_graph(invocation, invocation->arguments[0], error);
+    return graph_read(invocation->arena, source->path, source->text, source->length, error);
+}
+
+/* PLAN WORKFLOW, compiled. False: all is told. */
+static bool compile_given_plan(const struct invocation *invocation, const struct source *source,
+                               struct loaded *loaded)
+{
+    struct error error = {0};
+    enum workflow workflow = WORKFLOW_FAILOVER;
+    const char *word = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
+    if (!load_workflow(word, &workflow, &error)) {
+        tell_error(&error);
+        return false;
+    }
+    if (!load_plan_text(invocation, source, &loaded->plan)) {
+        return false;
+    }
+    loaded->graph = load_compiled(invocation, loaded->plan, workflow, loaded->facts);
     return loaded->graph != NULL;
 }
 
 bool load_graph(const struct invocation *invocation, struct loaded *loaded)
 {
     struct error error = {0};
-    enum workflow workflow = WORKFLOW_FAILOVER;
-    const char *path = invocation->arguments[0];
-    if (!load_facts(invocation, &loaded->facts, &error)) {
+    const struct source *source = NULL;
+    bool given = false;
+    if (load_facts(invocation, &loaded->facts, &error) &&
+        (source = load_source(invocation, invocation->arguments[0], &error)) &&
+        (given = is_graph(source))) {
+        loaded->graph = load_graph_text(invocation, source, &error);
+    }
+    if (error.message) {
         tell_error(&error);
         return false;
     }
-    if (is_graph_file(path)) {
-        if (!load_given_graph(invocation, loaded, &error)) {
-            tell_error(&error);
-            return false;
-        }
-    } else {
-        const char *word = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
-        if (!load_workflow(word, &workflow, &error)) {
-            tell_error(&error);
-            return false;
-        }
-        loaded->plan_path = plan_file(invocation->arena, path);
-        if (!load_plan(invocation, path, &loaded->plan)) {
-            return false;
-        }
-        loaded->graph = load_compiled(invocation, loaded->plan, workflow, loaded->facts);
-        if (!loaded->graph) {
-            return false;
-        }
+    if (!given && !compile_given_plan(invocation, source, loaded)) {
+        return false;
     }
     loaded->schedule = estimate(invocation->arena, loaded->graph, loaded->facts, true);
     return true;

@@ -15,11 +15,9 @@
 /* Everything lies in the invocation's arena. */
 struct loaded {
     struct plan *plan; /* NULL when a compiled graph was given and no plan was needed */
-    const char *plan_path;
     struct facts *facts; /* NULL: none given */
     struct graph *graph;
     struct schedule *schedule;
-    bool given_graph; /* a compiled graph stands in place of plan and workflow */
 };
 
 /* Human diagnostics on stderr; nothing when there are none. */
@@ -29,8 +27,21 @@ void tell_diagnostics(const struct diagnostics *diagnostics);
 /* PLAN as a file: a directory stands for its plan.yaml. */
 const char *plan_file(struct arena *arena, const char *path);
 
+/* The text of PLAN, GRAPH or a plan's directory. It is read once, because it may be a pipe. */
+struct source *load_source(const struct invocation *invocation, const char *path,
+                           struct error *error);
+
+/* Whether the text is a compiled graph rather than a plan. */
+bool is_graph(const struct source *source);
+
 /* Reads and checks a plan; false when it is not sound, all told. */
 bool load_plan(const struct invocation *invocation, const char *path, struct plan **plan);
+bool load_plan_text(const struct invocation *invocation, const struct source *source,
+                    struct plan **plan);
+
+/* Reads a compiled graph, which no WORKFLOW may follow. */
+struct graph *load_graph_text(const struct invocation *invocation, const struct source *source,
+                              struct error *error);
 
 /* --facts; true with *facts NULL when the flag is absent. */
 bool load_facts(const struct invocation *invocation, struct facts **facts, struct error *error);
@@ -43,8 +54,5 @@ struct graph *load_compiled(const struct invocation *invocation, const struct pl
 
 /* PLAN|GRAPH [WORKFLOW] with --facts: fills graph and schedule. False: all is told. */
 bool load_graph(const struct invocation *invocation, struct loaded *loaded);
-
-/* Whether the file holds a compiled graph rather than a plan. */
-bool is_graph_file(const char *path);
 
 #endif

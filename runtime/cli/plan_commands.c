@@ -40,8 +40,7 @@ static bool check_one(const struct invocation *invocation, const char *path,
                       struct diagnostics *diagnostics)
 {
     struct error error = {0};
-    struct source *source =
-        source_read(invocation->arena, plan_file(invocation->arena, path), &error);
+    const struct source *source = load_source(invocation, path, &error);
     if (!source) {
         tell_error(&error);
         return false;
