@@ -37,9 +37,9 @@ size_t arena_bytes(const struct arena *arena);
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_zalloc((arena), sizeof(type) * (count)))
 
 /* Heap allocation with the same promise (never NULL), for what the runtime creates and destroys. */
-void *base_alloc(size_t size);  /* zeroed */
-void *base_realloc(void *memory, size_t size);
-char *base_strdup(const char *text);
+__attribute__((returns_nonnull)) void *base_alloc(size_t size); /* zeroed */
+__attribute__((returns_nonnull)) void *base_realloc(void *memory, size_t size);
+__attribute__((returns_nonnull)) char *base_strdup(const char *text);
 _Noreturn void base_out_of_memory(void);
 
 #endif

@@ -1,6 +1,8 @@
 /* Steps, checks and milestones: what comes before, between and after the VMs. */
 #include <assert.h>
 
+#include <assert.h>
+
 #include "compiler/base/arena.h"
 #include "compiler/lower/lowering.h"
 
