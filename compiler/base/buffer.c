@@ -88,7 +88,7 @@ const char *buffer_text(const struct buffer *buffer)
 char *buffer_steal(struct buffer *buffer)
 {
     if (!buffer->data) {
-        buffer_append(buffer, "", 0);
+        return base_strdup("");
     }
     char *data = buffer->data;
     *buffer = (struct buffer){0};
