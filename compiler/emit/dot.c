@@ -52,6 +52,8 @@ static void set(void *object, const char *name, const char *value)
     agsafeset(object, (char *)name, (char *)value, (char *)"");
 }
 
+/* A line of a label is of one font throughout: renderers whose fonts are wider than those that dot
+ * reckons with would write the second stretch over the first. */
 static void set_html(const struct drawing *draw, void *object, const char *name, const char *value)
 {
     char *html = agstrdup_html(draw->dot, (char *)value);
@@ -132,7 +134,7 @@ static void set_title(const struct drawing *draw, enum graph_detail detail)
     buffer_puts(&text, "<B>");
     put_html(&text, draw->graph->plan_name);
     buffer_printf(
-        &text, "</B> · %s · predicted %s <B>%s</B><BR ALIGN=\"LEFT\"/>",
+        &text, " · %s · predicted %s %s</B><BR ALIGN=\"LEFT\"/>",
         workflow_name(draw->graph->workflow), rto ? "RTO" : "time",
         format_duration(duration, rto ? draw->schedule->rto_ms : draw->schedule->makespan_ms));
     buffer_printf(&text,
@@ -249,7 +251,7 @@ static Agraph_t *add_cluster(const struct drawing *draw, const struct graph_vm *
     struct buffer text = {0};
     buffer_puts(&text, "<B>");
     put_html(&text, vm->name);
-    buffer_puts(&text, vm->critical ? "</B>" : "</B> (not critical)");
+    buffer_puts(&text, vm->critical ? "</B>" : " (not critical)</B>");
     set(cluster, "style", vm->critical ? "rounded,filled" : "rounded,filled,dashed");
     set(cluster, "margin", "12");
     set_html(draw, cluster, "label", buffer_text(&text));
@@ -309,18 +311,16 @@ static void label_vm(const struct drawing *draw, Agnode_t *drawn, const struct v
     buffer_puts(&text, "<B><FONT POINT-SIZE=\"13\">");
     put_html(&text, vm->name);
     buffer_puts(&text, "</FONT></B>");
-    if (vm->type) {
-        buffer_puts(&text, "  ");
-        put_html(&text, vm->type);
-    }
-    if (vm->place) {
+    if (vm->type || vm->place) {
         buffer_puts(&text, "<BR/><FONT POINT-SIZE=\"10\" COLOR=\"#57606a\">");
-        put_html(&text, vm->place);
+        put_html(&text, vm->type ? vm->type : "");
+        buffer_puts(&text, vm->type && vm->place ? " · " : "");
+        put_html(&text, vm->place ? vm->place : "");
         buffer_puts(&text, "</FONT>");
     }
     if (vm->recovered_ms >= 0) {
-        buffer_printf(&text, "<BR/>start %s → recovered %s <FONT COLOR=\"#57606a\">(%s)</FONT>",
-                      format_clock(from, vm->start_ms), format_clock(to, vm->recovered_ms),
+        buffer_printf(&text, "<BR/>start %s → recovered %s (%s)", format_clock(from, vm->start_ms),
+                      format_clock(to, vm->recovered_ms),
                       format_duration(duration, vm->recovered_ms - vm->start_ms));
     }
     set_html(draw, drawn, "label", buffer_text(&text));

@@ -41,7 +41,8 @@ static void see_launch(struct arena *arena, const struct graph *graph,
     if (!cards || cards->kind != VALUE_LIST || cards->count == 0) {
         return;
     }
-    const struct value *subnet = member(&cards->items[0], "subnet_id");
+    const struct value *subnet = member(&cards->items[0], "subnet");
+    subnet = subnet ? subnet : member(&cards->items[0], "subnet_id");
     const struct value *address = member(&cards->items[0], "private_ip");
     vm->place = subnet ? value_as_text(arena, graph, subnet) : NULL;
     if (address) {

@@ -165,10 +165,11 @@ static void tell_create_volume(struct sentence *to)
     part_input(to, "", "size_gib", " GiB");
     part_input(to, "", "iops", " IOPS");
     part_input(to, "", "throughput", " MiB/s");
-    part_input(to, "from ", "snapshot_id", "");
-    if (graph_input(to->node, "zone")) {
-        buffer_puts(to->out, " in ");
-        words_value(to->graph, graph_input(to->node, "zone"), to->out);
+    const struct value *snapshot = graph_input(to->node, "snapshot_id");
+    if (snapshot && snapshot->kind == VALUE_BIND) {
+        part(to, "from its DR copy"); /* which one is known when the run starts */
+    } else {
+        part_input(to, "from ", "snapshot_id", "");
     }
 }
 
@@ -177,7 +178,7 @@ static void tell_card(struct sentence *to, const struct value *card)
     const struct value *subnet = member(card, "subnet"), *address = member(card, "private_ip");
     subnet = subnet ? subnet : member(card, "subnet_id");
     if (subnet) {
-        part(to, "");
+        part(to, member(card, "subnet") ? "subnet " : "");
         words_value(to->graph, subnet, to->out);
     }
     if (address) {

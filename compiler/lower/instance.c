@@ -35,11 +35,13 @@ static struct value card_groups(struct lowering *l, const struct card *card)
 static struct value card_value(struct lowering *l, const struct plan_vm *vm,
                                const struct card *card)
 {
-    enum { MEMBERS_MAX = 4 };
+    enum { MEMBERS_MAX = 5 };
     const char **keys = ARENA_ARRAY(l->arena, const char *, MEMBERS_MAX);
     struct value *items = ARENA_ARRAY(l->arena, struct value, MEMBERS_MAX);
     const char *address = card_address(l, card);
     size_t count = 0;
+    keys[count] = "subnet"; /* its name in the plan, for readers */
+    items[count++] = text_value(card->subnet_name.value);
     keys[count] = "subnet_id";
     items[count++] = text_value(card->subnet[l->network]->id.value);
     if (card->group_names.count > 0) {

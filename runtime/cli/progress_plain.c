@@ -18,6 +18,7 @@ struct plain {
     const struct progress_state *state;
     const struct executor_event *event;
     struct buffer *out;
+    int64_t alive_ms;
     bool colour;
 };
 
@@ -77,6 +78,44 @@ static void put_run_began(const struct plain *plain)
     }
 }
 
+static void put_detail(const struct plain *plain)
+{
+    const char *detail = plain->event->status->detail;
+    if (detail) {
+        buffer_puts(plain->out, ": ");
+        text_put(plain->out, detail);
+    }
+}
+
+/* Short waits that belong to the request before them: told only when they last. */
+static bool is_short_wait(const struct graph_node *node)
+{
+    enum action_effect effect = action_info(node->action)->effect;
+    return effect == EFFECT_WAIT && node->expected_ms < WORTH_TELLING_MS;
+}
+
+static bool is_check(const struct graph_node *node)
+{
+    return node->action == ACTION_CHECK_TCP || node->action == ACTION_CHECK_HTTP ||
+           node->action == ACTION_CHECK_INSTANCE_STATUS;
+}
+
+/* What a wait has seen: of checks always, of all else once it takes longer than was expected. */
+static bool put_seen(const struct plain *plain)
+{
+    const struct node_status *status = plain->event->status;
+    const struct graph_node *node = plain->event->node;
+    int64_t expected_ms =
+        node->expected_ms > WORTH_TELLING_MS ? node->expected_ms : WORTH_TELLING_MS;
+    bool late = status->started_ms >= 0 && plain->alive_ms - status->started_ms > expected_ms;
+    if (!status->detail || status->state == NODE_FAILED || (!late && !is_check(node))) {
+        return false;
+    }
+    put_node(plain);
+    put_detail(plain);
+    return true;
+}
+
 static bool put_started(const struct plain *plain)
 {
     const struct graph_node *node = plain->event->node;
@@ -109,26 +148,22 @@ static void put_milestone(const struct plain *plain)
     }
 }
 
-static void put_done(const struct plain *plain)
+static bool put_done(const struct plain *plain)
 {
     const struct node_status *status = plain->event->status;
     char duration[32];
     if (words_is_milestone(plain->event->node)) {
         put_milestone(plain);
-        return;
+        return true;
+    }
+    if (is_short_wait(plain->event->node) &&
+        status->ended_ms - status->started_ms < WORTH_TELLING_MS) {
+        return false;
     }
     put_node(plain);
     buffer_printf(plain->out, " done (%s)",
                   format_duration(duration, status->ended_ms - status->started_ms));
-}
-
-static void put_detail(const struct plain *plain)
-{
-    const char *detail = plain->event->status->detail;
-    if (detail) {
-        buffer_puts(plain->out, ": ");
-        text_put(plain->out, detail);
-    }
+    return true;
 }
 
 static void put_retry(const struct plain *plain)
@@ -218,15 +253,12 @@ static bool put_event(const struct plain *plain)
     case EVENT_NODE_STARTED:
         return put_started(plain);
     case EVENT_NODE_DONE:
-        put_done(plain);
-        return true;
+        return put_done(plain);
     case EVENT_NODE_RETRY:
         put_retry(plain);
         return true;
     case EVENT_NODE_DETAIL:
-        put_node(plain);
-        put_detail(plain);
-        return plain->event->status->detail && plain->event->status->state != NODE_FAILED;
+        return put_seen(plain);
     case EVENT_NODE_FAILED:
         put_failure(plain);
         return true;
@@ -255,7 +287,8 @@ void progress_plain_event(const struct progress_state *state, const struct execu
                           int64_t alive_ms, bool colour, struct buffer *out)
 {
     struct buffer text = {0};
-    struct plain plain = {.state = state, .event = event, .out = &text, .colour = colour};
+    struct plain plain = {
+        .state = state, .event = event, .out = &text, .alive_ms = alive_ms, .colour = colour};
     if (put_event(&plain)) {
         put_time(out, alive_ms);
         buffer_append(out, text.data, text.length);

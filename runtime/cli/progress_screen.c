@@ -17,7 +17,7 @@ enum {
     BAR_MIN = 10,
     BAR_MAX = 48,
     AROUND = 2,     /* lines that are not VMs: the bar and the status */
-    PATH_STEPS = 4, /* of the critical path still ahead */
+    PATH_STEPS = 3, /* of the critical path still ahead */
 };
 
 /* Columns of the bar that time, or without a prediction the number of actions, has filled. */
@@ -272,14 +272,15 @@ static void draw_status(const struct progress_state *state, const struct screen 
     if (state->failed > 0) {
         line_printf(line, INK_RED, " · %zu failed", state->failed);
     }
+    draw_path(state, line);
     if (screen->counters) {
         line_printf(line, INK_DIM, " · %lld calls", (long long)screen->counters->requests);
         if (screen->counters->throttled > 0) {
-            line_printf(line, INK_DIM, " · throttled %lld times",
-                        (long long)screen->counters->throttled);
+            line_printf(line, INK_DIM, " · throttled %lld time%s",
+                        (long long)screen->counters->throttled,
+                        screen->counters->throttled == 1 ? "" : "s");
         }
     }
-    draw_path(state, line);
     line_end(line);
 }
 

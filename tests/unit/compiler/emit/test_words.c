@@ -41,7 +41,7 @@ static void sentences_say_what_the_inputs_say(void **state)
 {
     struct graph *graph = maker_shop(*state);
     static const char *const cases[][2] = {
-        {"db/disk-0/create-volume", "gp3, 8 GiB, from ${db/disk-0/snapshot} in eu-west-1a"},
+        {"db/disk-0/create-volume", "gp3, 8 GiB, from its DR copy"},
         {"db/run-instance", "r6i.xlarge, subnet-0a00000000000000b 10.20.2.10, placeholder "
                             "ami-0c000000000000001"},
         {"db/disk-1/attach-volume", "to db, as /dev/sdf"},

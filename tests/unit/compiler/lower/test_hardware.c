@@ -280,10 +280,11 @@ static void test_cards_and_the_rest_of_a_launch(void **state)
         "    tags: {tier: data}\n"
         "  app: {source: /DC0/vm/app, subnet: app, tags: {Name: front}, tenancy: default}\n",
         NULL);
-    assert_string_equal(lower_input(&fixture, "db/run-instance", "cards"),
-                        "{\"value\": [{\"subnet_id\": \"subnet-2\", \"group_ids\": [\"sg-2\", "
-                        "\"sg-1\"], \"private_ip\": \"10.20.2.10\"}, {\"subnet_id\": "
-                        "\"subnet-1\"}]}");
+    assert_string_equal(
+        lower_input(&fixture, "db/run-instance", "cards"),
+        "{\"value\": [{\"subnet\": \"db\", \"subnet_id\": \"subnet-2\", \"group_ids\": [\"sg-2\", "
+        "\"sg-1\"], \"private_ip\": \"10.20.2.10\"}, {\"subnet\": \"app\", \"subnet_id\": "
+        "\"subnet-1\"}]}");
     assert_string_equal(lower_input(&fixture, "db/run-instance", "instance_types"),
                         "{\"value\": [\"r6i.xlarge\", \"r5.xlarge\"]}");
     assert_string_equal(lower_input(&fixture, "db/run-instance", "key_name"),
@@ -294,8 +295,9 @@ static void test_cards_and_the_rest_of_a_launch(void **state)
                         "{\"value\": \"dedicated\"}");
     assert_string_equal(lower_input(&fixture, "db/run-instance", "tags"),
                         "{\"value\": {\"tier\": \"data\", \"Name\": \"db\"}}");
-    assert_string_equal(lower_input(&fixture, "app/run-instance", "cards"),
-                        "{\"value\": [{\"subnet_id\": \"subnet-1\", \"public_ip\": false}]}");
+    assert_string_equal(
+        lower_input(&fixture, "app/run-instance", "cards"),
+        "{\"value\": [{\"subnet\": \"app\", \"subnet_id\": \"subnet-1\", \"public_ip\": false}]}");
     assert_string_equal(lower_input(&fixture, "app/run-instance", "tags"),
                         "{\"value\": {\"Name\": \"front\"}}");
     assert_string_equal(lower_input(&fixture, "app/run-instance", "tenancy"), "");

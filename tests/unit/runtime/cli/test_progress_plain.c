@@ -84,6 +84,21 @@ static void a_run(void **state)
                         "01:02:04 interrupted: 2 of 10 actions done\n");
 }
 
+/* What a wait sees is news when it takes longer than expected; what a check sees, always. */
+static void waits_that_last(void **state)
+{
+    struct fixture *f = *state;
+    happen(f, EVENT_NODE_STARTED, DB_RUNNING, 2000, NULL);
+    f->run.statuses[DB_RUNNING].started_ms = 2000;
+    assert_string_equal(happen(f, EVENT_NODE_DETAIL, DB_RUNNING, 9000, "i-1 is pending"), "");
+    assert_string_equal(happen(f, EVENT_NODE_DETAIL, DB_RUNNING, 23000, "i-1 is pending"),
+                        "00:00:23 db wait-running: i-1 is pending\n");
+    f->run.nodes[DB_RUNNING].expected_ms = 3000;
+    assert_string_equal(happen(f, EVENT_NODE_DONE, DB_RUNNING, 11000, NULL), "");
+    assert_string_equal(happen(f, EVENT_NODE_DONE, DB_RUNNING, 23000, NULL),
+                        "00:00:23 db wait-running done (21s)\n");
+}
+
 static void failures(void **state)
 {
     struct fixture *f = *state;
@@ -120,6 +135,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_run),
+        TEST(waits_that_last),
         TEST(failures),
         TEST(forced_colour),
     };
