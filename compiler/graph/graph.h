@@ -10,8 +10,8 @@
 
 #include "compiler/base/error.h"
 #include "compiler/base/map.h"
+#include "compiler/base/workflow.h"
 #include "compiler/graph/action.h"
-#include "compiler/plan/plan.h"
 
 struct arena;
 struct buffer;

@@ -9,24 +9,13 @@
 #include <stdint.h>
 
 #include "compiler/base/map.h"
+#include "compiler/base/workflow.h"
 #include "compiler/front/source.h"
 #include "compiler/plan/reference.h"
 
 struct arena;
 struct diagnostics;
 struct tree;
-
-enum workflow {
-    WORKFLOW_BACKUP,
-    WORKFLOW_REPLICATE,
-    WORKFLOW_FAILOVER,
-    WORKFLOW_TEST,
-    WORKFLOW_FAILBACK,
-    WORKFLOW_COUNT
-};
-const char *workflow_name(enum workflow workflow);
-/* False when there is no such workflow. */
-bool workflow_by_name(const char *name, enum workflow *workflow);
 
 /* The two networks; most per-site values come in both. */
 enum site_network { NETWORK_PRODUCTION, NETWORK_TEST, NETWORK_COUNT };
