@@ -60,9 +60,14 @@ deps:
 deps-test:
 	@tools/deps build test
 
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)')
+
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # Schemas are embedded as embedded_NAME[] (compiler/base/embedded.h), a NUL behind each.
 $(BUILD)/obj/schemas.o: tools/embed $(SCHEMAS)
@@ -72,24 +77,26 @@ $(BUILD)/obj/schemas.o: tools/embed $(SCHEMAS)
 
 $(BUILD)/libdrc-compiler.a: $(COMPILER_OBJECTS)
 	@mkdir -p $(@D) && rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libdrc-runtime.a: $(RUNTIME_OBJECTS)
 	@mkdir -p $(@D) && rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/drc: $(call object,$(CLI_SOURCES)) $(LIBRARIES)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(call object,$(CLI_SOURCES)) $(LIBRARIES) $(ALL_LDLIBS) -o $@
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(call object,$(CLI_SOURCES)) $(LIBRARIES) $(ALL_LDLIBS) -o $@
 
 # The command line's parts, for their unit tests: an archive, of which each takes what it needs.
 CLI_PARTS := $(BUILD)/libdrc-cli.a
 $(CLI_PARTS): $(filter-out %/main.o,$(call object,$(CLI_SOURCES)))
 	@mkdir -p $(@D) && rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call object,$(UNIT_HELPERS)) $(CLI_PARTS) $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(call object,$(UNIT_HELPERS)) $(CLI_PARTS) $(LIBRARIES) $(ALL_LDLIBS) -lcmocka -o $@
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(call object,$(UNIT_HELPERS)) $(CLI_PARTS) $(LIBRARIES) $(ALL_LDLIBS) -lcmocka -o $@
 
 unit: $(UNIT_PROGRAMS)
 	@tools/run-unit $(UNIT_PROGRAMS)
@@ -114,11 +121,13 @@ interop: deps-test venv all $(INTEROP_DRIVERS)
 
 $(BUILD)/tests/interop/%: $(BUILD)/obj/tests/interop/%.o $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
 
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 bench: deps-test venv all $(BENCH_PROGRAMS)
@@ -167,7 +176,8 @@ endif
 # The pages of docs/ that come from tables of the program.
 $(BUILD)/tools/reference: $(BUILD)/obj/tools/reference.o $(filter-out %/main.o,$(call object,$(CLI_SOURCES))) $(LIBRARIES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
 
 docs: $(BUILD)/tools/reference all
 	@mkdir -p docs/reference docs/man docs/images
