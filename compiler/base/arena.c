@@ -8,8 +8,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
-enum { BLOCK_MIN = 4096, BLOCK_MAX = 8 << 20, HUGE_PAGE = 2 << 20 };
+enum {
+    BLOCK_MIN = 1024, /* a request has an arena, and hundreds are under way at once */
+    BLOCK_MAX = 8 << 20,
+    HUGE_PAGE = 2 << 20,
+    LARGE_ARENA = 8 << 20, /* from here on blocks are made of huge pages */
+};
 
 struct block {
     struct block *next;
@@ -29,6 +37,13 @@ void base_out_of_memory(void)
         /* Nothing more can be done about it. */
     }
     _exit(1);
+}
+
+void base_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 void *base_alloc(size_t size)
@@ -75,13 +90,14 @@ void arena_destroy(struct arena *arena)
     free(arena);
 }
 
-/* Large blocks are made of huge pages where the system has them: a plan of 10,000 VMs would
- * otherwise spend a tenth of its time on page faults. *room may become larger. */
-static struct block *allocate_block(size_t *room)
+/* The blocks of a large arena are made of huge pages where the system has them: a plan of 10,000 VMs
+ * would otherwise spend a tenth of its time on page faults. A small one would only waste memory on
+ * pages that it does not fill. *room may become larger. */
+static struct block *allocate_block(const struct arena *arena, size_t *room)
 {
     size_t size = sizeof(struct block) + *room;
     struct block *block;
-    if (size >= HUGE_PAGE && size <= SIZE_MAX - HUGE_PAGE) {
+    if (arena->bytes >= LARGE_ARENA && size >= HUGE_PAGE && size <= SIZE_MAX - HUGE_PAGE) {
         size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
         block = aligned_alloc(HUGE_PAGE, size);
         if (block) {
@@ -105,7 +121,7 @@ static struct block *add_block(struct arena *arena, size_t size)
     if (room > SIZE_MAX - sizeof(struct block)) {
         base_out_of_memory();
     }
-    struct block *block = allocate_block(&room);
+    struct block *block = allocate_block(arena, &room);
     block->used = 0;
     block->size = room;
     if (arena->head && size > arena->next_size / 2) {

@@ -42,4 +42,7 @@ __attribute__((returns_nonnull)) void *base_realloc(void *memory, size_t size);
 __attribute__((returns_nonnull)) char *base_strdup(const char *text);
 _Noreturn void base_out_of_memory(void);
 
+/* Gives freed memory back to the system where the C library can: after a stage that took much. */
+void base_trim(void);
+
 #endif

@@ -24,13 +24,13 @@ void preflight_find(struct preflight *preflight, enum finding_severity severity,
     va_start(args, format);
     buffer_vprintf(&text, format, args);
     va_end(args);
-    findings->items = arena_grow(preflight->arena, findings->items, findings->count,
+    findings->items = arena_grow(preflight->kept, findings->items, findings->count,
                                  &findings->capacity, sizeof *findings->items);
     findings->items[findings->count++] =
         (struct finding){.severity = severity,
-                         .subject = arena_strdup(preflight->arena, subject),
-                         .text = arena_strdup(preflight->arena, buffer_text(&text)),
-                         .help = help ? arena_strdup(preflight->arena, help) : NULL};
+                         .subject = arena_strdup(preflight->kept, subject),
+                         .text = arena_strdup(preflight->kept, buffer_text(&text)),
+                         .help = help ? arena_strdup(preflight->kept, help) : NULL};
     count(findings, severity);
     buffer_free(&text);
 }
@@ -143,7 +143,8 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
         return false;
     }
     enum site_network which = graph->workflow == WORKFLOW_TEST ? NETWORK_TEST : NETWORK_PRODUCTION;
-    struct preflight preflight = {.arena = arena,
+    struct preflight preflight = {.arena = arena_create(),
+                                  .kept = arena,
                                   .aws = aws,
                                   .plan = plan,
                                   .graph = graph,
@@ -162,5 +163,6 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
     preflight_dry_run(&preflight);
     bool ok = asks_run(preflight.asks, error);
     asks_destroy(preflight.asks);
+    arena_destroy(preflight.arena);
     return ok || error_prefix(error, "preflight");
 }

@@ -7,7 +7,8 @@
 #include "runtime/aws/internal.h"
 
 struct preflight {
-    struct arena *arena;
+    struct arena *arena; /* goes when all answers are there */
+    struct arena *kept;  /* the findings' */
     struct aws *aws;
     const struct plan *plan;
     const struct graph *graph;

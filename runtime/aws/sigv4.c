@@ -281,17 +281,18 @@ static void add_header(struct sigv4_headers *out, const char *name, const char *
     out->items[out->count++] = (struct http_header){name, value};
 }
 
-void sigv4_sign(struct arena *arena, const struct sigv4_request *request,
+void sigv4_sign(struct arena *kept, const struct sigv4_request *request,
                 const struct sigv4_key *key, int64_t utc_ms, struct sigv4_headers *out)
 {
+    struct arena *arena = arena_create(); /* several times the size of what it makes */
     time_t seconds = (time_t)(utc_ms / 1000);
     struct tm tm;
-    char *date = arena_alloc(arena, 32), day[16];
+    char *date = arena_alloc(kept, 32), day[16];
     gmtime_r(&seconds, &tm);
     strftime(date, 32, "%Y%m%dT%H%M%SZ", &tm);
     strftime(day, sizeof day, "%Y%m%d", &tm);
 
-    const char *payload_hash = payload_hash_of(arena, request);
+    const char *payload_hash = payload_hash_of(kept, request);
     out->count = 0;
     add_header(out, "X-Amz-Date", date);
     if (key->token) {
@@ -317,8 +318,9 @@ void sigv4_sign(struct arena *arena, const struct sigv4_request *request,
     struct signed_header *headers = sorted_headers(arena, request, out->items, out->count, &count);
     append_header_names(&names, headers, count);
     add_header(out, "Authorization",
-               arena_printf(arena,
+               arena_printf(kept,
                             "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
                             key->id, scope, buffer_text(&names), signature));
     buffer_free(&names);
+    arena_destroy(arena);
 }

@@ -2,15 +2,25 @@
 
 #include <libxml/parser.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 
+enum { NAMES_MAX = 64 };
+
+struct name { /* libxml2 gives equal names as one pointer: so is each copied once */
+    const xmlChar *theirs;
+    const char *ours;
+};
+
 struct builder {
     struct arena *arena;
+    struct name names[NAMES_MAX];
     struct xml *root;
     struct xml *open[XML_DEPTH_MAX];
+    struct xml *last[XML_DEPTH_MAX]; /* children of those */
     struct buffer texts[XML_DEPTH_MAX];
     int depth;
     const char *refusal; /* why it was stopped */
@@ -21,6 +31,15 @@ static void refuse(struct builder *builder, const char *why)
 {
     builder->refusal = builder->refusal ? builder->refusal : why;
     xmlStopParser(builder->parser);
+}
+
+static const char *name_of(struct builder *builder, const xmlChar *theirs)
+{
+    struct name *name = &builder->names[((uintptr_t)theirs >> 3) % NAMES_MAX];
+    if (name->theirs != theirs) {
+        *name = (struct name){theirs, arena_strdup(builder->arena, (const char *)theirs)};
+    }
+    return name->ours;
 }
 
 static void on_start(void *context, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
@@ -38,16 +57,18 @@ static void on_start(void *context, const xmlChar *name, const xmlChar *prefix, 
         return;
     }
     struct xml *element = ARENA_NEW(builder->arena, struct xml);
-    element->name = arena_strdup(builder->arena, (const char *)name);
+    element->name = name_of(builder, name);
     element->text = "";
     if (builder->depth > 0) {
         struct xml *parent = builder->open[builder->depth - 1];
-        *(parent->last ? &parent->last->next : &parent->first) = element;
-        parent->last = element;
+        struct xml **last = &builder->last[builder->depth - 1];
+        *(*last ? &(*last)->next : &parent->first) = element;
+        *last = element;
     } else {
         builder->root = element;
     }
     buffer_clear(&builder->texts[builder->depth]);
+    builder->last[builder->depth] = NULL;
     builder->open[builder->depth++] = element;
 }
 

@@ -15,7 +15,6 @@ struct xml {
     const char *name; /* without its namespace */
     const char *text; /* of the element itself, "" when none */
     struct xml *first, *next;
-    struct xml *last; /* child, while it is built */
 };
 
 /* NULL when it is not well-formed, has a DTD, or is nested too deeply. */

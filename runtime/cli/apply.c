@@ -340,15 +340,16 @@ static bool find_state(struct session *session, struct error *error)
 }
 
 /* Without facts: tells only what makes it impossible. */
-static bool can_compile(const struct invocation *invocation, const struct plan *plan,
-                        enum workflow workflow)
+static bool can_compile(const struct plan *plan, enum workflow workflow)
 {
-    struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
-    if (compile_graph(invocation->arena, plan, workflow, NULL, diagnostics)) {
-        return true;
+    struct arena *arena = arena_create(); /* the graph that counts is made with the facts */
+    struct diagnostics *diagnostics = diagnostics_create(arena);
+    bool can = compile_graph(arena, plan, workflow, NULL, diagnostics) != NULL;
+    if (!can) {
+        tell_diagnostics(diagnostics);
     }
-    tell_diagnostics(diagnostics);
-    return false;
+    arena_destroy(arena);
+    return can;
 }
 
 enum exit_status command_plan_apply(const struct invocation *invocation)
@@ -365,7 +366,7 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
     enum exit_status status;
     if (invocation->given[FLAG_DRY_RUN]) {
         status = dry_run(&session, workflow);
-    } else if (!can_compile(invocation, session.plan, workflow)) {
+    } else if (!can_compile(session.plan, workflow)) {
         status = EXIT_ERROR; /* what cannot be compiled at all is refused before any record */
     } else if (!invocation->given[FLAG_YES] && !session.reviewed && !isatty(STDIN_FILENO)) {
         error_set(&error, "nobody can be asked: standard input is no terminal");

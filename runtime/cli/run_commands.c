@@ -104,7 +104,7 @@ static struct report *load_report(const struct invocation *invocation, struct ru
     if (!journal) {
         return NULL;
     }
-    struct report *report = report_load(invocation->arena, journal, error);
+    struct report *report = report_load(invocation->arena, journal, NULL, error);
     journal_close(journal);
     return report;
 }

@@ -262,7 +262,9 @@ enum exit_status session_execute(struct session *session)
         !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {
         return tell_error(&error);
     }
+    base_trim(); /* what preparing took is free now, and a run may be long */
     enum executor_result result = carry_out(&carriage, &error);
+    base_trim();
     if (result == EXECUTOR_BROKEN) {
         error_prefix(&error, "run %s", session->run.id);
         tell_error(&error);
@@ -270,8 +272,9 @@ enum exit_status session_execute(struct session *session)
         return EXIT_RESUMABLE;
     }
     struct report *report = NULL;
+    struct report_known known = {session->graph, session->facts, session->schedule};
     if (!run_set_status(session->journal, session->site.world, status_of(result), &error) ||
-        !(report = report_load(session->invocation->arena, session->journal, &error)) ||
+        !(report = report_load(session->invocation->arena, session->journal, &known, &error)) ||
         !set_places(session, report, false, &error)) {
         return tell_error(&error);
     }

@@ -18,6 +18,7 @@ enum {
     JOURNAL_APPLICATION_ID = 0x6472636a, /* "drcj" */
     JOURNAL_VERSION = 1,
     JOURNAL_BUSY_MS = 5000,
+    JOURNAL_CACHE_KIB = 256, /* it is written from front to back, and seldom read */
 };
 
 struct summary_line {
@@ -88,7 +89,9 @@ static bool connect_database(struct journal *journal, int flags, struct error *e
     }
     sqlite3_extended_result_codes(journal->database, 1);
     sqlite3_busy_timeout(journal->database, JOURNAL_BUSY_MS);
-    return true;
+    char cache[64];
+    snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", JOURNAL_CACHE_KIB);
+    return execute(journal, "opening the journal", cache, error);
 }
 
 static bool read_integer(struct journal *journal, const char *sql, int64_t *value,

@@ -430,22 +430,35 @@ static struct graph *load_graph(struct arena *arena, struct journal *journal, st
     return graph;
 }
 
-struct report *report_load(struct arena *arena, struct journal *journal, struct error *error)
+/* graph, facts and prediction as the journal has them. */
+static bool read_known(struct arena *arena, struct journal *journal, struct report_known *known,
+                       struct error *error)
+{
+    struct error failure = {0};
+    known->graph = load_graph(arena, journal, error);
+    if (!known->graph) {
+        return false;
+    }
+    known->facts = load_facts(arena, journal, &failure);
+    if (failure.message) {
+        return error_move(error, &failure);
+    }
+    known->schedule = estimate(arena, known->graph, known->facts, true);
+    return true;
+}
+
+struct report *report_load(struct arena *arena, struct journal *journal,
+                           const struct report_known *known, struct error *error)
 {
     struct report *report = ARENA_NEW(arena, struct report);
-    struct error failure = {0};
-    report->graph = load_graph(arena, journal, error);
-    if (!report->graph) {
+    struct report_known found = known ? *known : (struct report_known){0};
+    if ((!found.graph && !read_known(arena, journal, &found, error)) ||
+        !run_options_read(arena, journal, &report->options, error)) {
         return NULL;
     }
-    report->facts = load_facts(arena, journal, &failure);
-    if (failure.message || !run_options_read(arena, journal, &report->options, &failure)) {
-        if (failure.message) {
-            error_move(error, &failure);
-            return NULL;
-        }
-    }
-    report->schedule = estimate(arena, report->graph, report->facts, true);
+    report->graph = found.graph;
+    report->facts = found.facts;
+    report->schedule = found.schedule;
     report->nodes = ARENA_ARRAY(arena, struct node_status, report->graph->node_count + 1);
     for (size_t i = 0; i < report->graph->node_count; i++) {
         report->nodes[i].started_ms = report->nodes[i].ended_ms = -1;

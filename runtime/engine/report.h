@@ -69,7 +69,17 @@ struct report {
     struct executor_counters counters;
 };
 
-struct report *report_load(struct arena *arena, struct journal *journal, struct error *error);
+/* What is already known of a run, so that it need not be read again: all of it or, with `graph` NULL,
+ * nothing. It has to live as long as the report. */
+struct report_known {
+    const struct graph *graph;
+    const struct facts *facts;
+    const struct schedule *schedule;
+};
+
+/* `known` may be NULL. */
+struct report *report_load(struct arena *arena, struct journal *journal,
+                           const struct report_known *known, struct error *error);
 
 /* As a person reads it: ends with commands that can be given now. `width` in columns. */
 void report_write_text(const struct report *report, int width, bool colour, struct buffer *out);

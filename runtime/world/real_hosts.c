@@ -8,7 +8,7 @@
 #include "compiler/base/arena.h"
 #include "runtime/world/real.h"
 
-enum { AT_ONCE = 64 };
+enum { AT_ONCE = 32 };
 
 struct real_host {
     char *name; /* scheme and authority of the URL */

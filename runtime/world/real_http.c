@@ -15,6 +15,8 @@ enum {
     CONNECT_TIMEOUT_MS = 10000,
     TIMEOUT_MS = 60000,
     RESPONSE_MAX = 64 << 20,
+    READ_SIZE = 4 << 10, /* most answers are a few KiB, and each connection has a buffer */
+    READ_SIZE_STREAMED = 64 << 10,
     HEADERS_MAX = 256,
     HEADER_BYTES_MAX = 64 << 10, /* of one answer with its interim ones */
 };
@@ -173,7 +175,7 @@ static bool add_header(struct http_task *http, const struct http_header *header)
     return true;
 }
 
-static bool set_headers(struct http_task *http)
+static bool make_headers(struct http_task *http)
 {
     const struct http_request *request = http->request;
     for (size_t i = 0; i < request->header_count; i++) {
@@ -187,7 +189,6 @@ static bool set_headers(struct http_task *http)
     if (!has_header(request, "Content-Type")) {
         add_line(http, "Content-Type:"); /* libcurl would say it is a form */
     }
-    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, http->request_headers);
     return true;
 }
 
@@ -239,6 +240,8 @@ static void set_limits(struct http_task *http)
     /* Do not wait for a resolver's thread that hangs when the request is given up. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                     request->on_body ? (long)READ_SIZE_STREAMED : (long)READ_SIZE);
     if (request->proxy) {
         curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy);
     }
@@ -412,9 +415,25 @@ static void fail_at_once(struct http_task *http, const char *text)
     real_task_ready(&http->task);
 }
 
+static void make_easy(struct http_task *http)
+{
+    http->easy = curl_easy_init();
+    if (!http->easy) {
+        base_out_of_memory();
+    }
+    set_callbacks(http);
+    set_limits(http);
+    set_tls(http);
+    set_method(http);
+    curl_easy_setopt(http->easy, CURLOPT_URL, http->request->url);
+    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, http->request_headers);
+}
+
+/* Only now is there something to spend libcurl's memory on: hundreds may be waiting. */
 static void on_turn(struct real_turn *turn)
 {
     struct http_task *http = (struct http_task *)((char *)turn - offsetof(struct http_task, turn));
+    make_easy(http);
     http->added = curl_multi_add_handle(real_of(&http->task)->curl, http->easy) == CURLM_OK;
     if (!http->added) {
         fail_at_once(http, "libcurl refuses the request");
@@ -431,16 +450,7 @@ struct world_task *real_http(struct world *world, const struct http_request *req
     real_task_begin(real, &http->task, &KIND, context);
     http->request = request;
     http->callback = callback;
-    http->easy = curl_easy_init();
-    if (!http->easy) {
-        base_out_of_memory();
-    }
-    set_callbacks(http);
-    set_limits(http);
-    set_tls(http);
-    set_method(http);
-    curl_easy_setopt(http->easy, CURLOPT_URL, request->url);
-    if (!set_headers(http)) {
+    if (!make_headers(http)) {
         fail_at_once(http, "a header of the request has a line break in it");
     } else {
         http->turn.go = on_turn;

@@ -125,7 +125,7 @@ static void tell(struct told *told, const char *fail, bool resume)
     bool failed = fail && !resume;
     assert_true(run_set_status(bench->journal, bench->world, failed ? RUN_FAILED : RUN_SUCCEEDED, NULL));
     struct error error = {0};
-    told->report = report_load(told->arena, bench->journal, &error);
+    told->report = report_load(told->arena, bench->journal, NULL, &error);
     if (!told->report) {
         fail_msg("%s", error.message);
     }
@@ -246,7 +246,7 @@ static void test_no_graph(void **state)
     struct bench bench;
     bench_open(&bench, maker_graph(arena, 0), 1);
     struct error error = {0};
-    assert_null(report_load(arena, bench.journal, &error));
+    assert_null(report_load(arena, bench.journal, NULL, &error));
     assert_non_null(strstr(error.message, "before it had compiled"));
     assert_non_null(error.help);
     error_clear(&error);
