@@ -374,6 +374,8 @@ static void count(void *context, const struct http_response *response)
     many->done = --many->left == 0;
 }
 
+enum { AT_ONCE = 32 }; /* requests to one host, real_hosts.c */
+
 static void many_at_once(void **state)
 {
     struct fixture *f = *state;
@@ -384,20 +386,20 @@ static void many_at_once(void **state)
     }
     world_run(f->world, &many.done);
     assert_true(many.done);
-    assert_in_range(rude_server_connections(f->server), 1, 64);
+    assert_in_range(rude_server_connections(f->server), 1, AT_ONCE);
 }
 
 struct crowd {
     struct fixture *waiting;
     struct world *world;
-    struct world_task *tasks[64];
+    struct world_task *tasks[AT_ONCE];
 };
 
 static void disperse(void *context)
 {
     struct crowd *crowd = context;
     assert_false(crowd->waiting->done); /* its 100 ms have not begun */
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; i < AT_ONCE; i++) {
         world_cancel(crowd->world, crowd->tasks[i]);
     }
 }
@@ -410,7 +412,7 @@ static void waiting_for_a_turn_is_free(void **state)
     snprintf(silent, sizeof silent, "http://127.0.0.1:%d/silent", rude_server_port(f->server));
     struct http_request busy = {.method = "GET", .url = silent};
     struct crowd crowd = {.waiting = f, .world = f->world};
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; i < AT_ONCE; i++) {
         crowd.tasks[i] = world_http(f->world, &busy, never, f);
     }
     struct http_request request = to(f, "GET", "/ok");
