@@ -108,6 +108,68 @@ static void add_context(const yaml_parser_t *parser, struct yaml_places *places,
     }
 }
 
+/* Where the key of a line begins: behind blanks and the "- " of lists. */
+static size_t key_start(const char *text, size_t length)
+{
+    size_t at = 0;
+    while (at < length &&
+           (text[at] == ' ' || (text[at] == '-' && at + 1 < length && text[at + 1] == ' '))) {
+        at++;
+    }
+    return at;
+}
+
+/* The line before that has something on it; 0: there is none. */
+static uint32_t line_before(const struct source *source, uint32_t line)
+{
+    for (line--; line > 0; line--) {
+        size_t length;
+        const char *text = source_line(source, line, &length);
+        size_t start = key_start(text, length);
+        if (start < length && text[start] != '#') {
+            return line;
+        }
+    }
+    return 0;
+}
+
+/* A line can have become part of the text before it: because that one has a colon without a space,
+ * or because it is itself indented too far. The mistake is shown where it was made. */
+static bool explain_continued(struct span at, struct diagnostics *diagnostics,
+                              struct diagnostic *diagnostic)
+{
+    uint32_t before = line_before(at.source, at.line);
+    if (before == 0) {
+        return false;
+    }
+    size_t length, here_length;
+    const char *text = source_line(at.source, before, &length);
+    size_t start = key_start(text, length);
+    const char *here = source_line(at.source, at.line, &here_length);
+    const char *colon = memchr(text + start, ':', length - start);
+    struct span span = {.source = at.source, .line = before, .end_line = before};
+    if (colon && colon + 1 < text + length && colon[1] != ' ') {
+        span.column = (uint32_t)(colon - text) + 1;
+        span.end_column = span.column + 1;
+        diagnostic_secondary(diagnostics, diagnostic, span, "no space behind this colon");
+        diagnostic_help(diagnostics, diagnostic,
+                        "write \"key: value\", with a space behind the colon");
+        return true;
+    }
+    if (!colon || key_start(here, here_length) <= start) {
+        return false;
+    }
+    span.column = (uint32_t)start + 1;
+    span.end_column = (uint32_t)(colon - text) + 1;
+    diagnostic_secondary(diagnostics, diagnostic, span, "this key has its value already");
+    diagnostic_help(
+        diagnostics, diagnostic,
+        "line %u is indented more than line %u, and so continues its value: indent both "
+        "alike",
+        at.line, before);
+    return true;
+}
+
 void yaml_report_syntax(const yaml_parser_t *parser, struct yaml_places *places,
                         struct diagnostics *diagnostics)
 {
@@ -127,7 +189,8 @@ void yaml_report_syntax(const yaml_parser_t *parser, struct yaml_places *places,
     struct diagnostic *diagnostic =
         diagnose(diagnostics, DIAG_YAML_SYNTAX, span, "this is not well-formed YAML: %s",
                  meaning ? meaning->message : problem);
-    if (meaning) {
+    bool stray_colon = strcmp(problem, "mapping values are not allowed in this context") == 0;
+    if (meaning && !(stray_colon && explain_continued(span, diagnostics, diagnostic))) {
         diagnostic_help(diagnostics, diagnostic, "%s", meaning->help);
     }
     add_context(parser, places, &span, diagnostics, diagnostic);

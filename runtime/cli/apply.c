@@ -13,6 +13,7 @@
 #include "runtime/cli/apply.h"
 #include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/run_lookup.h"
 #include "runtime/cli/session.h"
 #include "runtime/cli/summary.h"
 #include "runtime/engine/journal.h"
@@ -120,7 +121,7 @@ static enum exit_status dry_run_offline(struct session *session, enum workflow w
 static void print_findings(const struct session *session)
 {
     struct buffer text = {0};
-    findings_write(&session->findings, wants_colour(stderr), &text);
+    findings_write(&session->findings, output_width(stderr), wants_colour(stderr), &text);
     fputs(buffer_text(&text), stderr);
     buffer_free(&text);
 }
@@ -180,7 +181,7 @@ static bool refuse_unfinished(struct session *session, struct error *error)
             continue; /* failed before anything was changed: a new run takes its place */
         }
         error_set(error, "run %s of %s %s is unfinished (%s)", run->id, plan, workflow,
-                  run_status_name(run->status));
+                  lookup_status_word(run));
         return error_help(
             error, "drc run resume %s goes on with it; drc run cleanup %s deletes what it made",
             run->id, run->id);
@@ -237,6 +238,7 @@ static void print_summary(const struct session *session)
         .findings = &session->findings,
         .account = session->identity.account,
         .now_utc_ms = world_utc_ms(session->site.world),
+        .width = output_width(stderr),
         .colour = wants_colour(stderr),
     };
     struct buffer text = {0};

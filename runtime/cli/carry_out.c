@@ -92,6 +92,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         .world = carriage->site->world,
         .graph = carriage->graph,
         .schedule = carriage->schedule,
+        .doing = carriage->doing,
         .speed = carriage->site->sandbox ? sandbox_options(carriage->site->sandbox)->speed : 1,
     };
     struct executor_options options = {

@@ -19,6 +19,7 @@ struct carriage {
     const struct schedule *schedule;
     const struct facts *facts; /* NULL: nothing is bound */
     const char *run_id;
+    const char *doing; /* what is shown: "cleanup"; NULL: the graph's workflow */
 };
 
 /* Runs it to its end. The journal's status is the caller's. EXECUTOR_BROKEN fills `error`. */

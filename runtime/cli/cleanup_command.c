@@ -2,10 +2,12 @@
 #include "runtime/cli/command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/map.h"
 #include "runtime/cli/carry_out.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
@@ -67,17 +69,84 @@ static bool collect(struct session *session, struct cleanup_thing **things, size
     return true;
 }
 
+static const char *const kind_words[] = {"instance", "volume", "image"};
+
+/* A thing, and where it stands in the list: by VM in the plan's order, instances first. */
+struct place {
+    const struct cleanup_thing *thing;
+    uint32_t vm;
+};
+
+static int compare_places(const void *left, const void *right)
+{
+    const struct place *a = left, *b = right;
+    if (a->vm != b->vm) {
+        return a->vm < b->vm ? -1 : 1;
+    }
+    if (a->thing->kind != b->thing->kind) {
+        return a->thing->kind < b->thing->kind ? -1 : 1;
+    }
+    return strcmp(a->thing->id, b->thing->id);
+}
+
+/* What is there still, in that order. */
+static struct place *places_of(const struct session *session, const struct cleanup_thing *things,
+                               size_t *count)
+{
+    struct arena *arena = session->invocation->arena;
+    const struct graph *graph = session->graph;
+    struct map ranks = {.arena = arena};
+    for (uint32_t i = 0; i < graph->vm_count; i++) {
+        map_put(&ranks, graph->vms[i].name, &graph->vms[i]);
+    }
+    struct place *places = ARENA_ARRAY(arena, struct place, *count + 1);
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        const struct graph_vm *vm = things[i].vm ? map_get(&ranks, things[i].vm) : NULL;
+        uint32_t rank = vm ? (uint32_t)(vm - graph->vms) : (uint32_t)graph->vm_count;
+        if (!things[i].gone) {
+            places[kept++] = (struct place){.thing = &things[i], .vm = rank};
+        }
+    }
+    qsort(places, kept, sizeof *places, compare_places);
+    *count = kept;
+    return places;
+}
+
+/* "shop · run 7k2f · cleanup deletes 3 instances, 8 volumes", and each of them. */
+static void list_deleted(const struct session *session, const struct cleanup_thing *things,
+                         size_t count)
+{
+    const struct place *places = places_of(session, things, &count);
+    size_t counts[sizeof kind_words / sizeof *kind_words] = {0};
+    int width = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *vm = places[i].thing->vm;
+        counts[places[i].thing->kind]++;
+        width = vm && (int)strlen(vm) > width ? (int)strlen(vm) : width;
+    }
+    fprintf(stderr, "%s · run %s · cleanup deletes", session->run.plan, session->run.id);
+    const char *comma = " ";
+    for (size_t kind = 0; kind < sizeof kind_words / sizeof *kind_words; kind++) {
+        if (counts[kind]) {
+            fprintf(stderr, "%s%zu %s%s", comma, counts[kind], kind_words[kind],
+                    counts[kind] == 1 ? "" : "s");
+            comma = ", ";
+        }
+    }
+    fputs("\n", stderr);
+    for (size_t i = 0; i < count; i++) {
+        const struct cleanup_thing *thing = places[i].thing;
+        bool again = i > 0 && places[i].vm == places[i - 1].vm;
+        fprintf(stderr, "  %-*s  %-8s  %s\n", width, again || !thing->vm ? "" : thing->vm,
+                kind_words[thing->kind], thing->id);
+    }
+}
+
 static bool approved(const struct session *session, const struct cleanup_thing *things,
                      size_t count)
 {
-    static const char *const words[] = {"instance", "volume", "image"};
-    fprintf(stderr, "%s · run %s · cleanup deletes\n", session->run.plan, session->run.id);
-    for (size_t i = 0; i < count; i++) {
-        if (!things[i].gone) {
-            fprintf(stderr, "  %-9s %-22s %s\n", words[things[i].kind], things[i].id,
-                    things[i].vm ? things[i].vm : "");
-        }
-    }
+    list_deleted(session, things, count);
     if (session->invocation->given[FLAG_YES]) {
         return true;
     }
@@ -111,6 +180,7 @@ static enum exit_status delete_all(struct session *session, struct graph *graph)
         .graph = graph,
         .schedule = estimate(session->invocation->arena, graph, NULL, true),
         .run_id = session->run.id,
+        .doing = "cleanup",
     };
     enum executor_result result = carry_out(&carriage, &error);
     journal_close(journal);
@@ -168,7 +238,7 @@ enum exit_status command_run_cleanup(const struct invocation *invocation)
 {
     struct session session = {.invocation = invocation};
     struct error error = {0};
-    if (!lookup_run(&session, &error)) {
+    if (!lookup_run(&session, LOOKUP_NEWEST, &error)) {
         return tell_error(&error);
     }
     enum exit_status status = cleanup(&session);

@@ -49,7 +49,7 @@ static void write_flag(struct buffer *out, const struct flag_info *info)
 
 static void write_examples(struct buffer *out, const char *lines)
 {
-    buffer_puts(out, *lines ? "```\n" : "");
+    buffer_puts(out, *lines ? "Examples:\n\n```\n" : "");
     buffer_puts(out, lines);
     buffer_puts(out, *lines ? "\n```\n\n" : "");
 }

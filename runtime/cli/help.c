@@ -67,23 +67,19 @@ static int columns(const char *text, size_t length)
 /* Writes words wrapped at HELP_WIDTH, from column `at` on, further lines indented by `indent`. */
 static void wrap(struct buffer *out, const char *text, int at, int indent)
 {
-    while (*text) {
+    for (bool first = true; *text; first = false) {
         size_t length = strcspn(text, " ");
         int width = columns(text, length);
-        if (at + width > HELP_WIDTH && at > indent) {
+        if (!first && at + 1 + width > HELP_WIDTH) {
             buffer_printf(out, "\n%*s", indent, "");
             at = indent;
+        } else if (!first) {
+            buffer_putc(out, ' ');
+            at++;
         }
         buffer_append(out, text, length);
         at += width;
-        text += length;
-        if (*text == ' ') {
-            text++;
-            if (at + 1 < HELP_WIDTH) {
-                buffer_putc(out, ' ');
-                at++;
-            }
-        }
+        text += length + strspn(text + length, " ");
     }
     buffer_putc(out, '\n');
 }
@@ -135,8 +131,9 @@ void help_all(struct buffer *out)
 
 void help_command(const struct command *command, struct buffer *out)
 {
-    buffer_printf(out, "drc %s: %s\n\nusage: drc %s [FLAGS] %s\n\n", command->words,
-                  command->summary, command->words, command->arguments);
+    buffer_printf(out, "drc %s: %s\n\nusage: drc %s [FLAGS]%s%s\n\n", command->words,
+                  command->summary, command->words, *command->arguments ? " " : "",
+                  command->arguments);
     wrap(out, command->details, 0, 0);
     buffer_putc(out, '\n');
     for (int flag = 0; flag < FLAG_COUNT; flag++) {

@@ -67,7 +67,8 @@ bool write_result(const struct invocation *invocation, const struct buffer *text
     if (path && strcmp(path, "-") != 0) {
         return write_file(path, buffer_text(text), text->length, error);
     }
-    if (!write_all(stdout, buffer_text(text), text->length)) {
+    if (!write_all(stdout, buffer_text(text), text->length) && errno != EPIPE) {
+        /* EPIPE: who reads (head, a pager that was left) has had enough. */
         return error_set(error, "cannot write to standard output: %s", strerror(errno));
     }
     return true;

@@ -45,9 +45,8 @@ static bool check_one(const struct invocation *invocation, const char *path,
         tell_error(&error);
         return false;
     }
-    const struct plan *plan =
-        compile_plan(invocation->arena, source, invocation->variables,
-                     invocation->variable_count, diagnostics);
+    const struct plan *plan = compile_plan(invocation->arena, source, invocation->variables,
+                                           invocation->variable_count, diagnostics);
     if (plan) {
         compile_check_rto(invocation->arena, plan, NULL, diagnostics);
     }

@@ -190,6 +190,7 @@ struct progress *progress_create(const struct progress_options *options)
     struct progress *progress = base_alloc(sizeof *progress);
     progress->options = *options;
     progress->state = progress_state_create(options->graph, options->schedule);
+    progress->state->doing = options->doing ? options->doing : progress->state->doing;
     choose_style(progress);
     if (progress->terminal) {
         progress->resize = world_signal(options->world, SIGWINCH, on_resize, progress);

@@ -25,6 +25,7 @@ struct progress_options {
     struct world *world; /* clock, timer, environment, SIGWINCH */
     const struct graph *graph;
     const struct schedule *schedule; /* NULL: nothing is predicted */
+    const char *doing;               /* "cleanup"; NULL: the graph's workflow */
     double speed; /* of the world's clock against a person's; 0: the same. For refreshing */
 };
 

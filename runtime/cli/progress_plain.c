@@ -63,7 +63,7 @@ static void put_run_began(const struct plain *plain)
     const struct progress_state *state = plain->state;
     const struct graph *graph = state->graph;
     char duration[32];
-    buffer_printf(plain->out, " %s of ", workflow_name(graph->workflow));
+    buffer_printf(plain->out, " %s of ", state->doing);
     text_put(plain->out, graph->plan_name);
     if (plain->event->type == EVENT_RUN_RESUMED) {
         buffer_printf(plain->out, " goes on: %zu of %zu actions are done", state->done,

@@ -57,8 +57,7 @@ static void draw_head(const struct progress_state *state, const struct screen *s
     int64_t predicted_ms = predicted(state);
     bool late = predicted_ms > 0 && screen->alive_ms > predicted_ms && !state->ended;
     line_put(line, INK_BOLD, state->graph->plan_name);
-    line_printf(line, INK_PLAIN, " · %s · %s", workflow_name(state->graph->workflow),
-                line_clock(clock, screen->alive_ms));
+    line_printf(line, INK_PLAIN, " · %s · %s", state->doing, line_clock(clock, screen->alive_ms));
     if (predicted_ms > 0) {
         line_printf(line, late ? INK_YELLOW : INK_PLAIN, " of about %s",
                     line_clock(clock, predicted_ms));

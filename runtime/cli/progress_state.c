@@ -35,6 +35,7 @@ struct progress_state *progress_state_create(const struct graph *graph,
     struct progress_state *state = base_alloc(sizeof *state);
     state->graph = graph;
     state->schedule = schedule;
+    state->doing = workflow_name(graph->workflow);
     state->nodes = base_alloc(graph->node_count * sizeof *state->nodes);
     state->lane_nodes = base_alloc(graph->node_count * sizeof *state->lane_nodes);
     state->lane_count = graph->vm_count + 1;
@@ -75,7 +76,9 @@ static bool is_over(enum node_state state)
 static void set_stage(struct lane *lane)
 {
     if (lane->stage == LANE_WAITING || lane->stage == LANE_ACTIVE) {
-        lane->stage = lane->active > 0 ? LANE_ACTIVE : LANE_WAITING;
+        lane->stage = lane->active > 0            ? LANE_ACTIVE
+                      : lane->done == lane->total ? LANE_RECOVERED
+                                                  : LANE_WAITING;
     }
 }
 
@@ -108,9 +111,13 @@ static void take_status(struct progress_state *state, const struct graph_node *n
         free(known->detail);
         known->detail = detail ? base_strdup(detail) : NULL;
     }
+    struct lane *lane = lane_of(state, node);
     if (node->action == ACTION_RECOVERED && status->state == NODE_DONE) {
-        lane_of(state, node)->stage = LANE_RECOVERED;
-        lane_of(state, node)->ended_ms = status->ended_ms;
+        lane->stage = LANE_RECOVERED;
+        lane->ended_ms = status->ended_ms;
+        lane->recovers = true;
+    } else if (lane->stage == LANE_RECOVERED && !lane->recovers) {
+        lane->ended_ms = status->ended_ms > lane->ended_ms ? status->ended_ms : lane->ended_ms;
     }
 }
 
@@ -315,7 +322,7 @@ struct activity progress_state_activity(const struct progress_state *state, cons
         describe_waiting(state, lane, &activity);
         break;
     case LANE_RECOVERED:
-        activity.phase = "recovered";
+        activity.phase = lane->recovers ? "recovered" : "done";
         break;
     case LANE_FAILED:
         activity.phase = "failed";

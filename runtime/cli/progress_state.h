@@ -24,7 +24,8 @@ struct lane {
     const char *name;
     enum lane_stage stage;
     size_t active, done, total; /* nodes */
-    int64_t ended_ms;           /* RECOVERED */
+    int64_t ended_ms;           /* RECOVERED: that the VM is back, or all of it is done */
+    bool recovers;              /* its milestone was reached; a cleanup has none */
     int32_t cause;              /* FAILED: the node; SKIPPED: the other VM's node; NO_NODE */
     uint32_t *nodes;            /* in topological order */
 };
@@ -32,6 +33,7 @@ struct lane {
 struct progress_state {
     const struct graph *graph;
     const struct schedule *schedule; /* NULL */
+    const char *doing;               /* "failover": the graph's workflow, unless set */
     struct node_progress *nodes;
     uint32_t *lane_nodes;
     struct lane *lanes; /* lane_count: the VMs in the graph's order, then the plan's own */

@@ -65,7 +65,7 @@ enum exit_status command_run_resume(const struct invocation *invocation)
 {
     struct session session = {.invocation = invocation};
     struct error error = {0};
-    if (!lookup_run(&session, &error)) {
+    if (!lookup_run(&session, LOOKUP_NEWEST_UNFINISHED, &error)) {
         return tell_error(&error);
     }
     enum exit_status status = EXIT_DONE;

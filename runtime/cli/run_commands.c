@@ -8,6 +8,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
 #include "compiler/emit/emit.h"
+#include "compiler/emit/text.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/engine/journal.h"
@@ -15,31 +16,49 @@
 #include "runtime/engine/run.h"
 #include "runtime/world/world.h"
 
-static const char *status_word(const struct run_info *run)
+enum { LIST_COLUMNS = 7 };
+
+static void list_row(struct arena *arena, const struct run_info *run, const char *row[LIST_COLUMNS])
 {
-    bool dead = !run->alive && (run->status == RUN_RUNNING || run->status == RUN_PREPARING);
-    return dead ? "killed" : run_status_name(run->status);
+    char started[32];
+    char took[32] = "";
+    format_time(started, run->started_utc_ms);
+    if (run->ended_utc_ms) {
+        format_duration(took, run->ended_utc_ms - run->started_utc_ms);
+    }
+    row[0] = run->id;
+    row[1] = run->plan;
+    row[2] = run->workflow ? run->workflow : "";
+    row[3] = lookup_status_word(run);
+    row[4] = arena_strdup(arena, started);
+    row[5] = arena_strdup(arena, took);
+    row[6] = run->problem ? run->problem
+                          : arena_printf(arena, "%zu of %zu", run->vms_recovered, run->vm_count);
 }
 
-static void list_text(const struct run_info *runs, size_t count, struct buffer *out)
+static void list_text(struct arena *arena, const struct run_info *runs, size_t count,
+                      struct buffer *out)
 {
-    buffer_printf(out, "%-10s %-16s %-10s %-12s %-21s %-9s %s\n", "RUN", "PLAN", "WORKFLOW",
-                  "STATUS", "STARTED", "TOOK", "RECOVERED");
+    static const char *const titles[LIST_COLUMNS] = {"RUN",     "PLAN", "WORKFLOW", "STATUS",
+                                                     "STARTED", "TOOK", "RECOVERED"};
+    const char *(*rows)[LIST_COLUMNS] = arena_zalloc(arena, (count + 1) * sizeof *rows);
+    int widths[LIST_COLUMNS] = {0};
+    memcpy(rows[0], titles, sizeof titles);
     for (size_t i = 0; i < count; i++) {
-        char started[32];
-        char took[32] = "";
-        const struct run_info *run = &runs[i];
-        format_time(started, run->started_utc_ms);
-        if (run->ended_utc_ms) {
-            format_duration(took, run->ended_utc_ms - run->started_utc_ms);
+        list_row(arena, &runs[i], rows[i + 1]);
+    }
+    for (size_t i = 0; i <= count; i++) {
+        for (int c = 0; c < LIST_COLUMNS; c++) {
+            int columns = text_columns(rows[i][c]);
+            widths[c] = columns > widths[c] ? columns : widths[c];
         }
-        buffer_printf(out, "%-10s %-16s %-10s %-12s %-21s %-9s ", run->id, run->plan, run->workflow,
-                      status_word(run), started, took);
-        if (run->problem) {
-            buffer_printf(out, "%s\n", run->problem);
-        } else {
-            buffer_printf(out, "%zu of %zu\n", run->vms_recovered, run->vm_count);
+    }
+    for (size_t i = 0; i <= count; i++) {
+        for (int c = 0; c + 1 < LIST_COLUMNS; c++) {
+            text_pad(out, rows[i][c], widths[c] + 2);
         }
+        text_put(out, rows[i][LIST_COLUMNS - 1]);
+        buffer_putc(out, '\n');
     }
 }
 
@@ -54,7 +73,7 @@ static void list_json(const struct run_info *runs, size_t count, struct buffer *
         json_key_string(&json, "run", run->id);
         json_key_string(&json, "plan", run->plan);
         json_key_string(&json, "workflow", run->workflow);
-        json_key_string(&json, "status", status_word(run));
+        json_key_string(&json, "status", lookup_status_word(run));
         json_key_bool(&json, "alive", run->alive);
         json_key_string(&json, "started", format_time(time, run->started_utc_ms));
         if (run->ended_utc_ms) {
@@ -82,7 +101,7 @@ enum exit_status command_run_list(const struct invocation *invocation)
     if (invocation->given[FLAG_JSON]) {
         list_json(runs, count, &out);
     } else if (count) {
-        list_text(runs, count, &out);
+        list_text(invocation->arena, runs, count, &out);
     } else {
         fprintf(stderr, "no runs in %s\n", state);
     }
@@ -157,7 +176,7 @@ static void show_node(const struct report *report, uint32_t index, struct buffer
     const struct graph_node *node = &report->graph->nodes[index];
     const struct node_status *status = &report->nodes[index];
     const char *before = waits_for(report, index);
-    buffer_printf(out, "  %-9s %8s  %-44s", node_state_name(status->state),
+    buffer_printf(out, "  %-9s %8s  %-40s", node_state_name(status->state),
                   time_of(started, status), node->id);
     if (status->state == NODE_BLOCKED && before) {
         buffer_printf(out, " waits for %s", before);
@@ -175,28 +194,45 @@ static void show_node(const struct report *report, uint32_t index, struct buffer
 static void show_text(const struct invocation *invocation, const struct run_info *run,
                       const struct report *report, struct buffer *out)
 {
+    enum { OUTCOME_WIDTH = 9 };
     static const char *const outcomes[] = {"under way", "recovered", "failed", "skipped"};
     char time[32];
     char elapsed[32];
-    buffer_printf(out, "run %s · %s · %s · %s · started %s, %s of work\n\n", run->id, run->plan,
-                  run->workflow, status_word(run), format_time(time, run->started_utc_ms),
-                  format_duration(elapsed, report->elapsed_ms));
+    int width = 0;
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        int columns = text_columns(report->vms[i].name);
+        width = columns > width ? columns : width;
+    }
+    buffer_printf(out, "run %s · %s · %s · %s\nstarted %s, %s of work, %zu of %zu actions done\n\n",
+                  run->id, run->plan, run->workflow, lookup_status_word(run),
+                  format_time(time, run->started_utc_ms),
+                  format_duration(elapsed, report->elapsed_ms), report->counters.done,
+                  report->counters.total);
     for (size_t i = 0; i < report->graph->vm_count; i++) {
         const struct report_vm *vm = &report->vms[i];
-        buffer_printf(out, "  %-20s %-10s %s %s\n", vm->name, outcomes[vm->outcome],
-                      vm->instance_id ? vm->instance_id : "",
-                      vm->instance_type ? vm->instance_type : "");
+        buffer_puts(out, "  ");
+        text_pad(out, vm->name, width + 2);
+        text_pad(out, outcomes[vm->outcome], vm->instance_id ? OUTCOME_WIDTH : 0);
+        if (vm->instance_id) {
+            buffer_printf(out, "  %s  %s", vm->instance_id,
+                          vm->instance_type ? vm->instance_type : "");
+        }
+        buffer_putc(out, '\n');
     }
-    buffer_putc(out, '\n');
+    bool titled = false;
     for (uint32_t i = 0; i < report->graph->node_count; i++) {
         enum node_state state = report->nodes[i].state;
         bool quiet = state == NODE_DONE || state == NODE_BLOCKED;
         if (invocation->given[FLAG_ALL] || !quiet) {
+            buffer_puts(out, titled ? "" : "\n  state      started  action\n");
+            titled = true;
             show_node(report, i, out);
         }
     }
-    buffer_printf(out, "  %zu of %zu actions done\n", report->counters.done,
-                  report->counters.total);
+    if (!run->alive && !run_status_is_final(run->status)) {
+        buffer_printf(out, "\ndrc run resume %s goes on; drc run cleanup %s deletes what it made\n",
+                      run->id, run->id);
+    }
 }
 
 enum exit_status command_run_show(const struct invocation *invocation)

@@ -16,12 +16,37 @@ const char *lookup_state(const struct invocation *invocation, struct error *erro
     return state;
 }
 
-bool lookup_run(struct session *session, struct error *error)
+const char *lookup_status_word(const struct run_info *run)
+{
+    bool dead = !run->alive && (run->status == RUN_RUNNING || run->status == RUN_PREPARING);
+    return dead ? "killed" : run_status_name(run->status);
+}
+
+/* The id of the newest run that has not come to its end; NULL when there is none. */
+static const char *newest_unfinished(struct session *session, struct error *error)
+{
+    struct run_info *runs = NULL;
+    size_t count = 0;
+    if (!run_list(session->invocation->arena, session->state, NULL, &runs, &count, error)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!runs[i].problem && !run_status_is_final(runs[i].status)) {
+            return runs[i].id;
+        }
+    }
+    return NULL;
+}
+
+bool lookup_run(struct session *session, enum lookup_default otherwise, struct error *error)
 {
     const struct invocation *invocation = session->invocation;
     const char *prefix = invocation->argument_count ? invocation->arguments[0] : NULL;
     session->state = lookup_state(invocation, error);
-    if (!session->state ||
+    if (session->state && !prefix && otherwise == LOOKUP_NEWEST_UNFINISHED) {
+        prefix = newest_unfinished(session, error);
+    }
+    if (!session->state || error->message ||
         !run_find(invocation->arena, session->state, prefix, &session->run, error)) {
         return false;
     }

@@ -8,8 +8,17 @@
 /* The state directory without a plan at hand: --state, DRC_STATE_DIR, the user's. */
 const char *lookup_state(const struct invocation *invocation, struct error *error);
 
+/* A run's status for people: one whose process is gone in the middle is "killed". */
+const char *lookup_status_word(const struct run_info *run);
+
+/* Which run is meant when no RUN is given. */
+enum lookup_default {
+    LOOKUP_NEWEST,
+    LOOKUP_NEWEST_UNFINISHED, /* the newest one, when all are finished */
+};
+
 /* Fills state, run and options of RUN (from its journal), without taking its lease. */
-bool lookup_run(struct session *session, struct error *error);
+bool lookup_run(struct session *session, enum lookup_default otherwise, struct error *error);
 
 /* World, lease and journal for going on with it. */
 bool lookup_take(struct session *session, struct error *error);

@@ -280,7 +280,9 @@ enum exit_status session_execute(struct session *session)
     }
     tell_report(session, report);
     if (result == EXECUTOR_INTERRUPTED) {
-        fprintf(stderr, "stopped; drc run resume %s goes on\n", session->run.id);
+        if (session->invocation->given[FLAG_JSON]) { /* the text ends with it */
+            fprintf(stderr, "stopped; drc run resume %s goes on\n", session->run.id);
+        }
         return EXIT_RESUMABLE;
     }
     return result == EXECUTOR_SUCCEEDED ? EXIT_DONE : EXIT_ERROR;

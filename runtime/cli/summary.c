@@ -6,12 +6,13 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
+#include "compiler/emit/text.h"
 #include "compiler/graph/estimate.h"
 #include "compiler/graph/graph.h"
 #include "compiler/plan/plan.h"
 #include "runtime/world/world.h"
 
-enum { COLUMN_COUNT = 6, BINDING_NAME_MAX = 96 };
+enum { COLUMN_COUNT = 6, GAP = 2, BINDING_NAME_MAX = 96 };
 
 static const char *binding(const struct facts *facts, const char *vm, const char *name)
 {
@@ -78,22 +79,26 @@ static void fill_row(struct arena *arena, const struct summary *summary, uint32_
     row[5] = vm ? names_of(arena, vm) : "";
 }
 
-static void write_rows(const char *(*rows)[COLUMN_COUNT], size_t count, bool colour,
+static void write_rows(const char *(*rows)[COLUMN_COUNT], size_t count, int width, bool colour,
                        struct buffer *out)
 {
+    int last_at = 2;
     int widths[COLUMN_COUNT] = {0};
     for (size_t i = 0; i < count; i++) {
         for (int c = 0; c < COLUMN_COUNT; c++) {
-            int width = (int)strlen(rows[i][c]);
-            widths[c] = width > widths[c] ? width : widths[c];
+            int columns = (int)strlen(rows[i][c]);
+            widths[c] = columns > widths[c] ? columns : widths[c];
         }
+    }
+    for (int c = 0; c + 1 < COLUMN_COUNT; c++) {
+        last_at += widths[c] + GAP;
     }
     for (size_t i = 0; i < count; i++) {
         buffer_puts(out, i == 0 && colour ? "\033[1m  " : "  ");
-        for (int c = 0; c < COLUMN_COUNT; c++) {
-            bool last = c == COLUMN_COUNT - 1;
-            buffer_printf(out, "%-*s%s", last ? 0 : widths[c], rows[i][c], last ? "" : "   ");
+        for (int c = 0; c + 1 < COLUMN_COUNT; c++) {
+            buffer_printf(out, "%-*s", widths[c] + GAP, rows[i][c]);
         }
+        text_wrap(out, rows[i][COLUMN_COUNT - 1], last_at, last_at, width);
         while (out->length && out->data[out->length - 1] == ' ') {
             out->data[--out->length] = '\0';
         }
@@ -112,7 +117,7 @@ static void write_vms(const struct summary *summary, struct buffer *out)
     for (uint32_t i = 0; i + 1 < count; i++) {
         fill_row(arena, summary, i, rows[i + 1]);
     }
-    write_rows(rows, count, summary->colour, out);
+    write_rows(rows, count, summary->width, summary->colour, out);
     arena_destroy(arena);
 }
 
@@ -125,29 +130,35 @@ static void count_word(struct buffer *out, size_t count, const char *word, bool 
     }
 }
 
-static void write_counts(const struct graph *graph, struct buffer *out)
+static void write_counts(const struct graph *graph, int width, struct buffer *lines)
 {
+    struct buffer text = {0}, *out = &text;
     size_t counts[ACTION_COUNT] = {0};
     for (uint32_t i = 0; i < graph->node_count; i++) {
         counts[graph->nodes[i].action]++;
     }
     bool first = true;
-    buffer_puts(out, "  creates ");
+    buffer_puts(out, "creates ");
     count_word(out, counts[ACTION_RUN_INSTANCE], "instance", &first);
     count_word(out, counts[ACTION_CREATE_VOLUME], "volume", &first);
     count_word(out, counts[ACTION_REGISTER_IMAGE], "image", &first);
     if (counts[ACTION_DELETE_VOLUME]) {
-        buffer_printf(out, " · deletes %zu (placeholder roots)", counts[ACTION_DELETE_VOLUME]);
+        first = true;
+        buffer_puts(out, " · deletes ");
+        count_word(out, counts[ACTION_DELETE_VOLUME], "placeholder root", &first);
     }
     if (counts[ACTION_ASSOCIATE_ADDRESS]) {
         first = true;
         buffer_puts(out, " · moves ");
         count_word(out, counts[ACTION_ASSOCIATE_ADDRESS], "elastic address", &first);
     }
-    buffer_putc(out, '\n');
+    buffer_puts(lines, "  ");
+    text_wrap(lines, buffer_text(&text), 2, 4, width);
+    buffer_putc(lines, '\n');
+    buffer_free(&text);
 }
 
-void findings_write(const struct findings *findings, bool colour, struct buffer *out)
+void findings_write(const struct findings *findings, int width, bool colour, struct buffer *out)
 {
     static const char *const words[] = {"passed", "unknown", "warning", "error"};
     static const char *const colours[] = {"", "\033[2m", "\033[1;33m", "\033[1;31m"};
@@ -168,12 +179,18 @@ void findings_write(const struct findings *findings, bool colour, struct buffer 
         if (finding->severity == FINDING_PASSED) {
             continue;
         }
-        buffer_printf(out, "    %s%s%s: %s: %s\n", colour ? colours[finding->severity] : "",
-                      words[finding->severity], colour ? "\033[0m" : "", finding->subject,
-                      finding->text);
+        buffer_printf(out, "    %s%s%s: ", colour ? colours[finding->severity] : "",
+                      words[finding->severity], colour ? "\033[0m" : "");
+        struct buffer text = {0};
+        buffer_printf(&text, "%s: %s", finding->subject, finding->text);
+        text_wrap(out, buffer_text(&text), 6 + (int)strlen(words[finding->severity]), 6, width);
+        buffer_putc(out, '\n');
         if (finding->help) {
-            buffer_printf(out, "      help: %s\n", finding->help);
+            buffer_puts(out, "      help: ");
+            text_wrap(out, finding->help, 12, 12, width);
+            buffer_putc(out, '\n');
         }
+        buffer_free(&text);
     }
 }
 
@@ -182,15 +199,18 @@ void summary_write(const struct summary *summary, struct buffer *out)
     const struct plan *plan = summary->plan;
     char predicted[32];
     char objective[32];
-    buffer_printf(out, "%s · %s into %s (account %s) · plan %.7s · predicted RTO %s", plan->name,
+    struct buffer head = {0};
+    buffer_printf(&head, "%s · %s into %s (account %s) · plan %.7s · predicted RTO %s", plan->name,
                   workflow_name(summary->graph->workflow), plan->aws.region.value, summary->account,
                   plan->digest, format_duration(predicted, summary->schedule->rto_ms));
     if (plan->objectives.rto.ms) {
-        buffer_printf(out, " of %s", format_duration(objective, plan->objectives.rto.ms));
+        buffer_printf(&head, " of %s", format_duration(objective, plan->objectives.rto.ms));
     }
+    text_wrap(out, buffer_text(&head), 0, 4, summary->width);
+    buffer_free(&head);
     buffer_puts(out, "\n\n");
     write_vms(summary, out);
     buffer_putc(out, '\n');
-    write_counts(summary->graph, out);
-    findings_write(summary->findings, summary->colour, out);
+    write_counts(summary->graph, summary->width, out);
+    findings_write(summary->findings, summary->width, summary->colour, out);
 }

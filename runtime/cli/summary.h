@@ -21,13 +21,14 @@ struct summary {
     const struct findings *findings;
     const char *account; /* as the credentials say */
     int64_t now_utc_ms;  /* what the loss is measured to */
+    int width;           /* columns; 0: lines as long as they are */
     bool colour;
 };
 
 void summary_write(const struct summary *summary, struct buffer *out);
 
 /* What preflight found: the counts, then every finding that did not pass. */
-void findings_write(const struct findings *findings, bool colour, struct buffer *out);
+void findings_write(const struct findings *findings, int width, bool colour, struct buffer *out);
 
 /* The recovery point's age in ms; -1 when it is not known. */
 int64_t summary_loss_ms(const struct facts *facts, const char *vm, int64_t now_utc_ms);

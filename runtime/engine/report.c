@@ -44,7 +44,8 @@ static int64_t later(int64_t a, int64_t b)
     return b > a ? b : a;
 }
 
-/* Records count alive time; a report tells what the clock on the wall said, since the run's start. */
+/* Records count alive time; a report tells what the clock on the wall said, since the run's start.
+ */
 static int64_t moment(const struct reading *reading, const cJSON *record)
 {
     return number_of(record, "t", 0) + reading->dead_ms;
@@ -91,8 +92,7 @@ static void read_skip(const struct reading *reading, struct node_status *status,
     status->cause = cause >= 0 && cause < count ? (int32_t)cause : NO_NODE;
 }
 
-static void read_node(struct reading *reading, uint32_t node, const char *kind,
-                      const cJSON *record)
+static void read_node(struct reading *reading, uint32_t node, const char *kind, const cJSON *record)
 {
     struct node_status *status = &reading->report->nodes[node];
     if (!strcmp(kind, "intent") || !strcmp(kind, "wait")) {
@@ -130,7 +130,8 @@ static void read_session(struct reading *reading, const cJSON *record)
         report->started_utc_ms = at;
     }
     int64_t dead = at - report->started_utc_ms - number_of(record, "t", 0);
-    reading->dead_ms = later(reading->dead_ms, dead); /* a clock that was set back counts for nothing */
+    reading->dead_ms =
+        later(reading->dead_ms, dead); /* a clock that was set back counts for nothing */
 }
 
 static enum run_status status_by_name(const char *name)
@@ -316,10 +317,21 @@ static void make_vms(struct reading *reading)
     report->vms = ARENA_ARRAY(reading->arena, struct report_vm, graph->vm_count + 1);
     for (size_t i = 0; i < graph->vm_count; i++) {
         report->vms[i] = (struct report_vm){
-            .name = graph->vms[i].name, .critical = graph->vms[i].critical,
-            .recovered_ms = -1, .predicted_ms = -1, .loss_ms = -1, .cause = NO_NODE,
-            .cause_vm = NO_VM, .waited_for = NO_VM, .inject_from_ms = -1, .inject_to_ms = -1,
-            .boot_from_ms = -1, .running_ms = -1, .ready_ms = -1, .began_ms = -1, .last_ms = -1,
+            .name = graph->vms[i].name,
+            .critical = graph->vms[i].critical,
+            .recovered_ms = -1,
+            .predicted_ms = -1,
+            .loss_ms = -1,
+            .cause = NO_NODE,
+            .cause_vm = NO_VM,
+            .waited_for = NO_VM,
+            .inject_from_ms = -1,
+            .inject_to_ms = -1,
+            .boot_from_ms = -1,
+            .running_ms = -1,
+            .ready_ms = -1,
+            .began_ms = -1,
+            .last_ms = -1,
         };
     }
     read_vm_nodes(reading);
@@ -374,17 +386,50 @@ static bool is_in_use(const struct report *report, const struct ledger_thing *th
     return false;
 }
 
+/* A thing, and where it is told: by VM in the plan's order, its instance first. */
+struct place {
+    const struct ledger_thing *thing;
+    uint32_t vm; /* NO_VM comes last */
+};
+
+static int compare_places(const void *left, const void *right)
+{
+    const struct place *a = left, *b = right;
+    if (a->vm != b->vm) {
+        return a->vm < b->vm ? -1 : 1;
+    }
+    bool a_first = a->thing->kind == LEDGER_INSTANCE, b_first = b->thing->kind == LEDGER_INSTANCE;
+    if (a_first != b_first) {
+        return a_first ? -1 : 1;
+    }
+    return a->thing->node < b->thing->node ? -1 : a->thing->node > b->thing->node;
+}
+
+static struct place *places_of(struct reading *reading, size_t *count)
+{
+    const struct ledger *ledger = reading->ledger;
+    struct place *places = ARENA_ARRAY(reading->arena, struct place, ledger->count + 1);
+    *count = 0;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const struct ledger_thing *thing = &ledger->things[i];
+        if (!thing->gone) {
+            uint32_t vm = (uint32_t)reading->report->graph->nodes[thing->node].vm;
+            places[(*count)++] = (struct place){.thing = thing, .vm = vm};
+        }
+    }
+    qsort(places, *count, sizeof *places, compare_places);
+    return places;
+}
+
 static void list_things(struct reading *reading)
 {
     struct report *report = reading->report;
-    const struct ledger *ledger = reading->ledger;
-    report->things = ARENA_ARRAY(reading->arena, struct report_thing, ledger->count + 1);
-    for (size_t i = 0; i < ledger->count && report->status != RUN_CLEANED; i++) {
-        const struct ledger_thing *thing = &ledger->things[i];
+    size_t count;
+    const struct place *places = places_of(reading, &count);
+    report->things = ARENA_ARRAY(reading->arena, struct report_thing, count + 1);
+    for (size_t i = 0; i < count && report->status != RUN_CLEANED; i++) {
+        const struct ledger_thing *thing = places[i].thing;
         const struct graph_node *node = &report->graph->nodes[thing->node];
-        if (thing->gone) {
-            continue;
-        }
         bool in_use = is_in_use(report, thing, node->vm);
         report->things[report->thing_count++] = (struct report_thing){
             .kind = ledger_kind_name(thing->kind),

@@ -35,9 +35,9 @@ struct report_vm {
     int32_t waited_for;         /* that VM; NO_VM */
     int64_t waited_from_ms, waited_until_ms; /* since the run's start */
     int64_t inject_from_ms, inject_to_ms, boot_from_ms, running_ms, ready_ms; /* -1: not */
-    int64_t began_ms, last_ms;  /* its first action, its last end; -1 */
-    const char *instance_id;    /* NULL */
-    const char *instance_type;  /* NULL */
+    int64_t began_ms, last_ms; /* its first action, its last end; -1 */
+    const char *instance_id;   /* NULL */
+    const char *instance_type; /* NULL */
 };
 
 /* Something made in the cloud that is still there, by the journal. */
@@ -49,8 +49,8 @@ struct report_thing {
 /* Lies in an arena. */
 struct report {
     const struct graph *graph;
-    const struct facts *facts;         /* NULL */
-    const struct schedule *schedule;   /* predicted */
+    const struct facts *facts;       /* NULL */
+    const struct schedule *schedule; /* predicted */
     struct run_options options;
     const char *run_id;
     enum run_status status;
@@ -60,12 +60,12 @@ struct report {
     struct node_status *nodes;          /* graph->node_count */
     struct report_vm *vms;              /* graph->vm_count */
     size_t recovered;
-    int64_t rto_ms;                     /* all critical VMs recovered; -1: not (yet) */
-    int64_t loss_ms;                    /* the worst; -1: unknown */
-    uint32_t *causes;                   /* nodes that failed for reasons of their own */
+    int64_t rto_ms;   /* all critical VMs recovered; -1: not (yet) */
+    int64_t loss_ms;  /* the worst; -1: unknown */
+    uint32_t *causes; /* nodes that failed for reasons of their own */
     size_t cause_count;
-    struct report_thing *things;        /* made, and by the journal not deleted */
-    size_t thing_count, left_over;      /* left over: not in use */
+    struct report_thing *things;   /* made, and by the journal not deleted; by VM */
+    size_t thing_count, left_over; /* left over: not in use */
     struct executor_counters counters;
 };
 

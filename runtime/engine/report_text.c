@@ -85,7 +85,7 @@ void report_put_rto(const struct report *report, struct buffer *out)
         put_duration(out, report->rto_ms);
     }
     if (report->options.rto_ms > 0) {
-        buffer_puts(out, " of ");
+        buffer_puts(out, report->rto_ms < 0 ? ", objective " : " of ");
         put_duration(out, report->options.rto_ms);
         buffer_puts(out, report->rto_ms > report->options.rto_ms ? " (missed)" : "");
     }
@@ -270,29 +270,45 @@ void report_put_phases(const struct report *report, const struct report_vm *vm, 
     put_phase(out, &first, "ready", vm->running_ms, vm->ready_ms);
 }
 
+/* A VM's line: name, bar, when it was back (or what became of it), where the time went. */
+static void write_lane(const struct page *page, const struct report_vm *vm, int name_width,
+                       int cells, int outcome_width)
+{
+    char clock[32];
+    bool back = vm->recovered_ms >= 0;
+    text_pad(page->out, vm->name, name_width + 1);
+    write_bar(page, vm, cells);
+    text_pad_left(page->out,
+                  back ? format_clock(clock, vm->recovered_ms) : report_outcome_name(vm->outcome),
+                  outcome_width);
+    struct buffer phases = {0};
+    report_put_phases(page->report, vm, &phases);
+    if (phases.length) {
+        int at = name_width + 1 + cells + 2 + outcome_width + 3;
+        buffer_puts(page->out, "   ");
+        text_wrap(page->out, buffer_text(&phases), at, at, page->width);
+    }
+    buffer_putc(page->out, '\n');
+    buffer_free(&phases);
+}
+
 static void write_timeline(const struct page *page)
 {
     const struct report *report = page->report;
-    size_t name_width = 0;
+    int name_width = 0, outcome_width = 8;
     for (size_t i = 0; i < report->graph->vm_count; i++) {
-        size_t length = strlen(report->graph->vms[i].name);
-        name_width = length > name_width ? length : name_width;
+        int columns = text_columns(report->graph->vms[i].name);
+        name_width = columns > name_width ? columns : name_width;
+        outcome_width = report->vms[i].recovered_ms < 0 ? 11 : outcome_width; /* " unfinished" */
     }
-    int cells = page->width - (int)name_width - 46;
+    int cells = page->width - name_width - 46;
     cells = cells < BAR_MIN ? BAR_MIN : cells > BAR_MAX ? BAR_MAX : cells;
     buffer_putc(page->out, '\n');
     for (size_t i = 0; i < report->graph->vm_count; i++) {
-        const struct report_vm *vm = &report->vms[i];
-        text_pad(page->out, vm->name, (int)name_width + 1);
-        write_bar(page, vm, cells);
-        char clock[32];
-        text_pad_left(page->out, vm->recovered_ms < 0 ? report_outcome_name(vm->outcome)
-                                                      : format_clock(clock, vm->recovered_ms), 8);
-        struct buffer phases = {0};
-        report_put_phases(report, vm, &phases);
-        buffer_printf(page->out, "%s%s\n", phases.length ? "   " : "", buffer_text(&phases));
-        buffer_free(&phases);
+        write_lane(page, &report->vms[i], name_width, cells, outcome_width);
     }
+    text_pad(page->out, "", name_width + 2);
+    buffer_puts(page->out, "█ at work  ▒ drivers injected  ░ waiting for another VM\n\n");
 }
 
 /* --- what is there, and what to do --- */
@@ -300,10 +316,34 @@ static void write_timeline(const struct page *page)
 static void write_calls(const struct page *page)
 {
     const struct executor_counters *counters = &page->report->counters;
-    buffer_printf(page->out, "calls %" PRId64 " · throttled %" PRId64 " · retried %" PRId64
+    buffer_printf(page->out,
+                  "calls %" PRId64 " · throttled %" PRId64 " · retried %" PRId64
                   " · %zu of %zu actions done\n",
                   counters->requests, counters->throttled, counters->retries, counters->done,
                   counters->total);
+}
+
+/* The things of one VM that are in no use, from `first` on, in a line. Returns the next VM's. */
+static size_t write_things_of(const struct page *page, size_t first, int name_width)
+{
+    const struct report *report = page->report;
+    const char *vm = report->things[first].vm;
+    struct buffer text = {0};
+    size_t i = first;
+    for (; i < report->thing_count && report->things[i].vm == vm; i++) {
+        if (!report->things[i].in_use) {
+            buffer_puts(&text, text.length ? ", " : "");
+            text_put(&text, report->things[i].id);
+        }
+    }
+    if (text.length) {
+        buffer_puts(page->out, "  ");
+        text_pad(page->out, vm ? vm : "(plan)", name_width + 2);
+        text_wrap(page->out, buffer_text(&text), name_width + 4, name_width + 4, page->width);
+        buffer_putc(page->out, '\n');
+    }
+    buffer_free(&text);
+    return i;
 }
 
 static void write_things(const struct page *page)
@@ -312,12 +352,14 @@ static void write_things(const struct page *page)
     if (report->left_over == 0) {
         return;
     }
-    buffer_puts(page->out, "\nMade, and in no use now:\n");
+    int width = 0;
     for (size_t i = 0; i < report->thing_count; i++) {
-        const struct report_thing *thing = &report->things[i];
-        if (!thing->in_use) {
-            buffer_printf(page->out, "  %-9s %s  %s\n", thing->kind, thing->id, thing->node);
-        }
+        int columns = report->things[i].vm ? text_columns(report->things[i].vm) : 6;
+        width = columns > width ? columns : width;
+    }
+    buffer_puts(page->out, "\nMade, and in no use now:\n");
+    for (size_t i = 0; i < report->thing_count;) {
+        i = write_things_of(page, i, width);
     }
 }
 

@@ -61,6 +61,8 @@ static void a_run(void **state)
     struct fixture *f = *state;
     assert_string_equal(of_run(f, EVENT_RUN_STARTED, 0),
                         "00:00:00 failover of shop: 10 actions for 3 VMs, predicted RTO 1m 40s\n");
+    f->state->doing = "cleanup";
+    assert_non_null(strstr(of_run(f, EVENT_RUN_STARTED, 0), " cleanup of shop: 10 actions"));
     assert_string_equal(happen(f, EVENT_NODE_STARTED, DB_VOLUME, 0, NULL), "");
     assert_string_equal(happen(f, EVENT_NODE_DONE, DB_VOLUME, 1200, NULL),
                         "00:00:01 db disk-0/create-volume done (1.2s)\n");
@@ -76,10 +78,9 @@ static void a_run(void **state)
     happen(f, EVENT_NODE_STARTED, APP_READY, 252000, NULL);
     assert_string_equal(of_run(f, EVENT_HEARTBEAT, 3723000),
                         "01:02:03 2 of 10 actions done; under way: app ready?\n");
-    assert_string_equal(
-        of_run(f, EVENT_RUN_RESUMED, 3723000),
-        "01:02:03 failover of shop goes on: 2 of 10 actions are done, predicted RTO "
-        "1m 40s\n");
+    assert_string_equal(of_run(f, EVENT_RUN_RESUMED, 3723000),
+                        "01:02:03 cleanup of shop goes on: 2 of 10 actions are done, predicted RTO "
+                        "1m 40s\n");
     assert_string_equal(of_run(f, EVENT_INTERRUPTED, 3724000),
                         "01:02:04 interrupted: 2 of 10 actions done\n");
 }

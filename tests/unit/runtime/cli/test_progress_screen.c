@@ -104,6 +104,15 @@ static void at_the_beginning_and_the_end(void **state)
     assert_non_null(strstr(text, "  10 of 10 actions\n"));
 }
 
+/* In a cleanup nothing is recovered: a VM is done when all of its actions are. */
+static void lanes_without_a_milestone_end_too(void **state)
+{
+    struct fixture *f = *state;
+    f->run.nodes[DB_RECOVERED].action = ACTION_TERMINATE_INSTANCE;
+    carry_out(f, DB_VOLUME, DB_RECOVERED);
+    assert_non_null(strstr(draw(f, 50000), "  ✓ db   done "));
+}
+
 static void prepared_ones_wait(void **state)
 {
     struct fixture *f = *state;
@@ -228,6 +237,7 @@ int main(void)
         TEST(in_the_middle),
         TEST(at_the_beginning_and_the_end),
         TEST(prepared_ones_wait),
+        TEST(lanes_without_a_milestone_end_too),
         TEST(failures),
         TEST(colours_do_not_count),
         TEST(no_line_is_too_wide),

@@ -62,9 +62,9 @@ static struct graph *completed(struct graph *graph)
                 comes_after(graph, node, value->node);
             }
             if (value || !info->inputs[p].optional) {
-                inputs[count++] = (struct input){
-                    .name = info->inputs[p].name,
-                    .value = value ? *value : something(info->inputs[p].type)};
+                inputs[count++] =
+                    (struct input){.name = info->inputs[p].name,
+                                   .value = value ? *value : something(info->inputs[p].type)};
             }
         }
         if (node->guards != NO_NODE) {
@@ -104,8 +104,10 @@ static void tell(struct told *told, const char *fail, bool resume)
     graph_write_json(bench->graph, &graph);
     assert_true(journal_put_blob(bench->journal, "graph", graph.data, graph.length, NULL));
     buffer_free(&graph);
-    struct run_options options = {.plan_path = "/plans/shop.yaml", .owner = "platform",
-                                  .workflow = WORKFLOW_FAILOVER, .rto_ms = 1200000,
+    struct run_options options = {.plan_path = "/plans/shop.yaml",
+                                  .owner = "platform",
+                                  .workflow = WORKFLOW_FAILOVER,
+                                  .rto_ms = 1200000,
                                   .rpo_ms = 1800000};
     struct buffer text = {0};
     run_options_write(&options, &text);
@@ -123,7 +125,8 @@ static void tell(struct told *told, const char *fail, bool resume)
     bench->journal = journal_open(bench->path, false, NULL);
     journal_use_clock(bench->journal, bench->world);
     bool failed = fail && !resume;
-    assert_true(run_set_status(bench->journal, bench->world, failed ? RUN_FAILED : RUN_SUCCEEDED, NULL));
+    assert_true(
+        run_set_status(bench->journal, bench->world, failed ? RUN_FAILED : RUN_SUCCEEDED, NULL));
     struct error error = {0};
     told->report = report_load(told->arena, bench->journal, NULL, &error);
     if (!told->report) {
@@ -162,6 +165,7 @@ static void test_success(void **state)
     says(&told, "3 of 3 VMs recovered");
     says(&told, " of 20m (predicted ");
     says(&told, "for db");
+    says(&told, "░ waiting for another VM\n");
     assert_null(strstr(told.text.data, "What now"));
     assert_null(strstr(told.text.data, "\033"));
     forget(&told);
@@ -186,6 +190,12 @@ static void test_failure(void **state)
     says(&told, "fake Fake.Code (request req-1)");
     says(&told, "help: do something");
     says(&told, "skipped: depends on app");
+    says(&told, "RTO not reached, objective 20m");
+    says(&told, "\nMade, and in no use now:\n  ");
+    for (size_t i = 1; i < report->thing_count; i++) { /* by VM, its instance first */
+        bool same = strcmp(report->things[i].vm, report->things[i - 1].vm) == 0;
+        assert_true(!same || strcmp(report->things[i].kind, "instance") != 0);
+    }
     says(&told, "drc run resume");
     says(&told, "drc run cleanup");
     forget(&told);
