@@ -155,3 +155,30 @@ def test_dry_run_live_tells_what_preflight_found(drc, sandbox):
     assert done.returncode in (0, 2)
     assert "checks passed" in done.err
     assert "db/disk-0/create-volume" in done.out
+
+
+def test_images_make_instances_from_the_right_copies(drc, shop, tmp_path):
+    """boot: image, from copies whose drivers are injected ahead: every volume of every instance comes
+    from the copy that the facts named."""
+    text = shop.read_text()
+    assert "boot: attach" in text and "\nreplication:" in text
+    shop.write_text(text.replace("boot: attach", "boot: image")
+                    .replace("\nreplication:", "\nreplication:\n  prepare: replication"))
+    drc("sandbox", "init", tmp_path / "aws", shop, "--seed", 3, "--speed", 200)
+    facts = drc.json("plan", "facts", shop, "failover", "--sandbox", tmp_path / "aws")
+    drc("plan", "apply", shop, "failover", "--sandbox", tmp_path / "aws", "--yes")
+    held = drc.json("sandbox", "show", tmp_path / "aws", "--json")
+    instances = {i["id"]: i for i in held["instances"] if i.get("run")}
+    assert sorted(i["vm"] for i in instances.values()) == ["app", "db", "web"]
+    assert all(i["state"] == "running" for i in instances.values())
+    for vm, shape in facts["inventory"]["vms"].items():
+        copies = {facts["bindings"][f"{vm}/disk-{disk}/snapshot"] for disk in range(1, len(shape["disks"]))}
+        copies.add(facts["bindings"][f"{vm}/disk-0/bootable-snapshot"])
+        mine = [v for v in held["volumes"] if instances.get(v.get("attached_to"), {}).get("vm") == vm]
+        assert {v["snapshot"] for v in mine} == copies and len(mine) == len(shape["disks"])
+    images = [i for i in held["images"] if i.get("run")]
+    assert len(images) == 3
+    drc("run", "cleanup", "--yes")
+    left = drc.json("sandbox", "show", tmp_path / "aws", "--json")
+    assert [i for i in left["images"] if i.get("run")] == []
+    assert len(left["snapshots"]) == len(held["snapshots"])

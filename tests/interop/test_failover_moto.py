@@ -203,9 +203,6 @@ def body(request):
     return dict(parse_qsl(body_text(request)))
 
 
-PHASES = ["prepare", "create", "swap", "inject", "start"]
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_killed_in_each_phase_and_resumed(moto, drc, tmp_path, seed):
     """SIGKILL at a seeded moment in each phase, seen in the events: each VM once in the end."""
@@ -215,11 +212,11 @@ def test_killed_in_each_phase_and_resumed(moto, drc, tmp_path, seed):
     kills = 0
     words = ["plan", "apply", str(path), "failover", "--yes", "--events", "-"]
     for trigger in triggers:
-        kills += kill_at(drc, words, trigger, chance.randint(1, 4), chance.uniform(0, 0.3))
+        kills += kill_at(drc, words, trigger, chance.randint(1, 2), chance.uniform(0, 0.3))
         runs = drc.json("run", "list", "--json")
         if runs:
             words = ["run", "resume", runs[0]["run"], "--events", "-"]
-    assert kills >= 4
+    assert kills == len(triggers)
     if drc.json("run", "list", "--json")[0]["status"] != "succeeded":
         drc("run", "resume", timeout=300)
     report = drc.json("run", "report", "--json")
