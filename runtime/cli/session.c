@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
@@ -280,7 +281,8 @@ enum exit_status session_execute(struct session *session)
     }
     tell_report(session, report);
     if (result == EXECUTOR_INTERRUPTED) {
-        if (session->invocation->given[FLAG_JSON]) { /* the text ends with it */
+        if (session->invocation->given[FLAG_JSON] || !isatty(STDOUT_FILENO)) {
+            /* A report on the terminal ends with it. */
             fprintf(stderr, "stopped; drc run resume %s goes on\n", session->run.id);
         }
         return EXIT_RESUMABLE;

@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+from e2e_drc import DRC, ROOT
+
 
 def test_help_lists_the_commands(drc):
     out = drc("--help").out
@@ -97,3 +99,18 @@ def test_explain_knows_codes_keys_and_actions(drc):
     assert drc("explain", "vms.private_ip").out
     assert "ec2:CreateVolume" in drc("explain", "create-volume").out
     assert "there is no" in drc("explain", "nonsense", status=1).err
+
+
+def test_a_reader_that_has_had_enough_is_no_error(drc):
+    command = f"set -o pipefail; {DRC} plan show plans/erp failover --all | head -1"
+    done = subprocess.run(["bash", "-c", command],
+                          capture_output=True, text=True, cwd=ROOT, env=drc.env)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("erp · failover")
+
+
+def test_help_has_no_blanks_at_line_ends(drc):
+    for words in (["plan", "apply"], ["plan", "check"], ["run", "list"], ["explain"]):
+        text = drc(*words, "--help").out
+        assert [line for line in text.splitlines() if line != line.rstrip()] == []
+        assert max(map(len, text.splitlines())) <= 100

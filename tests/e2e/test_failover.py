@@ -87,13 +87,39 @@ def test_an_interrupt_is_resumable(drc, sandbox):
     process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes")
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 3, err.decode()
     assert b"drc run resume" in err
+    left = out.decode().split("Made, and in no use now:\n")[1].split("\n\n")[0]
+    names = [line.split()[0] for line in left.splitlines() if line[2] != " "]
+    assert names == [name for name in ("db", "app", "web") if name in names]  # each VM once
+    assert "web" in names and "i-" in left and "vol-" in left
     again = drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes", status=1)
     assert "run resume" in again.err
     drc("run", "resume")
     assert drc.json("run", "report", "--json")["status"] == "succeeded"
+
+
+def test_resume_takes_the_newest_run_that_is_unfinished(drc, sandbox, tmp_path):
+    process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes")
+    time.sleep(0.7)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert "(killed)" in apply(drc, sandbox, status=1).err
+    drc("sandbox", "init", tmp_path / "other", "examples/minimal.yaml", "--speed", 500)
+    drc("plan", "apply", "examples/minimal.yaml", "failover", "--sandbox", tmp_path / "other", "--yes")
+    assert "failover of shop succeeded" in drc("run", "resume").out
+    assert "nothing to resume" in drc("run", "resume").out
+
+
+def test_cleanup_lists_what_it_would_delete_by_vm(drc, sandbox):
+    apply(drc, sandbox)
+    asked = drc("run", "cleanup", status=1)
+    assert "cleanup deletes 3 instances, 8 volumes\n" in asked.err
+    assert [line.split()[0:2] for line in asked.err.splitlines() if " instance " in line] == \
+        [["db", "instance"], ["app", "instance"], ["web", "instance"]]
+    assert "not approved" in asked.err
+    assert " cleanup of shop: " in drc("run", "cleanup", "--yes").err
 
 
 @pytest.mark.parametrize("seed", range(5))
