@@ -90,9 +90,9 @@ void arena_destroy(struct arena *arena)
     free(arena);
 }
 
-/* The blocks of a large arena are made of huge pages where the system has them: a plan of 10,000 VMs
- * would otherwise spend a tenth of its time on page faults. A small one would only waste memory on
- * pages that it does not fill. *room may become larger. */
+/* The blocks of a large arena are made of huge pages where the system has them: a plan of 10,000
+ * VMs would otherwise spend a tenth of its time on page faults. A small one would only waste memory
+ * on pages that it does not fill. *room may become larger. */
 static struct block *allocate_block(const struct arena *arena, size_t *room)
 {
     size_t size = sizeof(struct block) + *room;
