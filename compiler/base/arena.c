@@ -178,13 +178,18 @@ char *arena_printf(struct arena *arena, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    char first[256]; /* most texts fit: then formatting once is enough */
+    int length = vsnprintf(first, sizeof first, format, args);
     va_end(args);
     if (length < 0) {
         abort(); /* A format that printf refuses is a bug in the caller. */
     }
     char *text = arena_alloc(arena, (size_t)length + 1);
-    vsnprintf(text, (size_t)length + 1, format, again);
+    if ((size_t)length < sizeof first) {
+        memcpy(text, first, (size_t)length + 1);
+    } else {
+        vsnprintf(text, (size_t)length + 1, format, again);
+    }
     va_end(again);
     return text;
 }

@@ -62,12 +62,16 @@ void buffer_vprintf(struct buffer *buffer, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    reserve(buffer, 1);
+    size_t room = buffer->capacity - buffer->length; /* it fits more often than not */
+    int length = vsnprintf(buffer->data + buffer->length, room, format, args);
     if (length < 0) {
         abort(); /* A format that printf refuses is a bug in the caller. */
     }
-    reserve(buffer, (size_t)length);
-    vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, again);
+    if ((size_t)length >= room) {
+        reserve(buffer, (size_t)length);
+        vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, again);
+    }
     va_end(again);
     buffer->length += (size_t)length;
 }

@@ -16,6 +16,7 @@ struct aws_client {
     struct gate *gate;
     const struct aws_settings *settings;
     struct credentials *credentials;
+    struct sigv4_memory memory;
     const char *region;
     int64_t skew_ms;
     int64_t requests;
@@ -72,6 +73,7 @@ void aws_client_destroy(struct aws_client *client)
         aws_client_cancel(client->calls);
     }
     credentials_destroy(client->credentials);
+    sigv4_memory_clear(&client->memory);
     arena_destroy(client->arena);
 }
 
@@ -231,6 +233,7 @@ static void proceed(struct aws_client_call *call)
                                        .body = call->request.body,
                                        .body_length = call->request.body_length,
                                        .key = key,
+                                       .memory = &client->memory,
                                        .region = client->region,
                                        .skew_ms = client->skew_ms,
                                        .timeout_ms = call->request.timeout_ms};

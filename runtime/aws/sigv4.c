@@ -1,5 +1,6 @@
 #include "runtime/aws/sigv4.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
@@ -266,6 +267,33 @@ static void signing_key(struct arena *arena, const char *secret, const char *day
     memcpy(key, next, SHA256_SIZE);
 }
 
+void sigv4_memory_clear(struct sigv4_memory *memory)
+{
+    if (memory->secret) {
+        OPENSSL_cleanse(memory->secret, strlen(memory->secret));
+    }
+    OPENSSL_cleanse(memory->derived, sizeof memory->derived);
+    free(memory->secret);
+    free(memory->scope);
+    *memory = (struct sigv4_memory){0};
+}
+
+/* The same for as long as secret, day, region and service are. */
+static void remembered_key(struct arena *arena, struct sigv4_memory *memory, const char *secret,
+                           const char *day, const struct sigv4_request *request,
+                           uint8_t key[SHA256_SIZE])
+{
+    const char *scope = arena_printf(arena, "%s/%s/%s", day, request->region, request->service);
+    if (!memory->secret || strcmp(memory->secret, secret) != 0 ||
+        strcmp(memory->scope, scope) != 0) {
+        sigv4_memory_clear(memory);
+        signing_key(arena, secret, day, request->region, request->service, memory->derived);
+        memory->secret = base_strdup(secret);
+        memory->scope = base_strdup(scope);
+    }
+    memcpy(key, memory->derived, SHA256_SIZE);
+}
+
 static const char *payload_hash_of(struct arena *arena, const struct sigv4_request *request)
 {
     if (request->payload_hash) {
@@ -309,7 +337,11 @@ void sigv4_sign(struct arena *kept, const struct sigv4_request *request,
         arena_printf(arena, "%s/%s/%s/aws4_request", day, request->region, request->service);
     const char *to_sign = arena_printf(arena, "AWS4-HMAC-SHA256\n%s\n%s\n%s", date, scope, hash);
     uint8_t signer[SHA256_SIZE], digest[SHA256_SIZE];
-    signing_key(arena, key->secret, day, request->region, request->service, signer);
+    if (request->memory) {
+        remembered_key(arena, request->memory, key->secret, day, request, signer);
+    } else {
+        signing_key(arena, key->secret, day, request->region, request->service, signer);
+    }
     hmac(signer, sizeof signer, to_sign, digest);
     sha256_to_hex(digest, signature);
 

@@ -21,6 +21,14 @@ struct sigv4_key {
     const char *token; /* of the session; NULL: none */
 };
 
+/* The key that was derived last: it holds for a day, and deriving it costs more than all else of a
+ * signature. Zero-initialised by its owner, who clears it. */
+struct sigv4_memory {
+    char *secret, *scope;
+    unsigned char derived[32];
+};
+void sigv4_memory_clear(struct sigv4_memory *memory);
+
 /* What is signed, as it goes over the wire. */
 struct sigv4_request {
     const char *method;
@@ -33,7 +41,8 @@ struct sigv4_request {
     size_t body_length;
     const char *payload_hash; /* NULL: of the body; or SIGV4_UNSIGNED_PAYLOAD, or hex */
     const char *service, *region;
-    bool s3; /* the path is taken as it is, and X-Amz-Content-SHA256 is sent */
+    struct sigv4_memory *memory; /* NULL: none */
+    bool s3;                     /* the path is taken as it is, and X-Amz-Content-SHA256 is sent */
 };
 
 enum { SIGV4_HEADERS_MAX = 4 };

@@ -54,7 +54,8 @@ static void fill_headers(struct transfer *transfer, const struct aws_endpoint *e
                                         .body = request->body,
                                         .body_length = request->body_length,
                                         .service = aws_service_info(request->service)->name,
-                                        .region = request->region};
+                                        .region = request->region,
+                                        .memory = request->memory};
         struct sigv4_headers signature;
         sigv4_sign(transfer->arena, &to_sign, request->key,
                    world_utc_ms(transfer->world) + request->skew_ms, &signature);

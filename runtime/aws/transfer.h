@@ -17,6 +17,7 @@ struct transfer_request {
     const char *body; /* the form or the JSON */
     size_t body_length;
     const struct sigv4_key *key; /* NULL: unsigned */
+    struct sigv4_memory *memory; /* of the sender; NULL: none */
     const char *region;
     int64_t skew_ms;     /* the service's clock minus ours */
     int64_t timeout_ms;  /* 0: 60 s */

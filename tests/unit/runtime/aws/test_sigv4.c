@@ -56,6 +56,46 @@ static void test_suite(void **state)
                       "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
 }
 
+static const char *signed_as(struct arena *arena, const struct sigv4_request *request,
+                             const struct sigv4_key *key, const char *time)
+{
+    struct sigv4_headers headers;
+    sigv4_sign(arena, request, key, parse_time(time), &headers);
+    return headers.items[headers.count - 1].value;
+}
+
+/* What is remembered never signs for another secret, day, region or service. */
+static void test_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct sigv4_key *key;
+        const char *time, *region, *service;
+    } rows[] = {{&suite_key, "2015-08-30T12:36:00Z", "us-east-1", "ec2"},
+                {&suite_key, "2015-08-30T12:37:00Z", "us-east-1", "ec2"},
+                {&suite_key, "2015-08-31T00:00:00Z", "us-east-1", "ec2"},
+                {&suite_key, "2015-08-31T00:00:00Z", "eu-west-1", "ec2"},
+                {&suite_key, "2015-08-31T00:00:00Z", "eu-west-1", "ssm"},
+                {&s3_key, "2015-08-31T00:00:00Z", "eu-west-1", "ssm"},
+                {&suite_key, "2015-08-30T12:36:00Z", "us-east-1", "ec2"}};
+    struct arena *arena = arena_create();
+    struct sigv4_memory memory = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sigv4_request request = {.method = "POST",
+                                        .host = "example.amazonaws.com",
+                                        .path = "/",
+                                        .service = rows[i].service,
+                                        .region = rows[i].region};
+        const char *without = signed_as(arena, &request, rows[i].key, rows[i].time);
+        request.memory = &memory;
+        assert_string_equal(signed_as(arena, &request, rows[i].key, rows[i].time), without);
+        assert_string_equal(signed_as(arena, &request, rows[i].key, rows[i].time), without);
+    }
+    sigv4_memory_clear(&memory);
+    assert_null(memory.secret);
+    arena_destroy(arena);
+}
+
 static void test_list_users(void **state)
 {
     (void)state;
@@ -147,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_suite),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_list_users),
         cmocka_unit_test(test_s3),
         cmocka_unit_test(test_headers_are_folded),
