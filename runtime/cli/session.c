@@ -119,6 +119,22 @@ static bool gather(struct session *session, struct error *error)
            (!given || same_inventory(given, session->facts, error));
 }
 
+/* Fencing needs vCenter, which this version does not ask: that has to be said before a source VM and
+ * its recovered copy run at the same time. */
+static void warn_of_sources(struct session *session)
+{
+    struct findings *findings = &session->findings;
+    findings->items = arena_grow(session->invocation->arena, findings->items, findings->count,
+                                 &findings->capacity, sizeof *findings->items);
+    findings->items[findings->count++] = (struct finding){
+        .severity = FINDING_WARNING,
+        .subject = "source VMs",
+        .text = "vCenter is not asked by this version: whether they still run cannot be seen",
+        .help = "make sure that they are off before the recovered ones serve anybody",
+    };
+    findings->warnings++;
+}
+
 bool session_prepare(struct session *session, struct error *error)
 {
     struct arena *arena = session->invocation->arena;
@@ -134,8 +150,12 @@ bool session_prepare(struct session *session, struct error *error)
         return false;
     }
     session->schedule = estimate(arena, session->graph, session->facts, true);
-    return aws_preflight(session->site.aws, arena, session->plan, session->graph, session->facts,
-                         &session->findings, error);
+    if (!aws_preflight(session->site.aws, arena, session->plan, session->graph, session->facts,
+                       &session->findings, error)) {
+        return false;
+    }
+    warn_of_sources(session);
+    return true;
 }
 
 bool session_store_graph(struct session *session, struct error *error)
