@@ -135,8 +135,7 @@ static void read_failure(struct reader *reader)
              "where a proxy re-signs TLS, name its certificates with AWS_CA_BUNDLE");
         break;
     case HTTP_TIMED_OUT:
-        fail(reader, lost(reader), arena_printf(reader->arena, "no answer in time: %s", text),
-             "check the network and the service's health");
+        fail(reader, lost(reader), text, "check the network and the service's health");
         break;
     case HTTP_TOO_LARGE:
         fail(reader, reader->changes ? OUTCOME_UNKNOWN : OUTCOME_FATAL,
@@ -148,7 +147,7 @@ static void read_failure(struct reader *reader)
     case HTTP_ANSWERED:
     default:
         fail(reader, lost(reader), arena_printf(reader->arena, "the answer broke off: %s", text),
-             NULL);
+             "check the network, the proxy if there is one, and AWS_ENDPOINT_URL");
     }
 }
 

@@ -11,7 +11,7 @@ enum {
     BRIEF_TRIES_MAX = 2,
     REQUEST_TIMEOUT_MS = 20000,
     BACKOFF_MAX_MS = 8000,
-    PAGES_MAX = 10000,
+    PAGES_MAX = 1000,
 };
 
 struct asking {
@@ -124,15 +124,39 @@ static void fail(struct asking *asking, const struct aws_answer *answer)
     asks->over = true;
 }
 
+/* A page that names itself as the next one, or pages without end: nothing to build facts on. */
+static bool is_endless(const struct asking *asking, const char *next)
+{
+    bool same = asking->next_token && strcmp(asking->next_token, next) == 0;
+    return same || asking->pages >= PAGES_MAX;
+}
+
+static void fail_endless(struct asking *asking)
+{
+    struct asks *asks = asking->asks;
+    if (!asks->error.message) {
+        error_set(&asks->error, "%s %s: the pages of the answer do not end (page %d)",
+                  aws_service_info(asking->question.service)->name, asking->question.operation,
+                  asking->pages);
+        error_help(&asks->error, "something between here and AWS answers in its place: check "
+                                 "AWS_ENDPOINT_URL and the proxy");
+    }
+    asks->over = true;
+}
+
 static void see_page(struct asking *asking, const struct aws_answer *answer)
 {
     const struct question *question = &asking->question;
     const char *next = question->paged ? xml_text(answer->xml, "nextToken") : NULL;
-    bool more = next && asking->pages++ < PAGES_MAX;
+    asking->pages++;
+    if (next && is_endless(asking, next)) {
+        fail_endless(asking);
+        return;
+    }
     free(asking->next_token);
-    asking->next_token = more ? base_strdup(next) : NULL;
+    asking->next_token = next ? base_strdup(next) : NULL;
     question->page(question->context, answer);
-    if (more) {
+    if (next) {
         extend_patience(asking);
         send(asking);
     } else {

@@ -142,6 +142,15 @@ static void take_out(struct operation *op, const struct aws_answer *answer)
     operation_refused(op, &again);
 }
 
+/* What is on no page yet is not proved absent. */
+static void refuse_endless(struct operation *op, const struct aws_answer *answer)
+{
+    struct aws_answer again = *answer;
+    again.outcome = OUTCOME_RETRY;
+    again.error.message = "the pages of the answer do not end";
+    operation_refused(op, &again);
+}
+
 static void on_page(struct operation *op, const struct aws_answer *answer)
 {
     struct poll *poll = op->state;
@@ -155,8 +164,12 @@ static void on_page(struct operation *op, const struct aws_answer *answer)
     }
     describe_each(answer->xml, poll->describe->set, poll->describe->reservations, see_one, op);
     const char *next = xml_text(answer->xml, "nextToken");
-    if (next && op->open > 0 && poll->pages++ < PAGES_MAX) {
-        ask_page(op, next);
+    if (next && op->open > 0) {
+        if (poll->pages++ < PAGES_MAX) {
+            ask_page(op, next);
+        } else {
+            refuse_endless(op, answer);
+        }
         return;
     }
     for (size_t i = poll->from; i < poll->to; i++) {

@@ -46,7 +46,7 @@ bool aws_identify(struct aws *aws, struct arena *arena, struct aws_identity *ide
                   identity->arn, identity->account, aws->account);
         return error_help(error,
                           "use credentials of account %s, or correct "
-                          "sites.recovery.aws.account; nothing was changed",
+                          "sites.recovery.aws.account",
                           aws->account);
     }
     return ok;

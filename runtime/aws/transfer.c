@@ -6,6 +6,15 @@
 
 enum { OWN_HEADERS_MAX = 4 };
 
+/* What is no answer of AWS's is looked for where the request went. */
+static void name_endpoint(const struct transfer *transfer, struct aws_answer *answer)
+{
+    if (answer->outcome != OUTCOME_OK && !answer->error.code) {
+        answer->error.message =
+            arena_printf(transfer->arena, "%s (%s)", answer->error.message, transfer->http.url);
+    }
+}
+
 static void on_response(void *context, const struct http_response *response)
 {
     struct transfer *transfer = context;
@@ -13,6 +22,7 @@ static void on_response(void *context, const struct http_response *response)
     transfer->task = NULL;
     aws_answer_read(transfer->arena, transfer->request.service, transfer->request.operation,
                     transfer->request.changes, response, &answer);
+    name_endpoint(transfer, &answer);
     /* The transfer may be gone after this. */
     transfer->callback(transfer->context, &answer);
 }

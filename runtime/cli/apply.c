@@ -271,6 +271,18 @@ static bool approved(struct session *session, enum exit_status *status)
     return false;
 }
 
+/* The site did not answer as it has to, before the first change. */
+static enum exit_status failed_unchanged(struct session *session, struct error *error)
+{
+    session_give_up(session, RUN_FAILED);
+    tell_error(error);
+    if (session->journal) {
+        fprintf(stderr, "nothing was changed; apply again, or drc run resume %s\n",
+                session->run.id);
+    }
+    return EXIT_ERROR;
+}
+
 /* Who is asked, and whether there is anything to do. False: *status says how the command ends. */
 static bool go_ahead(struct session *session, enum exit_status *status)
 {
@@ -278,8 +290,7 @@ static bool go_ahead(struct session *session, enum exit_status *status)
     struct arena *arena = session->invocation->arena;
     if (!site_open_providers(&session->site, &session->options, &error) ||
         !aws_identify(session->site.aws, arena, &session->identity, &error)) {
-        session_give_up(session, RUN_FAILED);
-        *status = tell_error(&error);
+        *status = failed_unchanged(session, &error);
         return false;
     }
     switch (session_check_production(session, &error)) {
@@ -304,8 +315,7 @@ enum exit_status apply_prepared(struct session *session)
         return status;
     }
     if (!session_prepare(session, &error)) {
-        session_give_up(session, RUN_FAILED);
-        return tell_error(&error);
+        return failed_unchanged(session, &error);
     }
     if (!approved(session, &status)) {
         return status;

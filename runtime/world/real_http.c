@@ -307,6 +307,32 @@ static void tell_timeout(struct http_task *http, bool sent)
              (double)all_ms / 1000);
 }
 
+/* What libcurl says of these tells people nothing. NULL: its own words do. */
+static const char *better_words(const struct http_task *http, CURLcode result)
+{
+    if (http->attempts == 0) {
+        return NULL;
+    }
+    switch (result) {
+    case CURLE_GOT_NOTHING:
+        return "the connection was closed without an answer";
+    case CURLE_OK:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* "HTTP/0.9 when not allowed" */
+        return "the answer is not HTTP";
+    case CURLE_OUT_OF_MEMORY: /* its own limit for the line of a header */
+#if LIBCURL_VERSION_NUM >= 0x080600
+    case CURLE_TOO_LARGE:
+#endif
+        return "a header of the answer is too long";
+    case CURLE_UNRECOVERABLE_POLL:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+        return "the connection was reset";
+    default:
+        return NULL;
+    }
+}
+
 /* One line: the system's own words where it said something, else libcurl's. */
 static void tell_failure(struct http_task *http, CURLcode result)
 {
@@ -318,10 +344,8 @@ static void tell_failure(struct http_task *http, CURLcode result)
         tell_timeout(http, http->attempts > 0);
     } else if (result == CURLE_COULDNT_CONNECT && os_error) {
         snprintf(http->text, sizeof http->text, "%s", uv_strerror(-(int)os_error));
-    } else if (result == CURLE_GOT_NOTHING) {
-        snprintf(http->text, sizeof http->text, "the connection was closed without an answer");
-    } else if (result == CURLE_OK) {
-        snprintf(http->text, sizeof http->text, "the answer is not HTTP");
+    } else if (better_words(http, result)) {
+        snprintf(http->text, sizeof http->text, "%s", better_words(http, result));
     } else {
         snprintf(http->text, sizeof http->text, "%s",
                  *http->curl_error ? http->curl_error : curl_easy_strerror(result));
