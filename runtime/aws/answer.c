@@ -157,10 +157,11 @@ static void read_garbage(struct reader *reader, const char *why)
     const struct http_response *response = reader->response;
     int status = response->status;
     const char *type = http_response_header(response, "content-type");
+    bool empty = response->body_length == 0;
+    why = empty ? NULL : why; /* a parser's words about nothing */
     const char *shown =
-        response->body_length == 0
-            ? "(empty)"
-            : one_line(reader->arena, response->body, response->body_length, BODY_SHOWN_MAX);
+        empty ? "(empty)"
+              : one_line(reader->arena, response->body, response->body_length, BODY_SHOWN_MAX);
     const char *kind = type ? one_line(reader->arena, type, strlen(type), 60) : "no content type";
     const char *message =
         arena_printf(reader->arena, "HTTP %d with an answer that is not AWS's (%s%s%s): %s", status,

@@ -83,6 +83,8 @@ class Rude:
             if not bytes_:
                 return None
             head += bytes_
+            if head[:1] == b"\x16":  # TLS, which is not spoken here
+                return None
         head, _, body = head.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
         while length and len(body) < int(length[1]):

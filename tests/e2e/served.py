@@ -1,0 +1,73 @@
+"""A sandbox served over HTTP, with what a plan needs."""
+import subprocess
+
+from e2e_drc import DRC, ROOT
+
+KEYS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1"}
+
+PLAN = """\
+version: 1
+name: shop
+objectives: {rpo: 30m, rto: 20m}
+sites:
+  recovery:
+    aws:
+      region: eu-west-1
+      account: "111122223333"
+      placeholder_image: {bios: ami-0c000000000000001, uefi: ami-0c000000000000002}
+      conversion:
+        instances: {eu-west-1a: i-0f00ba40000000000}
+networks:
+  production:
+    vpc: vpc-0a000000000000001
+    subnets:
+      app: {id: subnet-0a00000000000000a, cidr: 10.20.1.0/24, zone: eu-west-1a}
+    security_groups: {web: sg-0a000000000000001}
+defaults: {subnet: app, security_groups: [web], instance_type: m6i.large}
+vms:
+  db:
+    source: /DC0/vm/shop/db01
+    private_ip: 10.20.1.10
+    volumes: {1: {type: gp3}}
+    ready: [{instance_status: ok}]
+  app:
+    source: /DC0/vm/shop/app01
+    depends_on: [db]
+  web:
+    source: /DC0/vm/shop/web01
+    depends_on: [app]
+    elastic_ip: {production: eipalloc-0a000000000000001}
+"""
+
+
+class Served:
+    """`drc sandbox serve`; ends with its `with`, by its process id."""
+
+    def __init__(self, drc, folder, *flags):
+        self.folder, self.drc = folder, drc
+        self.plan = folder / "plan.yaml"
+        self.plan.write_text(PLAN)
+        self.directory = folder / "aws"
+        drc("sandbox", "init", self.directory, self.plan, "--seed", 7, "--speed", 100, *flags)
+
+    def __enter__(self):
+        self.process = subprocess.Popen([DRC, "sandbox", "serve", self.directory], env=self.drc.env, cwd=ROOT,
+                                        stdout=subprocess.PIPE, text=True)
+        self.endpoint = self.process.stdout.readline().strip()
+        self.port = int(self.endpoint.rsplit(":", 1)[1])
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+    def environment(self, endpoint=None):
+        return {**KEYS, "AWS_ENDPOINT_URL": endpoint or self.endpoint}
+
+    def made(self):
+        """What drc made and left, by drc sandbox show."""
+        left = self.drc.json("sandbox", "show", self.directory, "--json")
+        return ([i for i in left["instances"] if i.get("run") and i["state"] != "terminated"],
+                [v for v in left["volumes"] if v.get("run")])
