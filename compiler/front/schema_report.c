@@ -206,6 +206,13 @@ static bool is_one_of(const char *text, const char *const *words)
     return false;
 }
 
+static bool fits_with(struct schema_run *run, const struct schema_pattern *pattern,
+                      const char *text, const char *unit)
+{
+    const char *whole = arena_printf(run->diagnostics->arena, "%s%s", text, unit);
+    return schema_matches(pattern, whole, run->match, run->match_context);
+}
+
 /* Why people give a value of that type, and what they have to write instead. */
 static void help_type(struct schema_run *run, unsigned types, const struct schema_pattern *pattern,
                       const struct tree *tree, struct diagnostic *diagnostic)
@@ -218,6 +225,12 @@ static void help_type(struct schema_run *run, unsigned types, const struct schem
     } else if (types & SCHEMA_STRING && tree->text && tree->kind != TREE_STRING &&
                (!pattern || schema_matches(pattern, tree->text, run->match, run->match_context))) {
         diagnostic_help(list, diagnostic, "put it in quotes: \"%.80s\"", tree->text);
+    } else if (types & SCHEMA_STRING && pattern && tree->kind == TREE_INT &&
+               fits_with(run, pattern, tree->text, "m")) {
+        diagnostic_help(list, diagnostic, "a time has its unit: %.20sm are minutes", tree->text);
+    } else if (types & (SCHEMA_NUMBER | SCHEMA_INTEGER) && tree->kind == TREE_STRING &&
+               *tree->text && !tree->text[strspn(tree->text, "0123456789")]) {
+        diagnostic_help(list, diagnostic, "write it without quotes: %.20s", tree->text);
     } else if (types & SCHEMA_BOOLEAN && tree->kind == TREE_STRING && is_one_of(tree->text, yes)) {
         diagnostic_help(list, diagnostic, "write true");
     } else if (types & SCHEMA_BOOLEAN && tree->kind == TREE_STRING && is_one_of(tree->text, no)) {
@@ -322,9 +335,8 @@ void schema_report_choice(struct schema_run *run, const struct schema_node *node
 }
 
 /* The keys of the schema that the mapping has not got yet. */
-static const struct schema_free_keys *free_keys(struct schema_run *run,
-                                                const struct schema_node *node,
-                                                const struct tree *mapping)
+static const struct schema_free_keys *
+free_keys(struct schema_run *run, const struct schema_node *node, const struct tree *mapping)
 {
     struct schema_free_keys *known = &run->free_keys;
     if (known->node == node && known->mapping == mapping) {
@@ -384,7 +396,11 @@ static void help_unknown(struct schema_run *run, const struct schema_node *node,
         return;
     }
     struct buffer text = {0};
-    if (find_holder(run->root, key, &text, 8)) {
+    /* Below the mapping itself first: there it was meant to be. */
+    buffer_puts(&text, run->path_length > 1 ? path_text(run, run->path_length - 1) : "");
+    bool below = find_holder(node, key, &text, 3) != NULL;
+    text.length = below ? text.length : 0;
+    if (below || find_holder(run->root, key, &text, 8)) {
         buffer_append(&text, "", 1);
         diagnostic_help(list, diagnostic,
                         "\"%s\" is a key of %s; is the line indented as it should be?", key,
@@ -484,10 +500,9 @@ void schema_report_exclusive(struct schema_run *run, const struct schema_node *n
         diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span, "%s: %s", here(run), node->message);
         return;
     }
-    struct diagnostic *diagnostic =
-        diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span,
-                 "in %s, \"%s\" and \"%s\" exclude each other", here(run), a->key->text,
-                 b->key->text);
+    struct diagnostic *diagnostic = diagnose(list, DIAG_CONFLICTING_KEYS, b->key->span,
+                                             "in %s, \"%s\" and \"%s\" exclude each other",
+                                             here(run), a->key->text, b->key->text);
     diagnostic_label(list, diagnostic, "only one of the two can be given");
     diagnostic_secondary(list, diagnostic, a->key->span, "the other one");
 }

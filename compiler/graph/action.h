@@ -73,6 +73,9 @@ const char *action_effect_name(enum action_effect effect);
 const char *action_resend_name(enum action_resend resend);
 const char *value_type_name(enum value_type type);
 
+/* What is done when an answer is lost, for a person: "looked up by its tags, then …". */
+const char *action_resend_sentence(enum action_resend resend);
+
 /* The reference page of all actions (docs/reference/actions.md), as Markdown. */
 void action_reference(struct buffer *out);
 

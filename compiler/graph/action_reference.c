@@ -21,14 +21,16 @@ static void write_ports(struct buffer *out, const char *title, const struct acti
 
 static void write_duration(struct buffer *out, int64_t ms)
 {
-    if (ms % 60000 == 0 && ms > 0) {
+    if (ms % 3600000 == 0 && ms > 0) {
+        buffer_printf(out, "%" PRId64 " h", ms / 3600000);
+    } else if (ms % 60000 == 0 && ms > 0) {
         buffer_printf(out, "%" PRId64 " min", ms / 60000);
     } else {
         buffer_printf(out, "%" PRId64 " s", ms / 1000);
     }
 }
 
-static const char *resend_sentence(enum action_resend resend)
+const char *action_resend_sentence(enum action_resend resend)
 {
     switch (resend) {
     case RESEND_TOKEN:
@@ -74,11 +76,15 @@ static void write_action(struct buffer *out, const struct action_info *info)
                       action_info(info->undo)->name);
     }
     if (info->provider != PROVIDER_ENGINE) {
-        buffer_printf(out, "- When an answer is lost: %s\n", resend_sentence(info->resend));
+        buffer_printf(out, "- When an answer is lost: %s\n", action_resend_sentence(info->resend));
     }
     write_limits(out, info);
     buffer_puts(out, "- Expected to take: ");
-    write_duration(out, info->expected_ms);
+    if (strcmp(info->name, action_info(ACTION_DELAY)->name) == 0) {
+        buffer_puts(out, "what the plan says");
+    } else {
+        write_duration(out, info->expected_ms);
+    }
     buffer_puts(out, "; given up after: ");
     write_duration(out, info->deadline_ms);
     buffer_puts(out, "\n");

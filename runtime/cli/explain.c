@@ -8,6 +8,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
 #include "compiler/compile.h"
+#include "compiler/emit/text.h"
 #include "compiler/front/diagnostic.h"
 #include "compiler/front/schema.h"
 #include "compiler/graph/action.h"
@@ -21,13 +22,18 @@ static const char *or_nothing(const char *text)
 static void explain_ports(const char *title, const struct action_port *ports, size_t count,
                           struct buffer *out)
 {
-    static const char *const types[] = {"text", "int", "bool", "list", "map"};
-    buffer_printf(out, "%s:", title);
+    int width = 0;
     for (size_t i = 0; i < count; i++) {
-        buffer_printf(out, " %s (%s%s)%s", ports[i].name, types[ports[i].type],
-                      ports[i].optional ? ", may be absent" : "", i + 1 < count ? "," : "");
+        int columns = text_columns(ports[i].name);
+        width = columns > width ? columns : width;
     }
-    buffer_puts(out, count ? "\n" : " none\n");
+    buffer_printf(out, "%s:%s\n", title, count ? "" : " none");
+    for (size_t i = 0; i < count; i++) {
+        buffer_puts(out, "  ");
+        text_pad(out, ports[i].name, width + 2);
+        buffer_printf(out, "%s%s\n", value_type_name(ports[i].type),
+                      ports[i].optional ? ", may be absent" : "");
+    }
 }
 
 static bool explain_action(const char *name, struct buffer *out)
@@ -42,7 +48,7 @@ static bool explain_action(const char *name, struct buffer *out)
                   or_nothing(info->permission));
     explain_ports("inputs", info->inputs, info->input_count, out);
     explain_ports("outputs", info->outputs, info->output_count, out);
-    buffer_printf(out, "after a lost answer: %s\n", action_resend_name(info->resend));
+    buffer_printf(out, "when an answer is lost: %s\n", action_resend_sentence(info->resend));
     return true;
 }
 

@@ -44,6 +44,8 @@ struct source *load_source(const struct invocation *invocation, const char *path
     if (!source && file != path && access(file, F_OK) != 0) {
         error_help(error, "a folder stands for the plan.yaml in it; name the file if it has "
                           "another name");
+    } else if (!source && file == path && access(path, F_OK) != 0) {
+        error_help(error, "PLAN is a plan file, or a folder with a plan.yaml in it");
     }
     return source;
 }

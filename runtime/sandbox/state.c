@@ -64,7 +64,7 @@ static bool check_version(struct state *state, struct error *error)
     if (version != STATE_VERSION) {
         error_set(error, "not a sandbox that this drc knows: its database has version %lld, not %d",
                   (long long)version, STATE_VERSION);
-        return error_help(error, "make a new one in another directory: drc sandbox init DIR");
+        return error_help(error, "make a new one in another directory: drc sandbox init DIR PLAN");
     }
     return true;
 }
