@@ -201,7 +201,7 @@ static void odd_answers(void **state)
     f->body = body;
     http(f, "/", NULL, false);
     body[EXCERPT_BYTES] = '\0';
-    char expected[300];
+    char expected[500];
     snprintf(expected, sizeof expected, "http :8080/ answers 500, body \"%s…\"", body);
     assert_string_equal(f->message, expected);
 }
