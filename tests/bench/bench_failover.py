@@ -101,3 +101,9 @@ for key in ours:
     print(f"  {key:12}{ours[key]:10.2f}{theirs[key]:10.2f}{ours[key] / theirs[key]:11.2f}")
 print(f"  requests over those that cannot be batched ({floor}): drc {ours['requests'] / floor:.2f}, "
       f"boto3 {theirs['requests'] / floor:.2f}")
+budgets = {"requests that cannot be batched": (ours["requests"] / floor, 1.1),
+           "CPU": (ours["CPU s"] / theirs["CPU s"], 1 / 10),
+           "memory": (ours["peak MiB"] / theirs["peak MiB"], 1 / 3),
+           "wall time": (ours["wall s"] / theirs["wall s"], 1)}
+print("budgets: " + ", ".join(f"{name} {value:.3f} of {most:.3f}{'' if value <= most else ' NOT HELD'}"
+                              for name, (value, most) in budgets.items()))
