@@ -138,7 +138,7 @@ bool files_write_atomically(const char *path, const void *bytes, size_t length,
 char *files_read(struct arena *arena, const char *path, size_t max, size_t *length,
                  struct error *error)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would hold it up for ever */
     if (file < 0) {
         if (errno != ENOENT && errno != ENOTDIR) {
             files_error(error, errno, "reading", path);
