@@ -156,7 +156,7 @@ sanitize: deps-lint venv
 	$(MAKE) BUILD=build/sanitize CC=clang SANITIZE=address,undefined CFLAGS='-O1 -g' all unit golden e2e
 
 valgrind: deps-lint
-	RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+	RUNNER='valgrind -q --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 	    $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' unit
 
 # Every tests/fuzz/fuzz_*.c with libFuzzer, FUZZ_SECONDS each.
