@@ -229,7 +229,7 @@ static void help_type(struct schema_run *run, unsigned types, const struct schem
                fits_with(run, pattern, tree->text, "m")) {
         diagnostic_help(list, diagnostic, "a time has its unit: %.20sm are minutes", tree->text);
     } else if (types & (SCHEMA_NUMBER | SCHEMA_INTEGER) && tree->kind == TREE_STRING &&
-               *tree->text && !tree->text[strspn(tree->text, "0123456789")]) {
+               tree->text && *tree->text && !tree->text[strspn(tree->text, "0123456789")]) {
         diagnostic_help(list, diagnostic, "write it without quotes: %.20s", tree->text);
     } else if (types & SCHEMA_BOOLEAN && tree->kind == TREE_STRING && is_one_of(tree->text, yes)) {
         diagnostic_help(list, diagnostic, "write true");
