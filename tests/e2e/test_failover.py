@@ -11,6 +11,29 @@ import pytest
 from e2e_drc import DRC, ROOT
 
 
+def started(drc, sandbox, tmp_path, action="create-volume", count=1):
+    """A failover under way, in which `count` nodes of the action have been done. On a sandbox that is
+    slow enough to be caught in the middle."""
+    events = tmp_path / "under-way.ndjson"
+    process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes",
+                        "--events", events)
+    for _ in range(3000):
+        lines = events.read_text().splitlines()[:-1] if events.exists() else []
+        seen = [e for e in map(json.loads, lines)
+                if e["type"] == "node_done" and e["node"].endswith("/" + action)]
+        if len(seen) >= count:
+            return process
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError(f"no {action} within 30 s")
+
+
+@pytest.fixture
+def slow_sandbox(drc, tmp_path):
+    drc("sandbox", "init", tmp_path / "slow", "plans/shop", "--seed", 7, "--speed", 40)
+    return tmp_path / "slow"
+
+
 def apply(drc, sandbox, *flags, **kwargs):
     return drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes", *flags,
                **kwargs)
@@ -83,9 +106,9 @@ def test_events_are_ndjson_with_a_version_first(drc, sandbox, tmp_path):
     assert {"run_started", "node_done", "run_ended"} <= {line["type"] for line in lines}
 
 
-def test_an_interrupt_is_resumable(drc, sandbox):
-    process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes")
-    time.sleep(1.0)
+def test_an_interrupt_is_resumable(drc, slow_sandbox, tmp_path):
+    sandbox = slow_sandbox
+    process = started(drc, sandbox, tmp_path, "run-instance", 3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 3, err.decode()
@@ -100,9 +123,9 @@ def test_an_interrupt_is_resumable(drc, sandbox):
     assert drc.json("run", "report", "--json")["status"] == "succeeded"
 
 
-def test_resume_takes_the_newest_run_that_is_unfinished(drc, sandbox, tmp_path):
-    process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes")
-    time.sleep(0.7)
+def test_resume_takes_the_newest_run_that_is_unfinished(drc, slow_sandbox, tmp_path):
+    sandbox = slow_sandbox
+    process = started(drc, sandbox, tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert "(killed)" in apply(drc, sandbox, status=1).err
@@ -148,9 +171,9 @@ def test_killed_at_random_moments_and_resumed_makes_each_thing_once(drc, sandbox
     assert all(v.get("attached_to") in {i["id"] for i in made} for v in roots.values())
 
 
-def test_a_second_writer_is_refused(drc, sandbox):
-    first = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes")
-    time.sleep(0.8)
+def test_a_second_writer_is_refused(drc, slow_sandbox, tmp_path):
+    sandbox = slow_sandbox
+    first = started(drc, sandbox, tmp_path)
     second = apply(drc, sandbox, status=1)
     first.communicate(timeout=60)
     assert first.returncode == 0
