@@ -116,7 +116,7 @@ static void test_a_silent_service_ends_within_a_minute(void **state)
     int64_t from = world_monotonic_ms(canned->world);
     assert_false(aws_identify(aws, canned->arena, &identity, &error));
     assert_true(world_monotonic_ms(canned->world) - from <= 60000);
-    assert_non_null(strstr(error.message, "no answer in time"));
+    assert_non_null(strstr(error.message, "no answer within "));
     error_clear(&error);
     aws_destroy(aws);
     canned_destroy(canned);
