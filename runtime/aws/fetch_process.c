@@ -115,6 +115,17 @@ static int spawn(struct process *process, int output, pid_t *pid)
     return status;
 }
 
+/* 127: it was not found, where spawning cannot tell (valgrind, emulators), or a shell says so. */
+static const char *describe_end(struct process *process, int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+        return arena_printf(process->arena, "%s: not found (it ended with status 127)",
+                            process->words[0]);
+    }
+    return arena_printf(process->arena, "it ended with status %d",
+                        WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
 static void run_process(void *context)
 {
     struct process *process = ((struct fetch *)context)->process;
@@ -137,9 +148,7 @@ static void run_process(void *context)
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
         }
         if (!process->failure && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
-            process->failure =
-                arena_printf(process->arena, "it ended with status %d",
-                             WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+            process->failure = describe_end(process, status);
         }
     }
     close(ends[0]);

@@ -155,15 +155,19 @@ static int status_of(void (*what)(void), char said[200])
 
 static volatile size_t too_much = SIZE_MAX - 8; /* not seen through by the compiler */
 
+static struct arena *of_child; /* still reachable at its end: no leak for valgrind */
+
 static void ask_for_too_much(void)
 {
-    arena_alloc(arena_create(), too_much);
+    of_child = arena_create();
+    arena_alloc(of_child, too_much);
 }
 
 static void grow_too_far(void)
 {
     size_t capacity = 1;
-    arena_grow(arena_create(), NULL, 1, &capacity, too_much);
+    of_child = arena_create();
+    arena_grow(of_child, NULL, 1, &capacity, too_much);
 }
 
 static void stay_modest(void)
