@@ -192,7 +192,7 @@ static bool parse_flags(struct invocation *invocation, int argc, char **argv, st
     char shorts[2 * FLAG_COUNT + 2];
     fill_options(invocation->command, options, shorts);
     opterr = 0;
-    optind = 1;
+    optind = 0; /* glibc, musl: all that is left of a line before is forgotten */
     for (;;) {
         int option = getopt_long(argc, argv, shorts, options, NULL);
         if (option == -1) {
