@@ -157,6 +157,16 @@ static enum exit_status dry_run(struct session *session, enum workflow workflow)
     return tell_error(&error);
 }
 
+static bool refuse_beside(struct session *session, const struct run_info *run, struct error *error)
+{
+    struct lease_holder holder = {.host = ""};
+    lease_holder(session->invocation->arena, session->state, run->plan,
+                 lease_of(session->options.workflow), &holder);
+    error_set(error, "run %s of %s %s is under way (process %lld%s%s)", run->id, run->plan,
+              run->workflow, (long long)holder.pid, *holder.host ? " on " : "", holder.host);
+    return error_help(error, "drc run show %s says what it does", run->id);
+}
+
 /* Only one run of a plan and workflow at a time, and none beside one that left things behind. */
 static bool refuse_unfinished(struct session *session, struct error *error)
 {
@@ -169,13 +179,19 @@ static bool refuse_unfinished(struct session *session, struct error *error)
     }
     for (size_t i = 0; i < count; i++) {
         const struct run_info *run = &runs[i];
+        if (run->problem) {
+            error_set(error, "what run %s of %s did is not known: %s", run->id, plan, run->problem);
+            return error_help(error,
+                              "put back a good copy of its journal, or delete what carries the tag "
+                              "drc:run=%s and move %s away",
+                              run->id, run->directory);
+        }
         if (strcmp(run->workflow, workflow) != 0 || run->status == RUN_SUCCEEDED ||
             run->status == RUN_CLEANED || run->status == RUN_CANCELLED) {
             continue;
         }
         if (run->alive) {
-            error_set(error, "run %s of %s %s is under way", run->id, plan, workflow);
-            return error_help(error, "drc run show %s says what it does", run->id);
+            return refuse_beside(session, run, error);
         }
         if (run->vm_count == 0) {
             continue; /* failed before anything was changed: a new run takes its place */

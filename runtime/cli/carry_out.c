@@ -109,7 +109,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
     memcpy(options.providers, carriage->site->providers, sizeof options.providers);
     watchers.progress = progress_create(&progress);
     watchers.executor = executor_create(&options, error);
-    enum executor_result result = EXECUTOR_BROKEN;
+    enum executor_result result = EXECUTOR_DAMAGED;
     if (watchers.executor) {
         progress_attach(watchers.progress, watchers.executor);
         result = run(carriage, &watchers, error);

@@ -119,8 +119,8 @@ static bool gather(struct session *session, struct error *error)
            (!given || same_inventory(given, session->facts, error));
 }
 
-/* Fencing needs vCenter, which this version does not ask: that has to be said before a source VM and
- * its recovered copy run at the same time. */
+/* Fencing needs vCenter, which this version does not ask: that has to be said before a source VM
+ * and its recovered copy run at the same time. */
 static void warn_of_sources(struct session *session)
 {
     struct findings *findings = &session->findings;
@@ -179,8 +179,11 @@ struct graph *session_read_graph(struct session *session, const char *blob, stru
         return NULL;
     }
     struct graph *graph =
-        graph_read(session->invocation->arena, "the run's graph", bytes, length, error);
+        graph_read(session->invocation->arena, "the journal's graph", bytes, length, error);
     free(bytes);
+    if (!graph) {
+        journal_help_damaged(error);
+    }
     return graph;
 }
 
@@ -193,10 +196,10 @@ bool session_load_graph(struct session *session, struct error *error)
     if (!session->graph || !journal_get_blob(session->journal, "facts", &bytes, &length, error)) {
         return false;
     }
-    session->facts = facts_read(arena, "the run's facts", bytes, length, error);
+    session->facts = facts_read(arena, "the journal's facts", bytes, length, error);
     free(bytes);
     if (!session->facts) {
-        return false;
+        return journal_help_damaged(error);
     }
     session->schedule = estimate(arena, session->graph, session->facts, true);
     return true;
@@ -247,6 +250,7 @@ static enum run_status status_of(enum executor_result result)
         return RUN_FAILED;
     case EXECUTOR_INTERRUPTED:
     case EXECUTOR_BROKEN:
+    case EXECUTOR_DAMAGED:
         break;
     }
     return RUN_INTERRUPTED;
@@ -291,6 +295,10 @@ enum exit_status session_execute(struct session *session)
         tell_error(&error);
         fprintf(stderr, "drc run resume %s goes on from there\n", session->run.id);
         return EXIT_RESUMABLE;
+    }
+    if (result == EXECUTOR_DAMAGED) {
+        error_prefix(&error, "run %s", session->run.id);
+        return tell_error(&error);
     }
     struct report *report = NULL;
     struct report_known known = {session->graph, session->facts, session->schedule};

@@ -58,7 +58,8 @@ enum executor_result {
     EXECUTOR_SUCCEEDED,
     EXECUTOR_FAILED,
     EXECUTOR_INTERRUPTED,
-    EXECUTOR_BROKEN, /* the journal */
+    EXECUTOR_BROKEN,  /* the journal cannot be written */
+    EXECUTOR_DAMAGED, /* the journal cannot be read back: nothing was sent */
 };
 
 struct executor_options {

@@ -17,7 +17,8 @@ bool files_error(struct error *error, int reason, const char *doing, const char 
     switch (reason) {
     case ENOSPC:
     case EDQUOT:
-        return error_help(error, "free some disk space there, or give another directory with --state");
+        return error_help(error,
+                          "free some disk space there, or give another directory with --state");
     case EACCES:
     case EPERM:
     case EROFS:
@@ -28,7 +29,7 @@ bool files_error(struct error *error, int reason, const char *doing, const char 
         return error_help(error, "a file stands where a directory is needed: give another one with "
                                  "--state");
     default:
-        return false;
+        return error_help(error, "look at the state directory, or give another one with --state");
     }
 }
 
@@ -111,8 +112,7 @@ static bool sync_parent(const char *path)
     return ok;
 }
 
-bool files_write_atomically(const char *path, const void *bytes, size_t length,
-                            struct error *error)
+bool files_write_atomically(const char *path, const void *bytes, size_t length, struct error *error)
 {
     struct buffer beside = {0};
     buffer_printf(&beside, "%s.%ld.tmp", path, (long)getpid());

@@ -37,10 +37,23 @@ struct journal {
     bool read_only, broken;
 };
 
+#define DAMAGED_HELP                                                                               \
+    "put back a good copy of it; without one, move the run's folder away and delete what carries " \
+    "the run's tag drc:run"
+
+bool journal_help_damaged(struct error *error)
+{
+    return error_help(error, "%s", DAMAGED_HELP);
+}
+
 /* What a person can do about an answer of SQLite. */
 static const char *help_for(int code)
 {
     switch (code & 0xff) {
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+    case SQLITE_ERROR: /* a table is missing */
+        return DAMAGED_HELP;
     case SQLITE_FULL:
         return "free some disk space there, then: drc run resume";
     case SQLITE_READONLY:
@@ -120,8 +133,8 @@ static bool check_identity(struct journal *journal, struct error *error)
         return false;
     }
     if (id != JOURNAL_APPLICATION_ID) {
-        return error_set(error, "opening the journal %s: this file is not a journal of drc",
-                         journal->path);
+        error_set(error, "opening the journal %s: this file is not a journal of drc", journal->path);
+        return journal_help_damaged(error);
     }
     if (version != JOURNAL_VERSION) {
         error_set(error, "opening the journal %s: it is of version %lld, this drc knows version %d",
@@ -191,6 +204,12 @@ static bool create_tables(const char *path, struct error *error)
     return ok;
 }
 
+/* There is nothing to resume yet. */
+static bool elsewhere(struct error *error)
+{
+    return error_help(error, "free some disk space there, or give another directory with --state");
+}
+
 /* Made under another name first: a process killed on the way leaves no half journal. */
 struct journal *journal_create(const char *path, struct error *error)
 {
@@ -199,7 +218,7 @@ struct journal *journal_create(const char *path, struct error *error)
     const char *making = buffer_text(&name);
     bool ok = access(path, F_OK) != 0 || creation_failed(path, EEXIST, error);
     bool made = ok && create_file(making, error);
-    ok = made && create_tables(making, error) &&
+    ok = made && (create_tables(making, error) || elsewhere(error)) &&
          (rename(making, path) == 0 || creation_failed(path, errno, error));
     if (made && !ok) {
         unlink(making);
@@ -442,8 +461,9 @@ bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t
         int64_t number = sqlite3_column_int64(statement, 0);
         if (number != expected++) {
             sqlite3_finalize(statement);
-            return error_set(error, "reading the journal %s: group %lld is missing", journal->path,
-                             (long long)expected - 1);
+            error_set(error, "reading the journal %s: group %lld is missing", journal->path,
+                      (long long)expected - 1);
+            return journal_help_damaged(error);
         }
         char *records = base_strdup((const char *)sqlite3_column_text(statement, 1));
         go_on = replay_group(records, number, each, context);

@@ -55,4 +55,7 @@ int64_t journal_number(const struct journal *journal);
 bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t number,
                     const char *record), void *context, struct error *error);
 
+/* Adds to an error what to do about a journal that cannot be read back. Returns false. */
+bool journal_help_damaged(struct error *error);
+
 #endif

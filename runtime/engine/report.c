@@ -14,6 +14,7 @@ struct reading {
     struct report *report;
     struct ledger *ledger;
     int64_t dead_ms; /* in which no process worked on the run, so far */
+    int64_t damaged; /* the number of a group that does not fit; 0: none */
 };
 
 static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
@@ -170,9 +171,14 @@ static bool read_record(void *context, int64_t number, const char *text)
     cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
     const char *kind = text_of(record, "r");
     int64_t node = number_of(record, "n", -1);
-    if (kind && node >= 0 && node < (int64_t)report->graph->node_count) {
+    if (!kind || node >= (int64_t)report->graph->node_count) {
+        reading->damaged = number;
+        cJSON_Delete(record);
+        return false;
+    }
+    if (node >= 0) {
         read_node(reading, (uint32_t)node, kind, record);
-    } else if (kind && node < 0) {
+    } else {
         read_run(reading, kind, record);
     }
     if (cJSON_GetObjectItemCaseSensitive(record, "t")) {
@@ -453,6 +459,9 @@ static struct facts *load_facts(struct arena *arena, struct journal *journal, st
     }
     struct facts *facts = facts_read(arena, "the journal's facts", text, length, error);
     free(text);
+    if (!facts) {
+        journal_help_damaged(error);
+    }
     return facts;
 }
 
@@ -472,6 +481,9 @@ static struct graph *load_graph(struct arena *arena, struct journal *journal, st
     }
     struct graph *graph = graph_read(arena, "the journal's graph", text, length, error);
     free(text);
+    if (!graph) {
+        journal_help_damaged(error);
+    }
     return graph;
 }
 
@@ -512,6 +524,12 @@ struct report *report_load(struct arena *arena, struct journal *journal,
     struct reading reading = {
         .arena = arena, .report = report, .ledger = ledger_create(arena, report->graph)};
     if (!journal_replay(journal, read_record, &reading, error)) {
+        return NULL;
+    }
+    if (reading.damaged) {
+        error_set(error, "reading the journal: group %lld does not fit its graph",
+                  (long long)reading.damaged);
+        journal_help_damaged(error);
         return NULL;
     }
     make_vms(&reading);

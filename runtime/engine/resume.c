@@ -1,5 +1,6 @@
-/* Resume: the state of a run from its journal. Done nodes keep what they yielded; an intent without a
- * result leaves its node in doubt, to be looked up; what failed or was skipped is taken up again. */
+/* Resume: the state of a run from its journal. Done nodes keep what they yielded; an intent without
+ * a result leaves its node in doubt, to be looked up; what failed or was skipped is taken up again.
+ */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,8 @@ static void replay_outputs(struct executor *executor, struct node_run *run, cons
     run->outputs = ARENA_ARRAY(executor->arena, struct call_output, (size_t)count);
     run->output_count = 0;
     const cJSON *item;
-    cJSON_ArrayForEach(item, outputs) {
+    cJSON_ArrayForEach(item, outputs)
+    {
         if (cJSON_IsString(item) && run->output_count < (uint32_t)count) {
             run->outputs[run->output_count++] = (struct call_output){
                 .name = arena_strdup(executor->arena, item->string),
@@ -175,8 +177,8 @@ static bool is_wait(const struct executor *executor, uint32_t node)
     return action_info(executor->graph->nodes[node].action)->effect == EFFECT_WAIT;
 }
 
-/* What was under way keeps its start, because its deadline counts alive time over all sessions; what
- * had ended gets its whole time again. */
+/* What was under way keeps its start, because its deadline counts alive time over all sessions;
+ * what had ended gets its whole time again. */
 static void take_up(struct executor *executor, uint32_t node)
 {
     struct node_run *run = &executor->nodes[node];
@@ -310,8 +312,9 @@ bool resume_replay(struct executor *executor, struct error *error)
         return false;
     }
     if (replay.damaged) {
-        return error_set(error, "reading the journal: group %lld does not fit its graph",
-                         (long long)replay.number);
+        error_set(error, "reading the journal: group %lld does not fit its graph",
+                  (long long)replay.number);
+        return journal_help_damaged(error);
     }
     for (uint32_t i = 0; i < executor->graph->node_count; i++) {
         if (!stays(&executor->nodes[i])) {

@@ -56,9 +56,15 @@ static const char *from_setting(struct arena *arena, const char *setting, const 
         error_help(error, "give a local directory with --state DIR");
         return NULL;
     }
+    if (strstr(setting, "://")) {
+        error_set(error, "state %s: there is no state of that kind", setting);
+        error_help(error, "give a local directory with --state DIR");
+        return NULL;
+    }
     const char *path = strncmp(setting, "dir:", 4) ? setting : setting + 4;
     if (!*path) {
         error_set(error, "state: the directory has no name");
+        error_help(error, "give a directory with --state DIR");
         return NULL;
     }
     return directory && *path != '/' ? arena_printf(arena, "%s/%s", directory, path)
@@ -128,8 +134,10 @@ static bool is_begun(const struct run_info *run)
 static struct run_info read_run(struct arena *arena, const char *state, const char *plan,
                                 const char *id)
 {
-    struct run_info run = {.id = arena_strdup(arena, id), .plan = arena_strdup(arena, plan),
-                           .workflow = "", .status = RUN_FAILED};
+    struct run_info run = {.id = arena_strdup(arena, id),
+                           .plan = arena_strdup(arena, plan),
+                           .workflow = "",
+                           .status = RUN_FAILED};
     run.directory = arena_printf(arena, "%s/%s/runs/%s", state, plan, id);
     struct error error = {0};
     struct journal *journal = journal_open(journal_path(arena, run.directory), true, &error);
@@ -368,6 +376,7 @@ struct journal *run_create(struct arena *arena, const char *state, struct world 
     }
     struct journal *journal = journal_create(journal_path(arena, directory), error);
     if (!journal) {
+        rmdir(directory); /* there is no run */
         return NULL;
     }
     journal_use_clock(journal, world);

@@ -103,5 +103,9 @@ bool run_options_read(struct arena *arena, struct journal *journal, struct run_o
     free(bytes);
     bool ok = read_options(arena, object, options);
     cJSON_Delete(object);
-    return ok || error_set(error, "the run's options cannot be read back from its journal");
+    if (!ok) {
+        error_set(error, "the run's options cannot be read back from its journal");
+        journal_help_damaged(error);
+    }
+    return ok;
 }
