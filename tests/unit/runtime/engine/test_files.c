@@ -135,7 +135,7 @@ static void help_fits_the_reason(void **state)
     } cases[] = {
         {ENOSPC, "free some disk space"}, {EDQUOT, "free some disk space"},
         {EACCES, "writable"},             {EROFS, "writable"},
-        {ENOTDIR, "a file stands"},       {EIO, NULL},
+        {ENOTDIR, "a file stands"},       {EIO, "--state"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_false(files_error(&f->error, cases[i].reason, "writing", "/x/y"));
