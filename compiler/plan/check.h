@@ -25,7 +25,7 @@ typedef void step_visitor(const struct plan *plan, const struct plan_vm *vm,
                           const struct step *step, void *context);
 void plan_each_step(const struct plan *plan, step_visitor *visit, void *context);
 
-/* "1h 30m" or "90s", as plans write durations. Lies in the plan's arena. */
+/* "90m" or "90s", as plans write durations. Lies in the plan's arena. */
 const char *duration_text(const struct plan *plan, int64_t ms);
 
 #endif

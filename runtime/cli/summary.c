@@ -162,7 +162,8 @@ void findings_write(const struct findings *findings, int width, bool colour, str
 {
     static const char *const words[] = {"passed", "unknown", "warning", "error"};
     static const char *const colours[] = {"", "\033[2m", "\033[1;33m", "\033[1;31m"};
-    buffer_printf(out, "  preflight: %zu checks passed", findings->passed);
+    buffer_printf(out, "  preflight: %zu check%s passed", findings->passed,
+                  findings->passed == 1 ? "" : "s");
     if (findings->fatal) {
         buffer_printf(out, ", %zu error%s", findings->fatal, findings->fatal == 1 ? "" : "s");
     }

@@ -1,4 +1,5 @@
-/* Strict reading of JSON: what json_check lets pass and what it refuses, cursors, and members. */
+/* Strict reading of JSON: what json_check lets pass and what it refuses, cursors, and members.
+ * Covers: json_check.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Covers: dot_ids.c vm_view.c */
 #include "compiler/emit/emit.h"
 
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* Covers: table_json.c summary.c */
 #include "compiler/emit/emit.h"
 
 #include <setjmp.h>

@@ -1,3 +1,5 @@
+/* Covers: diagnostic_human.c diagnostic_json.c diagnostic_sarif.c diagnostic_write.c
+ * diagnostic_reference.c nearest_name.c */
 #include "compiler/front/diagnostic.h"
 
 #include <cjson/cJSON.h>

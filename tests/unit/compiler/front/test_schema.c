@@ -1,3 +1,4 @@
+/* Covers: schema_equal.c schema_explain.c schema_load.c schema_report.c schema_validate.c */
 #include "compiler/front/schema.h"
 
 #include <stdio.h>

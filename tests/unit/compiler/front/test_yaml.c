@@ -1,3 +1,4 @@
+/* Covers: yaml_error.c yaml_scalar.c yaml_scan.c tree.c */
 #include "compiler/front/tree.h"
 
 #include <math.h>

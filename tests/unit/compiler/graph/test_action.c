@@ -1,4 +1,5 @@
-/* Every column of action.def and bucket.def is right for every row. */
+/* Every column of action.def and bucket.def is right for every row.
+ * Covers: action_reference.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

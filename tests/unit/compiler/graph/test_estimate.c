@@ -1,3 +1,4 @@
+/* Covers: critical_path.c */
 #include "compiler/graph/estimate.h"
 
 #include <setjmp.h>
@@ -448,7 +449,8 @@ static void slack_is_what_may_be_lost_and_not_a_moment_more(void **state)
         for (uint32_t i = 0; i < graph->node_count; i++) {
             int64_t slack_ms = schedule->entries[i].slack_ms;
             int64_t makespan_ms;
-            assert_int_equal(rto_with_ms(arena, graph, i, slack_ms, &makespan_ms), schedule->rto_ms);
+            assert_int_equal(rto_with_ms(arena, graph, i, slack_ms, &makespan_ms),
+                             schedule->rto_ms);
             assert_int_equal(makespan_ms, schedule->makespan_ms);
             int64_t rto_ms = rto_with_ms(arena, graph, i, slack_ms + 1, &makespan_ms);
             assert_true(rto_ms > schedule->rto_ms || makespan_ms > schedule->makespan_ms);

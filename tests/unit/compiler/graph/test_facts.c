@@ -1,4 +1,5 @@
-/* Facts: written, read back, digested; anything else is refused with its place. */
+/* Facts: written, read back, digested; anything else is refused with its place.
+ * Covers: facts_read.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

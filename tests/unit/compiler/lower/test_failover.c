@@ -1,4 +1,5 @@
-/* Failover: what happens to a VM, in both boot modes. */
+/* Failover: what happens to a VM, in both boot modes.
+ * Covers: conversion.c instance.c volume.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

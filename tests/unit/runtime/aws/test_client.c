@@ -1,4 +1,5 @@
-/* One request's way: clock skew, expired sessions, refusals that name the keys. */
+/* One request's way: clock skew, expired sessions, refusals that name the keys.
+ * Covers: transfer.c */
 #include "runtime/aws/client.h"
 
 #include <string.h>

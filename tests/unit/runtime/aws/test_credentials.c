@@ -1,5 +1,6 @@
 /* The chain of sources, through whole requests: what is fetched from where, with which key the
- * request is signed at last, and what is told when there is none. */
+ * request is signed at last, and what is told when there is none.
+ * Covers: fetch.c fetch_http.c fetch_process.c fetch_sts.c identity.c profile.c recipe.c */
 #include "runtime/aws/credentials.h"
 
 #include <stdio.h>

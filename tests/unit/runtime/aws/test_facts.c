@@ -1,4 +1,5 @@
-/* Facts of a failover, from the answers of a whole account. */
+/* Facts of a failover, from the answers of a whole account.
+ * Covers: site_facts.c */
 #include <string.h>
 
 #include "compiler/graph/facts.h"

@@ -1,4 +1,6 @@
-/* Preflight: an account in which all is well, and each thing that can be wrong with it. */
+/* Preflight: an account in which all is well, and each thing that can be wrong with it.
+ * Covers: ask.c preflight_copies.c preflight_dry_run.c preflight_machines.c preflight_network.c
+ * preflight_things.c */
 #include <string.h>
 
 #include "compiler/lower/lower.h"

@@ -1,4 +1,5 @@
-/* How progress writes: in place, at its pace, and only there where a terminal is. */
+/* How progress writes: in place, at its pace, and only there where a terminal is.
+ * Covers: progress_line.c progress_state.c */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* What a failure means for others; what an answer means for its node. */
+/* What a failure means for others; what an answer means for its node.
+ * Covers: results.c */
 #include "runtime/engine/executor.h"
 
 #include <setjmp.h>
@@ -55,8 +56,8 @@ static uint32_t add_vm(struct scene *scene, const char *name, bool critical, int
     struct arena *arena = scene->arena;
     struct graph *graph = scene->graph;
     maker_vm(graph, name, critical);
-    uint32_t volume =
-        maker_node(graph, arena_printf(arena, "%s/create-volume", name), ACTION_CREATE_VOLUME, 1000);
+    uint32_t volume = maker_node(graph, arena_printf(arena, "%s/create-volume", name),
+                                 ACTION_CREATE_VOLUME, 1000);
     uint32_t run =
         maker_node(graph, arena_printf(arena, "%s/run-instance", name), ACTION_RUN_INSTANCE, 1000);
     static const char *const types[] = {"m6i.large", "m5.large", "m4.large"};
@@ -161,15 +162,16 @@ static void two_injections(struct scene *scene)
     for (int i = 0; i < 2; i++) {
         const char *name = names[i];
         struct arena *arena = scene->arena;
-        uint32_t attach =
-            maker_node(graph, arena_printf(arena, "%s/attach-volume", name), ACTION_ATTACH_VOLUME, 0);
+        uint32_t attach = maker_node(graph, arena_printf(arena, "%s/attach-volume", name),
+                                     ACTION_ATTACH_VOLUME, 0);
         maker_value(graph, attach, "device", (struct value){.kind = VALUE_SLOT, .node = 0});
         graph->nodes[attach].acquire = 0;
-        uint32_t inject = maker_node(graph, arena_printf(arena, "%s/inject", name), ACTION_INJECT, 0);
+        uint32_t inject =
+            maker_node(graph, arena_printf(arena, "%s/inject", name), ACTION_INJECT, 0);
         maker_value(graph, inject, "device", (struct value){.kind = VALUE_SLOT, .node = 0});
         maker_edge(graph, attach, inject);
-        uint32_t detach =
-            maker_node(graph, arena_printf(arena, "%s/detach-volume", name), ACTION_DETACH_VOLUME, 0);
+        uint32_t detach = maker_node(graph, arena_printf(arena, "%s/detach-volume", name),
+                                     ACTION_DETACH_VOLUME, 0);
         maker_edge(graph, attach, detach);
         maker_edge(graph, inject, detach);
         graph->nodes[detach].guards = (int32_t)attach;
@@ -178,8 +180,8 @@ static void two_injections(struct scene *scene)
                                    ACTION_WAIT_VOLUME_AVAILABLE, 0);
         maker_edge(graph, detach, wait);
         graph->nodes[wait].release = 0;
-        uint32_t start =
-            maker_node(graph, arena_printf(arena, "%s/start-instance", name), ACTION_START_INSTANCE, 0);
+        uint32_t start = maker_node(graph, arena_printf(arena, "%s/start-instance", name),
+                                    ACTION_START_INSTANCE, 0);
         maker_edge(graph, inject, start);
         maker_edge(graph, wait, start);
     }
@@ -253,7 +255,8 @@ static void test_lost_slot(void **state)
     fake_script(scene.bench.cloud, "db/detach-volume", OUTCOME_FATAL);
     assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
     assert_int_equal(state_of(&scene, "app/attach-volume"), NODE_FAILED);
-    assert_non_null(strstr(bench_status(&scene.bench, "app/attach-volume")->detail, "conversion/i-1"));
+    assert_non_null(
+        strstr(bench_status(&scene.bench, "app/attach-volume")->detail, "conversion/i-1"));
     bench_finish(&scene.bench);
     assert_int_equal(bench_session(&scene.bench), EXECUTOR_SUCCEEDED);
     tear_down(&scene);

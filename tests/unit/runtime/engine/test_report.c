@@ -1,4 +1,5 @@
-/* What is told of a run from its journal alone. */
+/* What is told of a run from its journal alone.
+ * Covers: report_json.c report_text.c */
 #include "runtime/engine/report.h"
 
 #include <cJSON.h>

@@ -1,3 +1,4 @@
+/* Covers: ec2_snapshots.c ec2_network.c tags.c */
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/sandbox_client.h"
 

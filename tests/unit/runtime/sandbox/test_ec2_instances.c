@@ -1,3 +1,4 @@
+/* Covers: ec2_run.c ec2_lifecycle.c ec2_interfaces.c ec2_types.c tokens.c */
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/sandbox_client.h"
 

@@ -1,3 +1,4 @@
+/* Covers: ec2_volume_changes.c paging.c */
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/sandbox_client.h"
 

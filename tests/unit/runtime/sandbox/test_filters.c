@@ -1,4 +1,5 @@
-/* cmocka's fail() is a macro: it comes last. */
+/* cmocka's fail() is a macro: it comes last.
+ * Covers: resource.c */
 #include <string.h>
 
 #include "runtime/sandbox/resource.h"

@@ -1,4 +1,5 @@
-/* The sandbox holds what the plan's failover needs, by DESIGN's tags. */
+/* The sandbox holds what the plan's failover needs, by DESIGN's tags.
+ * Covers: populate_copies.c populate_images.c populate_network.c */
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/sandbox_client.h"
 

@@ -1,4 +1,5 @@
-/* The sandbox behind the world: in process, on its clock, with its credentials; and over HTTP. */
+/* The sandbox behind the world: in process, on its clock, with its credentials; and over HTTP.
+ * Covers: guest.c */
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/sandbox_client.h"
 

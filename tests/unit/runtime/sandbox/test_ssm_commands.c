@@ -1,3 +1,4 @@
+/* Covers: ssm_inventory.c ssm_scripts.c */
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/sandbox_client.h"
 

@@ -1,5 +1,6 @@
 /* The real world's loop: timers, deferred tasks, nested runs, work, signals, environment. No
- * assertion is about how long anything took. */
+ * assertion is about how long anything took.
+ * Covers: real_hosts.c real_work.c */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* The real world's HTTP against a server that misbehaves in each way that the issue names. */
+/* The real world's HTTP against a server that misbehaves in each way that the issue names.
+ * Covers: real_curl.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

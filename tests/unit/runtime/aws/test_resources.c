@@ -1,0 +1,103 @@
+/* Resources: what exists by tag. */
+#include <string.h>
+
+#include "tests/unit/support/canned_aws.h"
+#include "tests/unit/support/cmocka_all.h"
+
+#define TAGS(run)                                                                                  \
+    "<tagSet><item><key>drc:plan</key><value>shop</value></item>"                                  \
+    "<item><key>drc:vm</key><value>db</value></item>"                                              \
+    "<item><key>drc:run</key><value>" run "</value></item></tagSet>"
+
+static const struct canned_answer site[] = {
+    {"Action=DescribeInstances",
+     .body = "<DescribeInstancesResponse><reservationSet><item><instancesSet><item>"
+             "<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState>" TAGS(
+                 "r1") "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>",
+     .any_order = true},
+    {"Action=DescribeVolumes",
+     .body = "<DescribeVolumesResponse><volumeSet><item><volumeId>vol-1</volumeId>"
+             "<status>in-use</status><attachmentSet><item><instanceId>i-1</instanceId></item>"
+             "</attachmentSet>" TAGS("r1") "</item><item><status>creating</status></item>"
+                                           "</volumeSet></DescribeVolumesResponse>",
+     .any_order = true},
+    {"Action=DescribeSnapshots",
+     .body = "<DescribeSnapshotsResponse><snapshotSet/></DescribeSnapshotsResponse>",
+     .any_order = true},
+    {"Action=DescribeImages",
+     .body = "<DescribeImagesResponse><imagesSet><item><imageId>ami-1</imageId></item>"
+             "</imagesSet></DescribeImagesResponse>",
+     .any_order = true},
+};
+
+static const struct aws_resource *find(const struct aws_resource *items, size_t count,
+                                       enum aws_kind kind)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].kind == kind) {
+            return &items[i];
+        }
+    }
+    return NULL;
+}
+
+static void everything_with_the_tag_is_listed(void **state)
+{
+    (void)state;
+    struct canned *canned = canned_create(site, CANNED_COUNT(site));
+    struct aws *aws = canned_aws(canned);
+    struct aws_resource *items = NULL;
+    struct error error = {0};
+    size_t count = 0;
+    if (!aws_list_resources(aws, canned->arena, "shop", "r1", &items, &count, &error)) {
+        fail_msg("%s", error.message);
+    }
+    assert_int_equal(count, 3); /* what has no id is none */
+    const struct aws_resource *volume = find(items, count, AWS_VOLUME);
+    assert_string_equal(volume->id, "vol-1");
+    assert_string_equal(volume->state, "in-use");
+    assert_string_equal(volume->attached_to, "i-1");
+    assert_string_equal(volume->run, "r1");
+    assert_string_equal(find(items, count, AWS_INSTANCE)->state, "running");
+    assert_string_equal(find(items, count, AWS_INSTANCE)->vm, "db");
+    assert_null(find(items, count, AWS_IMAGE)->plan);
+    assert_null(find(items, count, AWS_SNAPSHOT));
+    const char *log = buffer_text(&canned->log);
+    assert_non_null(strstr(log, "Filter.1.Name=tag%3Adrc%3Aplan&Filter.1.Value.1=shop"
+                                "&Filter.2.Name=tag%3Adrc%3Arun&Filter.2.Value.1=r1"));
+    assert_non_null(strstr(log, "Action=DescribeImages&Version=2016-11-15&Owner.1=self"));
+    aws_destroy(aws);
+    canned_destroy(canned);
+}
+
+static void of_all_plans_and_refused(void **state)
+{
+    (void)state;
+    struct canned_answer script[CANNED_COUNT(site)];
+    memcpy(script, site, sizeof site);
+    script[1].status = 403;
+    script[1].body = "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no"
+                     "</Message></Error></Errors><RequestID>q</RequestID></Response>";
+    struct canned *canned = canned_create(script, CANNED_COUNT(script));
+    struct aws *aws = canned_aws(canned);
+    struct aws_resource *items = NULL;
+    struct error error = {0};
+    size_t count = 0;
+    assert_false(aws_list_resources(aws, canned->arena, NULL, NULL, &items, &count, &error));
+    assert_non_null(strstr(error.message, "looking for what has the tag drc:plan=*: "));
+    assert_non_null(strstr(error.message, "UnauthorizedOperation"));
+    assert_non_null(
+        strstr(buffer_text(&canned->log), "Filter.1.Name=tag-key&Filter.1.Value.1=drc"));
+    error_clear(&error);
+    aws_destroy(aws);
+    canned_destroy(canned);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_with_the_tag_is_listed),
+        cmocka_unit_test(of_all_plans_and_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
