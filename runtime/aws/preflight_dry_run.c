@@ -29,6 +29,9 @@ static bool on_refused(void *context, const struct aws_answer *answer)
     const char *code = answer->error.code;
     if (code && strcmp(code, "DryRunOperation") == 0) {
         would_have(topic);
+    } else if (answer->outcome == OUTCOME_EXHAUSTED) {
+        preflight_find(topic->preflight, FINDING_WARNING, topic->subject, answer->error.help, "%s",
+                       answer->error.message); /* other types of the list may have some */
     } else if (code && answer->outcome != OUTCOME_RETRY && answer->outcome != OUTCOME_UNKNOWN &&
                answer->outcome != OUTCOME_THROTTLED) {
         preflight_find(topic->preflight, FINDING_FATAL, topic->subject, answer->error.help, "%s",

@@ -43,8 +43,10 @@ struct invocation {
     size_t argument_count;
     bool given[FLAG_COUNT];
     const char *values[FLAG_COUNT]; /* NULL where none was given */
-    struct variable *variables;
+    struct variable *variables; /* --var */
     size_t variable_count;
+    struct variable *faults; /* --fault */
+    size_t fault_count;
 };
 
 struct command {

@@ -121,23 +121,40 @@ static int flag_of(int option)
     return -1;
 }
 
-static bool add_variable(struct invocation *invocation, const char *text, struct error *error)
+/* NAME=VALUE of a flag that may be given again and again, appended to its list. */
+static bool add_pair(struct arena *arena, enum flag flag, const char *text, struct variable **items,
+                     size_t *count, struct error *error)
 {
     const char *equals = strchr(text, '=');
     if (!equals || equals == text) {
-        error_set(error, "--var wants NAME=VALUE, not \"%s\"", text);
-        return error_help(error, "for instance --var domain=shop.example");
+        error_set(error, "--%s wants NAME=VALUE, not \"%s\"", flag_infos[flag].name, text);
+        return error_help(error, "for instance %s",
+                          flag == FLAG_VAR ? "--var domain=shop.example" : "--fault error=0.01");
     }
-    size_t count = invocation->variable_count;
-    struct variable *grown = ARENA_ARRAY(invocation->arena, struct variable, count + 1);
-    if (count) {
-        memcpy(grown, invocation->variables, count * sizeof *grown);
+    struct variable *grown = ARENA_ARRAY(arena, struct variable, *count + 1);
+    if (*count) {
+        memcpy(grown, *items, *count * sizeof *grown);
     }
-    grown[count].name = arena_strndup(invocation->arena, text, (size_t)(equals - text));
-    grown[count].value = equals + 1;
-    invocation->variables = grown;
-    invocation->variable_count++;
+    grown[*count].name = arena_strndup(arena, text, (size_t)(equals - text));
+    grown[*count].value = equals + 1;
+    *items = grown;
+    ++*count;
     return true;
+}
+
+static bool add_repeated(struct invocation *invocation, int flag, const char *text,
+                         struct error *error)
+{
+    switch (flag) {
+    case FLAG_VAR:
+        return add_pair(invocation->arena, FLAG_VAR, text, &invocation->variables,
+                        &invocation->variable_count, error);
+    case FLAG_FAULT:
+        return add_pair(invocation->arena, FLAG_FAULT, text, &invocation->faults,
+                        &invocation->fault_count, error);
+    default:
+        return true;
+    }
 }
 
 static bool bad_flag(const struct command *command, const char *word, int option,
@@ -207,7 +224,7 @@ static bool parse_flags(struct invocation *invocation, int argc, char **argv, st
         int flag = flag_of(option);
         invocation->given[flag] = true;
         invocation->values[flag] = optarg;
-        if (flag == FLAG_VAR && !add_variable(invocation, optarg, error)) {
+        if (!add_repeated(invocation, flag, optarg, error)) {
             return false;
         }
     }

@@ -42,6 +42,25 @@ static bool real_now_ms(int64_t *now, struct error *error)
     return world != NULL;
 }
 
+static bool set_faults(const struct invocation *invocation, struct sandbox *sandbox,
+                       struct error *error)
+{
+    for (size_t i = 0; i < invocation->fault_count; i++) {
+        const struct variable *fault = &invocation->faults[i];
+        char *end = NULL;
+        double value = strtod(fault->value, &end);
+        if (end == fault->value || *end || !(value >= 0 && value <= 1)) {
+            error_set(error, "--fault %s wants a probability, not \"%s\"", fault->name,
+                      fault->value);
+            return error_help(error, "a number from 0 to 1");
+        }
+        if (!sandbox_set_fault(sandbox, fault->name, value, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool make_sandbox(const struct invocation *invocation, struct plan **plans, size_t count,
                          struct error *error)
 {
@@ -65,6 +84,7 @@ static bool make_sandbox(const struct invocation *invocation, struct plan **plan
     for (size_t i = 0; i < count && ok; i++) {
         ok = sandbox_populate(sandbox, plans[i], error);
     }
+    ok = ok && set_faults(invocation, sandbox, error);
     sandbox_close(sandbox);
     return ok;
 }

@@ -121,8 +121,25 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox)
     return &sandbox->options;
 }
 
+static bool is_fault(const char *name)
+{
+    static const char *const names[] = {"latency", "consistency", "consistency_ms", "error",
+                                        "lost",    "unavailable", "inject",         "boot"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return strncmp(name, "capacity:", 9) == 0 && name[9];
+}
+
 bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, struct error *error)
 {
+    if (!is_fault(name)) {
+        error_set(error, "the sandbox knows no fault %s", name);
+        return error_help(error, "latency, consistency, consistency_ms, error, lost, unavailable, inject, "
+                                 "boot and capacity:TYPE are known");
+    }
     pthread_mutex_lock(&sandbox->lock);
     bool kept = state_begin(sandbox->state) &&
                 state_run(sandbox->state, "INSERT OR REPLACE INTO faults VALUES (?, ?)", "sf", name,

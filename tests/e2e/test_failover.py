@@ -231,3 +231,53 @@ def test_images_make_instances_from_the_right_copies(drc, shop, tmp_path):
     left = drc.json("sandbox", "show", tmp_path / "aws", "--json")
     assert [i for i in left["images"] if i.get("run")] == []
     assert len(left["snapshots"]) == len(held["snapshots"])
+
+
+def types_of(drc, sandbox):
+    held = drc.json("sandbox", "show", sandbox, "--json")
+    return {i["vm"]: i["detail"] for i in held["instances"] if i.get("run")}
+
+
+def test_the_next_type_where_capacity_is_short(drc, tmp_path):
+    drc("sandbox", "init", tmp_path / "aws", "plans/shop", "--seed", 7, "--speed", 200,
+        "--fault", "capacity:r6i.xlarge=1")
+    apply(drc, tmp_path / "aws")
+    assert types_of(drc, tmp_path / "aws")["db"] == "r5.xlarge"
+
+
+def test_no_type_with_capacity_fails_the_vm_and_those_behind_it(drc, tmp_path):
+    drc("sandbox", "init", tmp_path / "aws", "plans/shop", "--seed", 7, "--speed", 200,
+        "--fault", "capacity:r6i.xlarge=1", "--fault", "capacity:r5.xlarge=1")
+    done = apply(drc, tmp_path / "aws", status=1)
+    assert "InsufficientInstanceCapacity" in done.out and "db/run-instance" in done.out
+    assert "skipped: depends on db" in done.out
+    report = drc.json("run", "report", "--json")
+    assert {vm["name"]: vm["outcome"] for vm in report["vms"]} == \
+        {"db": "failed", "app": "skipped", "web": "skipped"}
+    drc("run", "cleanup", "--yes")
+
+
+def test_a_failed_injection_gives_its_slot_back(drc, tmp_path):
+    drc("sandbox", "init", tmp_path / "aws", "plans/shop", "--seed", 7, "--speed", 200, "--fault", "inject=1")
+    done = apply(drc, tmp_path / "aws", status=1)
+    assert "wait-injected" in done.out and "drc run resume" in done.out + done.err
+    held = drc.json("sandbox", "show", tmp_path / "aws", "--json")
+    conversion = next(i["id"] for i in held["instances"] if not i.get("run"))
+    there = [v for v in held["volumes"] if v.get("attached_to") == conversion and v.get("run")]
+    assert there == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lost_answers_and_errors_make_each_thing_once(drc, tmp_path, seed):
+    drc("sandbox", "init", tmp_path / "aws", "plans/shop", "--seed", seed, "--speed", 200,
+        "--fault", "lost=0.05", "--fault", "error=0.05")
+    apply(drc, tmp_path / "aws")
+    held = drc.json("sandbox", "show", tmp_path / "aws", "--json")
+    assert sorted(i["vm"] for i in held["instances"] if i.get("run")) == ["app", "db", "web"]
+    assert all(v.get("attached_to") for v in held["volumes"] if v.get("run"))
+
+
+@pytest.mark.parametrize("fault, words", [("error=2", "a number from 0 to 1"), ("nonsense=1", "nonsense"),
+                                          ("error", "NAME=VALUE")])
+def test_a_fault_that_is_none(drc, tmp_path, fault, words):
+    assert words in drc("sandbox", "init", tmp_path / "aws", "plans/shop", "--fault", fault, status=1).err
