@@ -97,13 +97,13 @@ static void a_slot_is_given_back_by_whoever_follows_its_holder(void **state)
     maker_vm(f->graph, "app", true);
     maker_vm(f->graph, "db", true);
     int32_t pool = maker_pool(f->graph, "conversion/i-1", 4);
-    uint32_t other = maker_node(f->graph, "app/attach-volume", ACTION_ATTACH_VOLUME, 0);
     uint32_t take0 = maker_node(f->graph, "db/disk-0/attach-volume", ACTION_ATTACH_VOLUME, 0);
     uint32_t take1 = maker_node(f->graph, "db/disk-1/attach-volume", ACTION_ATTACH_VOLUME, 0);
+    uint32_t other = maker_node(f->graph, "app/attach-volume", ACTION_ATTACH_VOLUME, 0);
     uint32_t inject = maker_node(f->graph, "db/disk-0/inject", ACTION_INJECT, 0);
     uint32_t give0 = maker_node(f->graph, "db/disk-0/detach-volume", ACTION_DETACH_VOLUME, 0);
     uint32_t give1 = maker_node(f->graph, "db/disk-1/detach-volume", ACTION_DETACH_VOLUME, 0);
-    maker_edge(f->graph, other, take0);
+    maker_edge(f->graph, other, inject);
     maker_edge(f->graph, take0, inject);
     maker_edge(f->graph, inject, give0);
     maker_edge(f->graph, take1, give1);

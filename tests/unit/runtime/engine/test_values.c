@@ -182,6 +182,8 @@ static void digests_tell_requests_apart(void **state)
     struct value ab[] = {{.kind = VALUE_TEXT, .text = "a"}, {.kind = VALUE_TEXT, .text = "b"}};
     struct value ba[] = {{.kind = VALUE_TEXT, .text = "b"}, {.kind = VALUE_TEXT, .text = "a"}};
     static const char *keys[] = {"a", "b"};
+    struct value outer[] = {{.kind = VALUE_LIST, .items = ab, .count = 1}, ab[1]}; /* [[a], b] */
+    struct value inner[] = {{.kind = VALUE_LIST, .items = ab, .count = 2}};        /* [[a, b]] */
     const uint64_t digests[] = {
         digest_of((struct value){.kind = VALUE_TEXT, .text = ""}),
         digest_of((struct value){.kind = VALUE_TEXT, .text = "1"}),
@@ -194,6 +196,8 @@ static void digests_tell_requests_apart(void **state)
         digest_of((struct value){.kind = VALUE_LIST, .items = ba, .count = 2}),
         digest_of((struct value){.kind = VALUE_LIST, .items = ab, .count = 1}),
         digest_of((struct value){.kind = VALUE_MAP, .items = ab, .keys = keys, .count = 2}),
+        digest_of((struct value){.kind = VALUE_LIST, .items = outer, .count = 2}),
+        digest_of((struct value){.kind = VALUE_LIST, .items = inner, .count = 1}),
         values_digest(NULL, 0, 0),
         values_digest(NULL, 0, 1), /* another alternative */
     };
