@@ -324,6 +324,17 @@ void results_started(void *context, struct call *call, const struct call_result 
 
 /* --- lookups --- */
 
+/* Why the request was lost says more than that nothing came of it yet. */
+static struct call_error lost_error(const struct node_run *run, const struct call_error *otherwise)
+{
+    return !run->detail ? *otherwise
+                        : (struct call_error){.message = run->detail,
+                                              .help = run->help,
+                                              .code = run->code,
+                                              .service = run->service,
+                                              .request_id = run->request_id};
+}
+
 /* Absent: a token or a unique name makes it safe to send again at once; without one, only once
  * absence can be trusted. */
 static void not_found(struct executor *executor, uint32_t node, const struct call_result *result)
@@ -334,6 +345,7 @@ static void not_found(struct executor *executor, uint32_t node, const struct cal
     if (info->resend == RESEND_LOOKUP && run->sent_utc_ms >= 0 && since_sent < CONSISTENCY_MS) {
         struct call_result again = *result;
         again.outcome = OUTCOME_UNKNOWN;
+        again.error = lost_error(run, &result->error);
         node_retry(executor, node, &again);
         return;
     }

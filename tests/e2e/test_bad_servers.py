@@ -278,3 +278,28 @@ def test_a_bad_client_does_not_harm_the_served_sandbox(drc, tmp_path):
         assert link.getresponse().status in (400, 401, 403)
         link.close()
         assert served.process.poll() is None
+
+
+@pytest.mark.parametrize("action, how, words", [
+    ("CreateVolume", always(answer("500 Internal Server Error", HTML, "text/html")), "HTTP 500"),
+    ("AttachVolume", always(refusal("503 x", "RequestLimitExceeded", "Request limit exceeded.")),
+     "RequestLimitExceeded"),
+    ("AttachVolume", always(b"", close=True), "the answer broke off"),
+])
+def test_trouble_in_a_run_ends_it_with_the_reason_and_a_resume_completes_it(drc, tmp_path, action, how, words):
+    with Served(drc, tmp_path, "--no-throttle") as served:
+        served.plan.write_text(served.plan.read_text().replace("defaults: {", "defaults: {timeouts: {volume: 5s}, "))
+        with Rude(staged(served.port, action, how)) as server:
+            done = drc("plan", "apply", served.plan, "failover", "--yes", status=1, timeout=300,
+                       **served.environment(server.endpoint))
+        report = " ".join(done.out.split())
+        assert f"did not succeed within 5s; last seen: ec2 {action}: " in report and words in report
+        assert "drc run resume" in report
+        assert drc.json("run", "list", "--json")[0]["status"] == "failed"
+        if "broke off" in words:
+            return  # in doubt for a minute, which is longer than the time given here
+        drc("run", "resume", **served.environment())
+        instances, volumes = served.made()
+        assert sorted((i["vm"], i["state"]) for i in instances) == \
+            [("app", "running"), ("db", "running"), ("web", "running")]
+        assert {v["attached_to"] for v in volumes} == {i["id"] for i in instances}
