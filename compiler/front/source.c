@@ -167,7 +167,7 @@ struct source *source_read(struct arena *arena, const char *path, struct error *
     }
     char *bytes = NULL;
     size_t length = 0;
-    int silence_ms;
+    int silence_ms = -1;
     struct source *source = NULL;
     if (check_kind(file, name, &silence_ms, error) &&
         read_all(file, name, silence_ms, &bytes, &length, error)) {
