@@ -54,7 +54,8 @@ class Moto:
                "INITIAL_NO_AUTH_ACTION_COUNT": "3"}
         self.process = subprocess.Popen(
             [str(pathlib.Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p",
-             str(self.port)], stdout=self.log, stderr=subprocess.STDOUT, env=env)
+             str(self.port)], stdout=self.log, stderr=subprocess.STDOUT, env=env,
+            cwd=self.folder)  # where its recorder writes
         self._wait()
         self._make_user()
 
