@@ -164,7 +164,7 @@ def self_signed(folder):
     return context
 
 
-def bad_link(port, seed, share=0.15):
+def bad_link(port, seed, share=0.25):
     """A proxy that by seed loses answers (also of what was carried out), refuses, truncates, delays."""
     lock, chance = threading.Lock(), random.Random(seed)
 
