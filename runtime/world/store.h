@@ -1,0 +1,91 @@
+/* Store: where state is kept as records, small named objects, so that more than one runner can see
+ * it: a directory, memory (tests, simulation), later S3. Every operation is asynchronous on the
+ * world's loop, as a world's own: it returns at once, the callback comes later exactly once, never
+ * from within the call. What the caller passes in is copied.
+ *
+ * Keys are relative paths of [A-Za-z0-9._-] and '/' ("shop/runs/7k2f…/log/00000012"), at most
+ * STORE_KEY_MAX bytes, without empty parts, "." and "..". A put is atomic: a reader sees the old
+ * object or the new one. put-if is what S3 offers as If-None-Match: * and If-Match (S3 API
+ * Reference, PutObject, "conditional writes"). */
+#ifndef DRC_WORLD_STORE_H
+#define DRC_WORLD_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+
+struct world;
+
+enum {
+    STORE_KEY_MAX = 512,
+    STORE_OBJECT_MAX = 64 << 20, /* bytes of one object: more is refused on put and on get */
+    STORE_VERSION_MAX = 128,
+};
+
+enum store_outcome {
+    STORE_OK,
+    STORE_ABSENT,   /* get, delete: there is no such object (delete: as good as OK) */
+    STORE_CONFLICT, /* put: the condition does not hold: somebody else was there (S3: 412) */
+    STORE_FAILED,   /* nothing is known of a put: it may have happened; `error` says why */
+};
+
+enum store_condition {
+    STORE_ALWAYS,
+    STORE_IF_ABSENT,  /* If-None-Match: * */
+    STORE_IF_VERSION, /* If-Match: the object is still the one of `version` */
+};
+
+/* Valid during the callback only. */
+struct store_result {
+    enum store_outcome outcome;
+    const void *bytes;   /* get: NUL behind its length */
+    size_t length;
+    const char *version; /* get, put: of the object as it is now (an ETag); "" otherwise */
+    const char **keys;   /* list: in the order of their bytes */
+    size_t key_count;
+    const struct error *error; /* FAILED */
+};
+typedef void (*store_callback)(void *context, const struct store_result *result);
+
+struct store {
+    const char *name; /* "directory", "memory", "s3" */
+    void (*get)(struct store *store, const char *key, store_callback done, void *context);
+    void (*put)(struct store *store, const char *key, const void *bytes, size_t length,
+                enum store_condition condition, const char *version, store_callback done,
+                void *context);
+    /* All keys that begin with `prefix` and come after `after` ("": from the first). */
+    void (*list)(struct store *store, const char *prefix, const char *after, store_callback done,
+                 void *context);
+    void (*remove)(struct store *store, const char *key, store_callback done, void *context);
+    /* The callbacks of what is under way never come. */
+    void (*destroy)(struct store *store);
+};
+
+/* Objects are files (0600) below `path`, which is made (0700) where it is missing. Atomic by rename
+ * and link, durable by fsync: safe between processes of one host and on shared file systems that
+ * keep POSIX semantics (NFS 4, EFS). */
+struct store *store_directory_create(struct world *world, const char *path, struct error *error);
+
+/* A memory outlives the stores on it, as a bucket outlives the runners: several can be on one. */
+struct store_memory;
+struct store_memory *store_memory_create(void);
+void store_memory_destroy(struct store_memory *memory);
+struct store *store_memory_open(struct world *world, struct store_memory *memory);
+
+/* NULL is allowed. */
+void store_destroy(struct store *store);
+
+/* The same, running the world's loop until there is an answer: for commands. FAILED fills `error`. */
+enum store_outcome store_get_now(struct store *store, struct world *world, const char *key,
+                                 void **bytes, size_t *length, /* the caller frees; may be NULL */
+                                 char version[STORE_VERSION_MAX], /* may be NULL */
+                                 struct error *error);
+enum store_outcome store_put_now(struct store *store, struct world *world, const char *key,
+                                 const void *bytes, size_t length, enum store_condition condition,
+                                 const char *version, struct error *error);
+
+bool store_key_is_valid(const char *key);
+
+#endif
