@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "runtime/cli/progress.h"
-#include "runtime/cli/site.h"
+#include "runtime/site/site.h"
 #include "runtime/engine/events.h"
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/world/world.h"

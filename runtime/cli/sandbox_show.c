@@ -7,7 +7,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/cli/output.h"
-#include "runtime/cli/site.h"
+#include "runtime/site/site.h"
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/world/world.h"
 

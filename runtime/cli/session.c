@@ -160,15 +160,7 @@ bool session_prepare(struct session *session, struct error *error)
 
 bool session_store_graph(struct session *session, struct error *error)
 {
-    struct buffer graph = {0};
-    struct buffer facts = {0};
-    graph_write_json(session->graph, &graph);
-    facts_write(session->facts, &facts);
-    bool ok = journal_put_blob(session->journal, "facts", facts.data, facts.length, error) &&
-              journal_put_blob(session->journal, "graph", graph.data, graph.length, error);
-    buffer_free(&graph);
-    buffer_free(&facts);
-    return ok;
+    return run_store_graph(session->journal, session->graph, session->facts, error);
 }
 
 struct graph *session_read_graph(struct session *session, const char *blob, struct error *error)
@@ -241,21 +233,6 @@ bool session_note_cleaned(struct session *session, struct error *error)
     return set_places(session, NULL, true, error);
 }
 
-static enum run_status status_of(enum executor_result result)
-{
-    switch (result) {
-    case EXECUTOR_SUCCEEDED:
-        return RUN_SUCCEEDED;
-    case EXECUTOR_FAILED:
-        return RUN_FAILED;
-    case EXECUTOR_INTERRUPTED:
-    case EXECUTOR_BROKEN:
-    case EXECUTOR_DAMAGED:
-        break;
-    }
-    return RUN_INTERRUPTED;
-}
-
 static void tell_report(const struct session *session, const struct report *report)
 {
     struct buffer text = {0};
@@ -302,7 +279,7 @@ enum exit_status session_execute(struct session *session)
     }
     struct report *report = NULL;
     struct report_known known = {session->graph, session->facts, session->schedule};
-    if (!run_set_status(session->journal, session->site.world, status_of(result), &error) ||
+    if (!run_set_status(session->journal, session->site.world, run_status_after(result), &error) ||
         !(report = report_load(session->invocation->arena, session->journal, &known, &error)) ||
         !set_places(session, report, false, &error)) {
         return tell_error(&error);

@@ -12,7 +12,7 @@
 #include "compiler/plan/plan.h"
 #include "runtime/aws/aws.h"
 #include "runtime/cli/command.h"
-#include "runtime/cli/site.h"
+#include "runtime/site/site.h"
 #include "runtime/engine/run.h"
 #include "runtime/engine/run_options.h"
 

@@ -425,6 +425,36 @@ bool run_set_status(struct journal *journal, struct world *world, enum run_statu
     return journal_commit(journal, error);
 }
 
+bool run_store_graph(struct journal *journal, const struct graph *graph, const struct facts *facts,
+                     struct error *error)
+{
+    struct buffer graph_text = {0};
+    struct buffer facts_text = {0};
+    graph_write_json(graph, &graph_text);
+    facts_write(facts, &facts_text);
+    bool ok =
+        journal_put_blob(journal, "facts", facts_text.data, facts_text.length, error) &&
+        journal_put_blob(journal, "graph", graph_text.data, graph_text.length, error);
+    buffer_free(&graph_text);
+    buffer_free(&facts_text);
+    return ok;
+}
+
+enum run_status run_status_after(enum executor_result result)
+{
+    switch (result) {
+    case EXECUTOR_SUCCEEDED:
+        return RUN_SUCCEEDED;
+    case EXECUTOR_FAILED:
+        return RUN_FAILED;
+    case EXECUTOR_INTERRUPTED:
+    case EXECUTOR_BROKEN:
+    case EXECUTOR_DAMAGED:
+        break;
+    }
+    return RUN_INTERRUPTED;
+}
+
 void run_set_progress(struct journal *journal, size_t vm_count, size_t vms_recovered)
 {
     summarize_integer(journal, "vms", (int64_t)vm_count);

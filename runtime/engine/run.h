@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "compiler/base/error.h"
+#include "compiler/graph/facts.h"
 #include "compiler/graph/graph.h"
+#include "runtime/engine/executor.h"
 
 struct arena;
 struct journal;
@@ -73,6 +75,11 @@ struct journal *run_open(const struct run_info *run, struct world *world, bool r
 /* Durable when it returns. A status that ends the run (also failed) sets its end. */
 bool run_set_status(struct journal *journal, struct world *world, enum run_status status,
                     struct error *error);
+/* Graph and facts as blobs, from which a resume goes on. */
+bool run_store_graph(struct journal *journal, const struct graph *graph, const struct facts *facts,
+                     struct error *error);
+/* What a run is whose executor ended like that. */
+enum run_status run_status_after(enum executor_result result);
 /* For the list: VMs in the graph and those recovered; durable with the next group. */
 void run_set_progress(struct journal *journal, size_t vm_count, size_t vms_recovered);
 

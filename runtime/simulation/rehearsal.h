@@ -17,6 +17,7 @@
 #include "compiler/plan/plan.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/limits.h"
+#include "runtime/engine/run.h"
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/world/simulated.h"
 
@@ -39,10 +40,11 @@ struct rehearsal_options {
     bool throttle;               /* the sandbox keeps to bucket.def */
     /* From the first change on; preparing meets none of them. */
     struct simulated_faults link;
+    double ghosts; /* probability that a request on its way arrives after its process was killed */
     const struct rehearsal_fault *faults;
     size_t fault_count;
-    /* Sees every request that the cloud carries out or refuses, at the moment at which it does; NULL.
-     * Both are valid during the call. */
+    /* Sees every request that the cloud carries out or refuses, at the moment at which it does, also
+     * while the run is prepared; NULL. The time is the cloud's; both are valid during the call. */
     void (*tap)(void *context, int64_t utc_ms, const struct http_request *request,
                 const struct http_response *response);
     void *tap_context;
@@ -63,7 +65,7 @@ enum rehearsal_end {
     REHEARSAL_BROKEN, /* `error` says why */
 };
 /* A process: begins the run or resumes it, until it ends or is killed after that many events of the
- * world (negative: never). */
+ * world (negative: never). SIGINT and SIGTERM (world_simulated_raise) interrupt it. */
 enum rehearsal_end rehearsal_process(struct rehearsal *rehearsal, int64_t kill_after_events,
                                      struct error *error);
 /* Between processes: the cloud's time goes on. */
@@ -77,6 +79,7 @@ const struct schedule *rehearsal_schedule(const struct rehearsal *rehearsal);
 const char *rehearsal_run_id(const struct rehearsal *rehearsal);
 /* STATE/…/journal.db: complete between processes. */
 const char *rehearsal_journal_path(const struct rehearsal *rehearsal);
+const struct run_info *rehearsal_run(const struct rehearsal *rehearsal);
 /* The executor of the process that ran last, and what became of its nodes: until the next one. NULL
  * when it was killed. */
 const struct executor *rehearsal_executor(const struct rehearsal *rehearsal);

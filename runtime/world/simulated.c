@@ -11,9 +11,11 @@
 #include "runtime/world/event_heap.h"
 #include "runtime/world/exchange.h"
 #include "runtime/world/prng.h"
+#include "runtime/world/request_copy.h"
 #include "runtime/world/task.h"
 
-enum kind { KIND_TIMER, KIND_DEFER, KIND_HTTP, KIND_CONNECT, KIND_WORK, KIND_SIGNAL };
+/* A ghost is a request without anybody who waits for its answer. */
+enum kind { KIND_TIMER, KIND_DEFER, KIND_HTTP, KIND_CONNECT, KIND_WORK, KIND_SIGNAL, KIND_GHOST };
 
 struct task {
     struct world_task base;
@@ -22,6 +24,7 @@ struct task {
     bool queued;    /* in the heap */
     bool running;   /* its callback is on the stack */
     bool cancelled; /* meanwhile */
+    bool dead;      /* its process was killed: it waits to be cancelled */
     void *context;
     world_callback callback; /* timer, defer; work: done */
     world_callback work;
@@ -54,7 +57,8 @@ struct simulated {
     uint64_t sequence;
     struct event_heap heap;
     struct task *tasks;    /* all but those that wait in */
-    struct task *deferred; /* this, in order */
+    struct task *deferred; /* this, in order, and those of killed processes in */
+    struct task *dead;
     struct variable *environment;
     struct simulated_faults faults;
     size_t pending;
@@ -79,6 +83,11 @@ static void schedule(struct simulated *sim, struct task *task, int64_t delay_ms)
     event_heap_push(&sim->heap, &task->event);
 }
 
+static bool is_pending(const struct task *task)
+{
+    return task->kind != KIND_SIGNAL && task->kind != KIND_GHOST && !task->dead;
+}
+
 static struct task *task_create(struct simulated *sim, enum kind kind, void *context)
 {
     struct task *task = base_alloc(sizeof *task);
@@ -87,7 +96,7 @@ static struct task *task_create(struct simulated *sim, enum kind kind, void *con
     task->context = context;
     task->list = kind == KIND_DEFER ? &sim->deferred : &sim->tasks;
     DL_APPEND(*task->list, task);
-    sim->pending += kind != KIND_SIGNAL;
+    sim->pending += is_pending(task);
     return task;
 }
 
@@ -97,7 +106,10 @@ static void task_free(struct simulated *sim, struct task *task)
         event_heap_remove(&sim->heap, &task->event);
     }
     DL_DELETE(*task->list, task);
-    sim->pending -= task->kind != KIND_SIGNAL;
+    sim->pending -= is_pending(task);
+    if (task->kind == KIND_GHOST) {
+        request_free((struct http_request *)task->request);
+    }
     exchange_clear(&task->exchange);
     free(task->host);
     free(task->failure);
@@ -218,6 +230,19 @@ static void break_down(struct simulated *sim, struct task *task)
                     "<html><body><h1>500 Internal Server Error</h1></body></html>", latency(sim));
 }
 
+static void send_ghost(struct simulated *sim, const struct http_request *request, int64_t delay_ms)
+{
+    struct task *ghost = task_create(sim, KIND_GHOST, NULL);
+    ghost->request = request_copy(request);
+    schedule(sim, ghost, delay_ms);
+}
+
+static void ghost_arrives(struct simulated *sim, struct task *ghost)
+{
+    exchange_ask(&ghost->exchange, &sim->responder, simulated_utc(&sim->base), ghost->request, 0);
+    task_free(sim, ghost);
+}
+
 /* The request is where it was sent to; what becomes of it there is drawn. */
 static void request_arrives(struct simulated *sim, struct task *task)
 {
@@ -283,6 +308,10 @@ static void fire(struct simulated *sim, struct task *task)
     }
     if (task->kind == KIND_CONNECT && !task->arrived) {
         dial_arrives(sim, task);
+        return;
+    }
+    if (task->kind == KIND_GHOST) {
+        ghost_arrives(sim, task);
         return;
     }
     task->running = true;
@@ -411,17 +440,59 @@ void world_simulated_stop_after(struct world *world, int64_t events)
     simulated_of(world)->events_left = events;
 }
 
+bool world_simulated_stopped(struct world *world)
+{
+    return simulated_of(world)->events_left == 0;
+}
+
+/* Cancelling is still allowed, calling back is not. */
+static void bury(struct simulated *sim, struct task *task)
+{
+    if (task->queued) {
+        event_heap_remove(&sim->heap, &task->event);
+        task->queued = false;
+    }
+    sim->pending -= is_pending(task);
+    task->dead = true;
+    DL_DELETE(*task->list, task);
+    task->list = &sim->dead;
+    DL_APPEND(sim->dead, task);
+}
+
+void world_simulated_kill(struct world *world, double arrives)
+{
+    struct simulated *sim = simulated_of(world);
+    struct task *last = sim->tasks ? sim->tasks->prev : NULL; /* before ghosts come behind it */
+    for (struct task *task = sim->tasks, *next; task; task = task == last ? NULL : next) {
+        next = task->next;
+        if (task->kind == KIND_GHOST) {
+            continue;
+        }
+        if (task->kind == KIND_HTTP && !task->arrived && prng_chance(&sim->fate, arrives)) {
+            send_ghost(sim, task->request, task->event.due_ms - sim->now_ms);
+        }
+        bury(sim, task);
+    }
+    while (sim->deferred) {
+        bury(sim, sim->deferred);
+    }
+    sim->events_left = -1;
+}
+
+static void free_all(struct simulated *sim, struct task *task)
+{
+    for (struct task *next; task; task = next) {
+        next = task->next;
+        task_free(sim, task);
+    }
+}
+
 static void simulated_destroy(struct world *world)
 {
     struct simulated *sim = simulated_of(world);
-    for (struct task *task = sim->deferred, *next; task; task = next) {
-        next = task->next;
-        task_free(sim, task);
-    }
-    for (struct task *task = sim->tasks, *next; task; task = next) {
-        next = task->next;
-        task_free(sim, task);
-    }
+    free_all(sim, sim->deferred);
+    free_all(sim, sim->tasks);
+    free_all(sim, sim->dead);
     while (sim->environment) {
         world_simulated_set_environment(world, sim->environment->name, NULL);
     }

@@ -31,4 +31,13 @@ size_t world_simulated_pending(struct world *world);
  * true: for sweeps over every moment at which a process can die. Negative: never (the default). */
 void world_simulated_stop_after(struct world *world, int64_t events);
 
+/* Whether the world stands still because of world_simulated_stop_after. */
+bool world_simulated_stopped(struct world *world);
+
+/* As if the process had been killed: no task of the world calls back any more, and each request that
+ * is still on its way arrives all the same with that probability; nobody gets its answer. What is
+ * left of the process may be destroyed then, cancelling its tasks as ever. Not from within a callback.
+ * A stop (world_simulated_stop_after) is over with it. */
+void world_simulated_kill(struct world *world, double arrives);
+
 #endif

@@ -1,3 +1,4 @@
+/* Covers: request_copy.c */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -390,6 +391,46 @@ static void faults_come_from_the_seed(void **state)
     free(other);
 }
 
+static void a_killed_process_calls_back_no_more(void **state)
+{
+    (void)state;
+    struct server server = {.latency_ms = 20};
+    struct world *world = make(&server, 1);
+    struct trace trace = {.world = world, .name = "t"};
+    world_simulated_set_faults(
+        world, &(struct simulated_faults){.latency_min_ms = 10, .latency_max_ms = 10});
+    char url[] = "/late", value[] = "v", body[] = "text";
+    struct http_header headers[] = {{"name", value}};
+    struct http_request request = {
+        .url = url, .headers = headers, .header_count = 1, .body = body, .body_length = 4};
+    world_http(world, &request, note_http, &trace);
+    struct world_task *timer = world_timer(world, 5, note, &trace);
+    struct world_task *deferred = world_defer(world, note, &trace);
+    world_simulated_stop_after(world, 1);
+    world_run(world, NULL);
+    assert_true(world_simulated_stopped(world));
+    assert_string_equal(trace.text.data, "t@0 ");
+    world_simulated_kill(world, 1);
+    assert_false(world_simulated_stopped(world));
+    assert_int_equal(world_simulated_pending(world), 0);
+    world_cancel(world, timer); /* the others go with the world */
+    (void)deferred;
+    memset(url, 'x', strlen(url)); /* what it was sent from is gone */
+    headers[0].value = NULL;
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "t@0 ");
+    assert_string_equal(server.log.data, "/late@10 ");
+    /* Nothing arrives when that is not asked for; what has arrived has. */
+    struct http_request next = {.url = "/next"};
+    world_http(world, &next, note_http, &trace);
+    world_simulated_kill(world, 0);
+    world_run(world, NULL);
+    assert_string_equal(server.log.data, "/late@10 ");
+    buffer_free(&server.log);
+    buffer_free(&trace.text);
+    world_destroy(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +446,7 @@ int main(void)
         cmocka_unit_test(signals_do_not_keep_it_alive),
         cmocka_unit_test(environment),
         cmocka_unit_test(faults_come_from_the_seed),
+        cmocka_unit_test(a_killed_process_calls_back_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
-/* Site: the world that a command talks to, with the providers on it: the real one, or the embedded
- * sandbox (--sandbox DIR). */
-#ifndef DRC_CLI_SITE_H
-#define DRC_CLI_SITE_H
+/* Site: the world that a process talks to, with limits and providers on it: the real one, the embedded
+ * sandbox (--sandbox DIR), or one that is given (simulation/). */
+#ifndef DRC_SITE_SITE_H
+#define DRC_SITE_SITE_H
 
 #include <stdbool.h>
 
@@ -15,7 +15,8 @@ struct run_options;
 struct sandbox;
 struct world;
 
-/* Everything is owned by it; site_close takes it apart. */
+/* Everything is owned by it; site_close takes it apart. Zero-initialise; a caller with a world of its
+ * own puts it in, and takes it out again before site_close. */
 struct site {
     struct sandbox *sandbox; /* NULL: the real world */
     struct world *world;

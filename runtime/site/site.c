@@ -1,4 +1,4 @@
-#include "runtime/cli/site.h"
+#include "runtime/site/site.h"
 
 #include <string.h>
 
