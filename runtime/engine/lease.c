@@ -12,7 +12,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
-#include "runtime/engine/files.h"
+#include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
 enum { LEASE_FILE_MAX = 4096 };

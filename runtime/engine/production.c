@@ -6,7 +6,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
-#include "runtime/engine/files.h"
+#include "runtime/world/files.h"
 
 #define PRODUCTION_FORMAT "drc-production/1"
 enum { PRODUCTION_FILE_MAX = 16 << 20 };

@@ -13,7 +13,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
-#include "runtime/engine/files.h"
+#include "runtime/world/files.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
 #include "runtime/world/world.h"

@@ -4,9 +4,11 @@
  * from within the call. What the caller passes in is copied.
  *
  * Keys are relative paths of [A-Za-z0-9._-] and '/' ("shop/runs/7k2f…/log/00000012"), at most
- * STORE_KEY_MAX bytes, without empty parts, "." and "..". A put is atomic: a reader sees the old
- * object or the new one. put-if is what S3 offers as If-None-Match: * and If-Match (S3 API
- * Reference, PutObject, "conditional writes"). */
+ * STORE_KEY_MAX bytes, each part at most STORE_PART_MAX, without empty parts, "." and "..". No key
+ * may be another's folder ("a" beside "a/b"). A put is atomic: a reader sees the old object or the
+ * new one. put-if is what S3 offers as If-None-Match: * and If-Match (S3 API Reference, PutObject,
+ * "conditional writes"). Operations that are under way at once have no order: wait for a put before
+ * what has to come after it. */
 #ifndef DRC_WORLD_STORE_H
 #define DRC_WORLD_STORE_H
 
@@ -16,12 +18,14 @@
 
 #include "compiler/base/error.h"
 
+struct arena;
 struct world;
 
 enum {
     STORE_KEY_MAX = 512,
+    STORE_PART_MAX = 255,
     STORE_OBJECT_MAX = 64 << 20, /* bytes of one object: more is refused on put and on get */
-    STORE_VERSION_MAX = 128,
+    STORE_VERSION_MAX = 128, /* with its NUL */
 };
 
 enum store_outcome {
@@ -55,7 +59,8 @@ struct store {
     void (*put)(struct store *store, const char *key, const void *bytes, size_t length,
                 enum store_condition condition, const char *version, store_callback done,
                 void *context);
-    /* All keys that begin with `prefix` and come after `after` ("": from the first). */
+    /* All keys that begin with `prefix` ("": all; need not end at a '/') and come after `after` ("":
+     * from the first). */
     void (*list)(struct store *store, const char *prefix, const char *after, store_callback done,
                  void *context);
     void (*remove)(struct store *store, const char *key, store_callback done, void *context);
@@ -85,6 +90,12 @@ enum store_outcome store_get_now(struct store *store, struct world *world, const
 enum store_outcome store_put_now(struct store *store, struct world *world, const char *key,
                                  const void *bytes, size_t length, enum store_condition condition,
                                  const char *version, struct error *error);
+/* The keys lie in the arena. */
+enum store_outcome store_list_now(struct store *store, struct world *world, const char *prefix,
+                                  const char *after, struct arena *arena, const char ***keys,
+                                  size_t *count, struct error *error);
+enum store_outcome store_remove_now(struct store *store, struct world *world, const char *key,
+                                    struct error *error);
 
 bool store_key_is_valid(const char *key);
 

@@ -1,7 +1,7 @@
 /* Files of the state directory: directories made on the way, small files read whole and written
  * atomically, errors that say what to do. */
-#ifndef DRC_ENGINE_FILES_H
-#define DRC_ENGINE_FILES_H
+#ifndef DRC_WORLD_FILES_H
+#define DRC_WORLD_FILES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +22,11 @@ bool files_make_parents(const char *path, struct error *error);
  * new one. 0600. */
 bool files_write_atomically(const char *path, const void *bytes, size_t length,
                             struct error *error);
+
+/* Its parts, for those that do it otherwise: a file (0600) whose bytes are on the disk when this
+ * returns 0, else an errno, and the file is gone again; and a name that is (false: errno). */
+int files_write_synced(const char *path, const void *bytes, size_t length);
+bool files_sync_parent(const char *path);
 
 /* The whole of a file of at most `max` bytes, in the arena, NUL behind; NULL with an empty error
  * when there is none. */

@@ -1,4 +1,4 @@
-#include "runtime/engine/files.h"
+#include "runtime/world/files.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "runtime/engine/files.h"
+#include "runtime/world/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,11 +33,37 @@ bool files_error(struct error *error, int reason, const char *doing, const char 
     }
 }
 
+static char *parent_of(const char *path)
+{
+    char *copy = base_strdup(path);
+    char *slash = strrchr(copy, '/');
+    if (!slash) {
+        free(copy);
+        return base_strdup(".");
+    }
+    slash[slash == copy] = '\0';
+    return copy;
+}
+
+bool files_sync_parent(const char *path)
+{
+    char *parent = parent_of(path);
+    int directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(parent);
+    bool ok = directory >= 0 && fsync(directory) == 0;
+    int reason = errno;
+    if (directory >= 0) {
+        close(directory);
+    }
+    errno = reason;
+    return ok;
+}
+
 static bool make_one(const char *path, struct error *error)
 {
     struct stat info;
     if (mkdir(path, 0700) == 0) {
-        return true;
+        return files_sync_parent(path) || files_error(error, errno, "making the directory", path);
     }
     int reason = errno;
     if (reason == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -64,18 +90,6 @@ bool files_make_directory(const char *path, struct error *error)
     return ok;
 }
 
-static char *parent_of(const char *path)
-{
-    char *copy = base_strdup(path);
-    char *slash = strrchr(copy, '/');
-    if (!slash) {
-        free(copy);
-        return base_strdup(".");
-    }
-    slash[slash == copy] = '\0';
-    return copy;
-}
-
 bool files_make_parents(const char *path, struct error *error)
 {
     char *parent = parent_of(path);
@@ -99,40 +113,36 @@ static bool write_all(int file, const char *bytes, size_t length)
     return true;
 }
 
-/* The rename is durable once the directory is. */
-static bool sync_parent(const char *path)
+int files_write_synced(const char *path, const void *bytes, size_t length)
 {
-    char *parent = parent_of(path);
-    int directory = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(parent);
-    bool ok = directory >= 0 && fsync(directory) == 0;
-    if (directory >= 0) {
-        close(directory);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0) {
+        return errno;
     }
-    return ok;
+    int reason = write_all(file, bytes, length) && fsync(file) == 0 ? 0 : errno;
+    if (close(file) != 0 && reason == 0) {
+        reason = errno;
+    }
+    if (reason != 0) {
+        unlink(path);
+    }
+    return reason;
 }
 
 bool files_write_atomically(const char *path, const void *bytes, size_t length, struct error *error)
 {
     struct buffer beside = {0};
     buffer_printf(&beside, "%s.%ld.tmp", path, (long)getpid());
-    int file = open(beside.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = file >= 0 && write_all(file, bytes, length) && fsync(file) == 0;
-    int reason = errno;
-    if (file >= 0 && close(file) != 0 && ok) {
-        ok = false;
+    int reason = files_write_synced(beside.data, bytes, length);
+    if (reason == 0 && (rename(beside.data, path) != 0 || !files_sync_parent(path))) {
         reason = errno;
-    }
-    if (ok && (rename(beside.data, path) != 0 || !sync_parent(path))) {
-        ok = false;
-        reason = errno;
-    }
-    if (!ok) {
         unlink(beside.data);
+    }
+    if (reason != 0) {
         files_error(error, reason, "writing", path);
     }
     buffer_free(&beside);
-    return ok;
+    return reason == 0;
 }
 
 char *files_read(struct arena *arena, const char *path, size_t max, size_t *length,

@@ -1,0 +1,139 @@
+/* Store in memory: for tests and simulation. Operations take effect within the call: one whose
+ * callback never comes (its runner died) has happened. */
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/world/store_call.h"
+
+struct object {
+    char *key, *bytes;
+    size_t length;
+    UT_hash_handle hh;
+};
+
+struct store_memory {
+    struct object *objects;
+};
+
+struct memory_store {
+    struct local_store local;
+    struct store_memory *memory;
+};
+
+static struct object *find(struct store_memory *memory, const char *key)
+{
+    struct object *object;
+    HASH_FIND_STR(memory->objects, key, object);
+    return object;
+}
+
+static void forget(struct store_memory *memory, struct object *object)
+{
+    HASH_DEL(memory->objects, object);
+    free(object->key);
+    free(object->bytes);
+    free(object);
+}
+
+static void answer_get(struct store_memory *memory, struct store_call *call)
+{
+    const struct object *object = find(memory, call->key);
+    call->outcome = object ? STORE_OK : STORE_ABSENT;
+    if (object) {
+        buffer_append(&call->answer, object->bytes, object->length);
+        store_version_of(object->bytes, object->length, call->version);
+    }
+}
+
+static bool condition_holds(const struct store_call *call, const struct object *old)
+{
+    if (call->condition == STORE_IF_ABSENT) {
+        return !old;
+    }
+    char version[STORE_VERSION_MAX] = "";
+    if (old) {
+        store_version_of(old->bytes, old->length, version);
+    }
+    return call->condition == STORE_ALWAYS || (old && strcmp(version, call->expected) == 0);
+}
+
+static void answer_put(struct store_memory *memory, struct store_call *call)
+{
+    struct object *object = find(memory, call->key);
+    if (!condition_holds(call, object)) {
+        call->outcome = STORE_CONFLICT;
+        return;
+    }
+    if (!object) {
+        object = base_alloc(sizeof *object);
+        object->key = base_strdup(call->key);
+        HASH_ADD_KEYPTR(hh, memory->objects, object->key, strlen(object->key), object);
+    }
+    free(object->bytes);
+    object->bytes = call->bytes;
+    object->length = call->length;
+    call->bytes = NULL;
+    store_version_of(object->bytes, object->length, call->version);
+    call->outcome = STORE_OK;
+}
+
+static void memory_perform(struct local_store *local, struct store_call *call)
+{
+    struct store_memory *memory = ((struct memory_store *)local)->memory;
+    struct object *object, *next;
+    switch (call->verb) {
+    case STORE_GET:
+        answer_get(memory, call);
+        break;
+    case STORE_PUT:
+        answer_put(memory, call);
+        break;
+    case STORE_LIST:
+        HASH_ITER (hh, memory->objects, object, next) {
+            store_call_add_key(call, object->key);
+        }
+        call->outcome = STORE_OK;
+        break;
+    case STORE_REMOVE:
+        object = find(memory, call->key);
+        call->outcome = object ? STORE_OK : STORE_ABSENT;
+        if (object) {
+            forget(memory, object);
+        }
+        break;
+    }
+}
+
+static void memory_release(struct local_store *local)
+{
+    free(local);
+}
+
+struct store_memory *store_memory_create(void)
+{
+    return base_alloc(sizeof(struct store_memory));
+}
+
+void store_memory_destroy(struct store_memory *memory)
+{
+    if (memory) {
+        struct object *object, *next;
+        HASH_ITER (hh, memory->objects, object, next) {
+            forget(memory, object);
+        }
+        free(memory);
+    }
+}
+
+struct store *store_memory_open(struct world *world, struct store_memory *memory)
+{
+    struct memory_store *store = base_alloc(sizeof *store);
+    local_store_init(&store->local, world);
+    store->local.store.name = "memory";
+    store->local.perform = memory_perform;
+    store->local.release = memory_release;
+    store->memory = memory;
+    return &store->local.store;
+}
