@@ -18,6 +18,7 @@ enum {
                                        consistency": seconds; 60 s is on the safe side) */
     INTERRUPT_PATIENCE_MS = 60000,  /* what is under way may take that long after an interrupt */
     HEARTBEAT_MS = 10000,
+    SEEN_MS = 10000,                /* what waits see is journalled as often, also unchanged */
     DETAIL_MAX = 2000,              /* bytes kept of what a service said */
     BUSY_REQUESTS = 8,              /* on their way: then polls and batches may wait for company */
     BATCH_APART_MS = 1000,          /* while busy, between batches of one action */
@@ -53,6 +54,7 @@ struct node_run {
     int64_t due_ms;         /* monotonic: next attempt, next poll, end of a delay */
     int64_t absent_since_ms;/* monotonic; -1: never seen absent */
     int64_t sent_utc_ms;    /* its last request; -1 */
+    int64_t seen_ms;        /* monotonic: of a wait: what it has seen was journalled; 0: never */
     uint64_t digest;        /* of the request of this generation; 0: none yet */
     const struct input *inputs; /* resolved; NULL: not yet */
     uint32_t input_count;
@@ -182,7 +184,8 @@ void node_retry(struct executor *executor, uint32_t node, const struct call_resu
 /* The object is not there. True when that is settled: the node has ended then, one way or the other;
  * false: it may only not be visible yet. */
 bool node_absent(struct executor *executor, uint32_t node, const struct call_error *error);
-void node_set_detail(struct executor *executor, uint32_t node, const struct call_error *error);
+/* True when it is another one than before. */
+bool node_set_detail(struct executor *executor, uint32_t node, const struct call_error *error);
 int64_t node_deadline_ms(const struct executor *executor, uint32_t node); /* monotonic */
 /* "…", within the deadline's words: what is told when time is up. */
 void node_failed_late(struct executor *executor, uint32_t node, const struct call_error *last);
@@ -212,6 +215,7 @@ void record_done(struct executor *executor, uint32_t node);
 void record_failed(struct executor *executor, uint32_t node);
 void record_skipped(struct executor *executor, uint32_t node);
 void record_retry(struct executor *executor, uint32_t node, enum outcome outcome);
+void record_seen(struct executor *executor, uint32_t node);
 void record_next(struct executor *executor, uint32_t node, const char *kind);
 void record_tick(struct executor *executor);
 void record_end(struct executor *executor, const char *result);

@@ -447,14 +447,16 @@ static bool replay_group(char *records, int64_t number,
     return true;
 }
 
-bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t number,
-                    const char *record), void *context, struct error *error)
+bool journal_replay_after(struct journal *journal, int64_t after, bool (*each)(void *context,
+                          int64_t number, const char *record), void *context, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    if (!prepare(journal, "SELECT number, records FROM groups ORDER BY number", &statement, error)) {
+    if (!prepare(journal, "SELECT number, records FROM groups WHERE number > ? ORDER BY number",
+                 &statement, error)) {
         return false;
     }
-    int64_t expected = 1;
+    sqlite3_bind_int64(statement, 1, after);
+    int64_t expected = after + 1;
     int code;
     bool go_on = true;
     while (go_on && (code = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -475,4 +477,10 @@ bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t
     }
     sqlite3_finalize(statement);
     return ok;
+}
+
+bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t number,
+                    const char *record), void *context, struct error *error)
+{
+    return journal_replay_after(journal, 0, each, context, error);
 }

@@ -55,6 +55,10 @@ int64_t journal_number(const struct journal *journal);
 bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t number,
                     const char *record), void *context, struct error *error);
 
+/* The same from the groups behind number `after` on: what has come since. */
+bool journal_replay_after(struct journal *journal, int64_t after, bool (*each)(void *context,
+                          int64_t number, const char *record), void *context, struct error *error);
+
 /* Adds to an error what to do about a journal that cannot be read back. Returns false. */
 bool journal_help_damaged(struct error *error);
 

@@ -7,7 +7,9 @@
  *   done {n,t,o}              with its outputs
  *   fail {n,t,…}              why; doubt: something may have happened; cont: on_failure continue
  *   skip {n,c}                because of node c
- *   retry {n,o,code}          an attempt failed in passing
+ *   retry {n,o,w,…}           an attempt failed in passing; w: milliseconds until the next one
+ *   seen {n,a,…}              what a wait has seen after a polls: when it changes, and from time to
+ *                             time, for those who watch
  *   next {n,g,c}              another alternative: nothing exists of the one before
  *   redo {n,g}                a guard has undone it: it is done again
  *   tick {t,q,th,re,lo}       counters, with each group
@@ -147,12 +149,34 @@ void record_skipped(struct executor *executor, uint32_t node)
     finish(out);
 }
 
+static void put_answer(struct buffer *out, const struct node_run *run)
+{
+    put_text(out, ",\"message\":", run->detail);
+    put_text(out, ",\"service\":", run->service);
+    put_text(out, ",\"code\":", run->code);
+    put_text(out, ",\"request_id\":", run->request_id);
+}
+
 void record_retry(struct executor *executor, uint32_t node, enum outcome outcome)
 {
+    const struct node_run *run = &executor->nodes[node];
     struct buffer *out = begin(executor, "retry", node);
     put_alive(executor, out);
     put_text(out, ",\"o\":", outcome_name(outcome));
-    put_text(out, ",\"code\":", executor->nodes[node].code);
+    if (run->status.state == NODE_RETRYING) {
+        put_int(out, ",\"w\":", run->due_ms - world_monotonic_ms(executor->world));
+    }
+    put_answer(out, run);
+    finish(out);
+}
+
+void record_seen(struct executor *executor, uint32_t node)
+{
+    const struct node_run *run = &executor->nodes[node];
+    struct buffer *out = begin(executor, "seen", node);
+    put_alive(executor, out);
+    put_int(out, ",\"a\":", run->status.attempts);
+    put_answer(out, run);
     finish(out);
 }
 

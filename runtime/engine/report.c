@@ -1,11 +1,11 @@
 /* Report: read from the journal. What it says is written by report_text.c and report_json.c. */
 #include "runtime/engine/report.h"
 
-#include <cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/engine/history.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/ledger.h"
 
@@ -13,27 +13,7 @@ struct reading {
     struct arena *arena;
     struct report *report;
     struct ledger *ledger;
-    int64_t dead_ms; /* in which no process worked on the run, so far */
-    int64_t damaged; /* the number of a group that does not fit; 0: none */
 };
-
-static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, key);
-    return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : fallback;
-}
-
-static const char *text_of(const cJSON *record, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
-}
-
-static const char *copy(struct arena *arena, const char *text)
-{
-    return text ? arena_strdup(arena, text) : NULL;
-}
-
-/* --- records --- */
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -43,150 +23,6 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t later(int64_t a, int64_t b)
 {
     return b > a ? b : a;
-}
-
-/* Records count alive time; a report tells what the clock on the wall said, since the run's start.
- */
-static int64_t moment(const struct reading *reading, const cJSON *record)
-{
-    return number_of(record, "t", 0) + reading->dead_ms;
-}
-
-static void begin(const struct reading *reading, struct node_status *status, const cJSON *record)
-{
-    status->state = NODE_RUNNING;
-    if (status->started_ms < 0 || status->ended_ms >= 0) {
-        status->started_ms = moment(reading, record);
-    }
-    status->ended_ms = -1;
-    status->cause = NO_NODE;
-}
-
-static void end(const struct reading *reading, struct node_status *status, enum node_state state,
-                const cJSON *record)
-{
-    status->state = state;
-    status->ended_ms = moment(reading, record);
-    if (status->started_ms < 0) {
-        status->started_ms = status->ended_ms;
-    }
-}
-
-static void read_failure(const struct reading *reading, struct node_status *status,
-                         const cJSON *record)
-{
-    struct arena *arena = reading->arena;
-    end(reading, status, NODE_FAILED, record);
-    status->detail = copy(arena, text_of(record, "message"));
-    status->help = copy(arena, text_of(record, "help"));
-    status->service = copy(arena, text_of(record, "service"));
-    status->code = copy(arena, text_of(record, "code"));
-    status->request_id = copy(arena, text_of(record, "request_id"));
-}
-
-static void read_skip(const struct reading *reading, struct node_status *status,
-                      const cJSON *record)
-{
-    int64_t cause = number_of(record, "c", NO_NODE);
-    int64_t count = (int64_t)reading->report->graph->node_count;
-    end(reading, status, NODE_SKIPPED, record);
-    status->cause = cause >= 0 && cause < count ? (int32_t)cause : NO_NODE;
-}
-
-static void read_node(struct reading *reading, uint32_t node, const char *kind, const cJSON *record)
-{
-    struct node_status *status = &reading->report->nodes[node];
-    if (!strcmp(kind, "intent") || !strcmp(kind, "wait")) {
-        begin(reading, status, record);
-        status->attempts = (int)number_of(record, "a", 0);
-        status->generation = (int)number_of(record, "g", 0);
-        status->choice = (int)number_of(record, "c", 0);
-    } else if (!strcmp(kind, "done")) {
-        end(reading, status, NODE_DONE, record);
-        ledger_done(reading->ledger, node, cJSON_GetObjectItemCaseSensitive(record, "o"));
-    } else if (!strcmp(kind, "fail")) {
-        read_failure(reading, status, record);
-    } else if (!strcmp(kind, "skip")) {
-        read_skip(reading, status, record);
-    } else if (!strcmp(kind, "retry")) {
-        status->state = NODE_RETRYING;
-    } else if (!strcmp(kind, "redo")) {
-        *status = (struct node_status){.started_ms = -1, .ended_ms = -1, .cause = NO_NODE};
-    }
-}
-
-/* A resume takes up again what had failed or was skipped. */
-static void read_session(struct reading *reading, const cJSON *record)
-{
-    struct report *report = reading->report;
-    report->sessions++;
-    for (size_t i = 0; i < report->graph->node_count; i++) {
-        struct node_status *status = &report->nodes[i];
-        if (status->state == NODE_FAILED || status->state == NODE_SKIPPED) {
-            *status = (struct node_status){.started_ms = -1, .ended_ms = -1, .cause = NO_NODE};
-        }
-    }
-    int64_t at = number_of(record, "at", report->started_utc_ms);
-    if (report->sessions == 1) {
-        report->started_utc_ms = at;
-    }
-    int64_t dead = at - report->started_utc_ms - number_of(record, "t", 0);
-    reading->dead_ms =
-        later(reading->dead_ms, dead); /* a clock that was set back counts for nothing */
-}
-
-static enum run_status status_by_name(const char *name)
-{
-    enum run_status status = RUN_PREPARING;
-    for (int i = RUN_PREPARING; name && i <= RUN_CANCELLED; i++) {
-        if (!strcmp(name, run_status_name((enum run_status)i))) {
-            status = (enum run_status)i;
-        }
-    }
-    return status;
-}
-
-static void read_run(struct reading *reading, const char *kind, const cJSON *record)
-{
-    struct report *report = reading->report;
-    if (!strcmp(kind, "run")) {
-        report->run_id = copy(reading->arena, text_of(record, "id"));
-        report->started_utc_ms = number_of(record, "at", 0);
-    } else if (!strcmp(kind, "status")) {
-        report->status = status_by_name(text_of(record, "status"));
-    } else if (!strcmp(kind, "start") || !strcmp(kind, "resume")) {
-        read_session(reading, record);
-    } else if (!strcmp(kind, "tick")) {
-        report->counters.requests = number_of(record, "q", 0);
-        report->counters.throttled = number_of(record, "th", 0);
-        report->counters.retries = number_of(record, "re", 0);
-        report->counters.lookups = number_of(record, "lo", 0);
-    }
-}
-
-static bool read_record(void *context, int64_t number, const char *text)
-{
-    struct reading *reading = context;
-    struct report *report = reading->report;
-    cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
-    const char *kind = text_of(record, "r");
-    int64_t node = number_of(record, "n", -1);
-    if (!kind || node >= (int64_t)report->graph->node_count) {
-        reading->damaged = number;
-        cJSON_Delete(record);
-        return false;
-    }
-    if (node >= 0) {
-        read_node(reading, (uint32_t)node, kind, record);
-    } else {
-        read_run(reading, kind, record);
-    }
-    if (cJSON_GetObjectItemCaseSensitive(record, "t")) {
-        report->elapsed_ms = later(report->elapsed_ms, moment(reading, record));
-    }
-    report->counters.commits = number;
-    cJSON_Delete(record);
-    return true;
 }
 
 /* --- what follows from them --- */
@@ -365,14 +201,10 @@ static void find_causes(struct reading *reading)
     report->causes = ARENA_ARRAY(reading->arena, uint32_t, report->graph->node_count + 1);
     for (uint32_t i = 0; i < report->graph->node_count; i++) {
         enum node_state state = report->nodes[i].state;
-        report->counters.done += state == NODE_DONE;
-        report->counters.failed += state == NODE_FAILED;
-        report->counters.skipped += state == NODE_SKIPPED;
         if (state == NODE_FAILED && !report->graph->nodes[i].continue_on_failure) {
             report->causes[report->cause_count++] = i;
         }
     }
-    report->counters.total = report->graph->node_count;
 }
 
 static bool is_in_use(const struct report *report, const struct ledger_thing *thing, int32_t vm)
@@ -504,6 +336,32 @@ static bool read_known(struct arena *arena, struct journal *journal, struct repo
     return true;
 }
 
+static bool read_history(struct report *report, struct arena *arena, struct journal *journal,
+                         struct error *error)
+{
+    struct history *history = history_create(arena, report->graph, true);
+    if (!journal_replay(journal, history_take, history, error)) {
+        return false;
+    }
+    if (history->damaged) {
+        error_set(error, "reading the journal: group %lld does not fit its graph",
+                  (long long)history->damaged);
+        return journal_help_damaged(error);
+    }
+    report->history = history;
+    report->run_id = history->run_id;
+    report->status = history->status;
+    report->started_utc_ms = history->started_utc_ms;
+    report->elapsed_ms = history->elapsed_ms;
+    report->sessions = history->sessions;
+    report->counters = history->counters;
+    report->nodes = ARENA_ARRAY(arena, struct node_status, report->graph->node_count + 1);
+    for (size_t i = 0; i < report->graph->node_count; i++) {
+        report->nodes[i] = history->nodes[i].status;
+    }
+    return true;
+}
+
 struct report *report_load(struct arena *arena, struct journal *journal,
                            const struct report_known *known, struct error *error)
 {
@@ -516,22 +374,10 @@ struct report *report_load(struct arena *arena, struct journal *journal,
     report->graph = found.graph;
     report->facts = found.facts;
     report->schedule = found.schedule;
-    report->nodes = ARENA_ARRAY(arena, struct node_status, report->graph->node_count + 1);
-    for (size_t i = 0; i < report->graph->node_count; i++) {
-        report->nodes[i].started_ms = report->nodes[i].ended_ms = -1;
-        report->nodes[i].cause = NO_NODE;
-    }
-    struct reading reading = {
-        .arena = arena, .report = report, .ledger = ledger_create(arena, report->graph)};
-    if (!journal_replay(journal, read_record, &reading, error)) {
+    if (!read_history(report, arena, journal, error)) {
         return NULL;
     }
-    if (reading.damaged) {
-        error_set(error, "reading the journal: group %lld does not fit its graph",
-                  (long long)reading.damaged);
-        journal_help_damaged(error);
-        return NULL;
-    }
+    struct reading reading = {.arena = arena, .report = report, .ledger = report->history->ledger};
     make_vms(&reading);
     find_causes(&reading);
     list_things(&reading);

@@ -46,6 +46,8 @@ struct report_thing {
     bool in_use;                       /* by a VM that is recovered */
 };
 
+struct history;
+
 /* Lies in an arena. */
 struct report {
     const struct graph *graph;
@@ -67,6 +69,7 @@ struct report {
     struct report_thing *things;   /* made, and by the journal not deleted; by VM */
     size_t thing_count, left_over; /* left over: not in use */
     struct executor_counters counters;
+    const struct history *history; /* what all this was told from; wall time */
 };
 
 /* What is already known of a run, so that it need not be read again: all of it or, with `graph` NULL,

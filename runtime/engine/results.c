@@ -37,7 +37,7 @@ static bool replace(char **slot, const char *text)
     return true;
 }
 
-void node_set_detail(struct executor *executor, uint32_t node, const struct call_error *error)
+bool node_set_detail(struct executor *executor, uint32_t node, const struct call_error *error)
 {
     struct node_run *run = &executor->nodes[node];
     bool changed = error->message && replace(&run->detail, error->message);
@@ -53,6 +53,7 @@ void node_set_detail(struct executor *executor, uint32_t node, const struct call
     if (changed) {
         executor_queue_event(executor, EVENT_NODE_DETAIL, (int32_t)node, NULL);
     }
+    return changed;
 }
 
 /* --- ends --- */

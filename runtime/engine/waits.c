@@ -161,7 +161,11 @@ static void still_waiting(struct executor *executor, uint32_t node,
     struct node_run *run = &executor->nodes[node];
     int64_t now = world_monotonic_ms(executor->world);
     run->poll_failures = answered ? 0 : run->poll_failures + 1;
-    node_set_detail(executor, node, &result->error);
+    bool changed = node_set_detail(executor, node, &result->error);
+    if (run->detail && (changed || now >= run->seen_ms + SEEN_MS)) {
+        run->seen_ms = now;
+        record_seen(executor, node);
+    }
     if (now >= node_deadline_ms(executor, node)) {
         node_failed_late(executor, node, &result->error);
     } else {

@@ -121,12 +121,28 @@ static void a_failure_says_what_is_known_of_it(void **state)
     record_failed(f->executor, 0);
     expect(f, "{\"r\":\"fail\",\"n\":0,\"t\":0,\"message\":\"no \\\"room\\\"\",\"code\":\"Full\","
               "\"doubt\":1,\"cont\":1,\"exhausted\":1}\n");
+}
+
+static void a_retry_says_when_and_a_wait_what_it_saw(void **state)
+{
+    struct fixture *f = *state;
+    struct node_run *run = &f->executor->nodes[0];
+    run->detail = base_strdup("slow down");
+    run->code = base_strdup("RequestLimitExceeded");
+    run->request_id = base_strdup("r-1");
+    run->status.state = NODE_RETRYING;
+    run->due_ms = world_monotonic_ms(f->bench.world) + 1500;
     record_retry(f->executor, 0, OUTCOME_THROTTLED);
-    const char *line = arena_printf(f->arena,
-                                    "{\"r\":\"retry\",\"n\":0,\"t\":0,\"o\":\"%s\",\"code\":"
-                                    "\"Full\"}\n",
-                                    outcome_name(OUTCOME_THROTTLED));
-    expect(f, line);
+    expect(f, "{\"r\":\"retry\",\"n\":0,\"t\":0,\"o\":\"throttled\",\"w\":1500,"
+              "\"message\":\"slow down\",\"code\":\"RequestLimitExceeded\",\"request_id\":\"r-1\"}\n");
+    run->status.state = NODE_RUNNING;
+    record_retry(f->executor, 0, OUTCOME_RETRY); /* halved: at once, and not by a clock */
+    assert_null(strstr(buffer_text(f->group), "\"w\""));
+    buffer_clear(f->group);
+    run->status.attempts = 12;
+    record_seen(f->executor, 0);
+    expect(f, "{\"r\":\"seen\",\"n\":0,\"t\":0,\"a\":12,\"message\":\"slow down\","
+              "\"code\":\"RequestLimitExceeded\",\"request_id\":\"r-1\"}\n");
 }
 
 /* Digits by hand are digits by printf. */
@@ -193,6 +209,7 @@ int main(void)
         TEST(an_intent_has_all_that_a_repeat_needs),
         TEST(ends_of_nodes),
         TEST(a_failure_says_what_is_known_of_it),
+        TEST(a_retry_says_when_and_a_wait_what_it_saw),
         TEST(numbers_of_every_size),
         cmocka_unit_test(texts_of_services_are_made_harmless),
         cmocka_unit_test(texts_of_services_are_cut),
