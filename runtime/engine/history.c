@@ -323,6 +323,14 @@ static void take_node(struct history *history, uint32_t index, const char *kind,
 
 /* --- the run --- */
 
+/* From the last record of the process before to the first of this one. */
+static void take_outage(struct history *history, int64_t from_ms, int64_t until_ms)
+{
+    history->outages = arena_grow(history->arena, history->outages, history->outage_count,
+                                  &history->outage_capacity, sizeof *history->outages);
+    history->outages[history->outage_count++] = (struct actual_outage){from_ms, until_ms};
+}
+
 /* A resume takes up again what had failed or was skipped. */
 static void take_session(struct history *history, const cJSON *record)
 {
@@ -342,8 +350,12 @@ static void take_session(struct history *history, const cJSON *record)
     history->session_utc_ms = at;
     history->session_t_ms = number_of(record, "t", 0);
     int64_t dead = at - history->started_utc_ms - history->session_t_ms;
-    history->dead_ms =
-        later(history->dead_ms, dead); /* a clock that was set back counts for nothing */
+    int64_t was_dead = history->dead_ms;
+    history->dead_ms = later(was_dead, dead); /* a clock that was set back counts for nothing */
+    if (history->sessions > 1) {
+        take_outage(history, history->session_t_ms + was_dead,
+                    history->session_t_ms + history->dead_ms);
+    }
     tell(history, history->sessions > 1 ? EVENT_RUN_RESUMED : EVENT_RUN_STARTED, NO_NODE, at, NULL);
 }
 

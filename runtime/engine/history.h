@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "compiler/graph/graph.h"
+#include "runtime/engine/actual_path.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/ledger.h"
 #include "runtime/engine/run.h"
@@ -63,6 +64,8 @@ struct history {
     int sessions;        /* processes that worked on it: 1 + resumes */
     int64_t session_utc_ms, session_t_ms; /* when the last one began, and the alive time then */
     int64_t dead_ms; /* in which no process worked on the run, so far */
+    struct actual_outage *outages; /* the pieces of that, of the wall's time; one for each resume */
+    size_t outage_count, outage_capacity;
     int64_t number;  /* of the last group taken */
     int64_t damaged; /* the number of a group that does not fit; 0: none */
     struct executor_counters counters; /* done, failed, skipped are kept up to date */

@@ -207,6 +207,19 @@ static void find_causes(struct reading *reading)
     }
 }
 
+static void find_path(struct reading *reading)
+{
+    struct report *report = reading->report;
+    struct actual_run run = {
+        .graph = report->graph,
+        .nodes = report->nodes,
+        .schedule = report->schedule,
+        .outages = report->history->outages,
+        .outage_count = report->history->outage_count,
+    };
+    report->path = actual_path_find(reading->arena, &run, actual_end(&run));
+}
+
 static bool is_in_use(const struct report *report, const struct ledger_thing *thing, int32_t vm)
 {
     if (vm == NO_VM || report->vms[vm].outcome != VM_RECOVERED) {
@@ -380,6 +393,7 @@ struct report *report_load(struct arena *arena, struct journal *journal,
     struct reading reading = {.arena = arena, .report = report, .ledger = report->history->ledger};
     make_vms(&reading);
     find_causes(&reading);
+    find_path(&reading);
     list_things(&reading);
     return report;
 }

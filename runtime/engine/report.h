@@ -11,6 +11,7 @@
 #include "compiler/graph/estimate.h"
 #include "compiler/graph/facts.h"
 #include "compiler/graph/graph.h"
+#include "runtime/engine/actual_path.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/run.h"
 #include "runtime/engine/run_options.h"
@@ -64,6 +65,7 @@ struct report {
     size_t recovered;
     int64_t rto_ms;   /* all critical VMs recovered; -1: not (yet) */
     int64_t loss_ms;  /* the worst; -1: unknown */
+    struct actual_path *path; /* what rto_ms hung on; before that is known, what came last */
     uint32_t *causes; /* nodes that failed for reasons of their own */
     size_t cause_count;
     struct report_thing *things;   /* made, and by the journal not deleted; by VM */

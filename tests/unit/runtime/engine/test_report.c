@@ -161,6 +161,8 @@ static void test_success(void **state)
     assert_int_equal(report->counters.done, report->counters.total);
     assert_true(report->vms[0].recovered_ms < report->vms[1].recovered_ms);
     assert_int_equal(report->vms[1].waited_for, 0);
+    assert_int_equal(report->path->total_ms, report->rto_ms);
+    assert_true(report->path->count > 3);
     report_write_text(report, 100, false, &told.text);
     says(&told, "failover of shop succeeded");
     says(&told, "3 of 3 VMs recovered");
@@ -212,6 +214,13 @@ static void test_resumed(void **state)
     assert_int_equal(told.report->recovered, 3);
     assert_true(told.report->rto_ms > AN_HOUR_MS); /* nobody worked on it, and the outage went on */
     assert_true(told.report->vms[0].recovered_ms < AN_HOUR_MS);
+    const struct actual_outage *outage = &told.report->history->outages[0];
+    assert_in_range(outage->until_ms - outage->from_ms, AN_HOUR_MS, AN_HOUR_MS + 60000);
+    int64_t away_ms = 0;
+    for (size_t i = 0; i < told.report->path->count; i++) {
+        away_ms += told.report->path->links[i].away_ms;
+    }
+    assert_int_equal(away_ms, outage->until_ms - outage->from_ms);
     report_write_text(told.report, 80, false, &told.text);
     says(&told, "resumed 1 time");
     forget(&told);
