@@ -13,6 +13,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "runtime/engine/history.h"
 #include "tests/unit/support/engine_bench.h"
 #include "tests/unit/support/failover_maker.h"
 
