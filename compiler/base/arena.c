@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct block {
 struct arena {
     struct block *head;
     size_t next_size, bytes;
+    bool wipe;
 };
 
 void base_out_of_memory(void)
@@ -84,10 +86,18 @@ void arena_destroy(struct arena *arena)
     }
     for (struct block *block = arena->head; block;) {
         struct block *next = block->next;
+        if (arena->wipe) {
+            explicit_bzero(block->data, block->used);
+        }
         free(block);
         block = next;
     }
     free(arena);
+}
+
+void arena_wipe_at_end(struct arena *arena)
+{
+    arena->wipe = true;
 }
 
 /* The blocks of a large arena are made of huge pages where the system has them: a plan of 10,000

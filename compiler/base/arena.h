@@ -13,6 +13,9 @@ struct arena *arena_create(void);
 /* Frees the arena and everything allocated from it. NULL is allowed. */
 void arena_destroy(struct arena *arena);
 
+/* From now on it holds secrets: its memory is overwritten before it is freed. */
+void arena_wipe_at_end(struct arena *arena);
+
 /* `size` bytes, aligned for any type, uninitialised. */
 void *arena_alloc(struct arena *arena, size_t size);
 

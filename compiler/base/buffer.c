@@ -112,3 +112,11 @@ void buffer_free(struct buffer *buffer)
     free(buffer->data);
     *buffer = (struct buffer){0};
 }
+
+void buffer_wipe(struct buffer *buffer)
+{
+    if (buffer->data) {
+        explicit_bzero(buffer->data, buffer->capacity);
+    }
+    buffer_free(buffer);
+}

@@ -32,5 +32,7 @@ char *buffer_steal(struct buffer *buffer);
 /* Empties without giving the memory back / gives it back. */
 void buffer_clear(struct buffer *buffer);
 void buffer_free(struct buffer *buffer);
+/* Overwrites what was in it, and gives the memory back. */
+void buffer_wipe(struct buffer *buffer);
 
 #endif

@@ -73,6 +73,24 @@ const char *json_text(const cJSON *object, const char *name)
     return text && *text ? text : NULL;
 }
 
+static void overwrite(cJSON *json)
+{
+    if (cJSON_IsString(json)) {
+        explicit_bzero(json->valuestring, strlen(json->valuestring));
+    }
+    for (cJSON *child = json->child; child; child = child->next) {
+        overwrite(child); /* as deep as cJSON reads */
+    }
+}
+
+void json_wipe(cJSON *json)
+{
+    if (json) {
+        overwrite(json);
+    }
+    cJSON_Delete(json);
+}
+
 struct code {
     const char *code;
     enum outcome outcome;
@@ -307,7 +325,7 @@ void aws_answer_read(struct arena *arena, enum aws_service service, const char *
 
 void aws_answer_clear(struct aws_answer *answer)
 {
-    cJSON_Delete(answer->json);
+    json_wipe(answer->json); /* SSO's has keys in it */
     answer->json = NULL;
 }
 

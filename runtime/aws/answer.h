@@ -38,6 +38,9 @@ bool aws_answer_error(const struct aws_answer *answer, struct error *error);
 /* Text of a member of a JSON object; NULL unless it is a non-empty string. */
 const char *json_text(const cJSON *object, const char *name);
 
+/* cJSON_Delete for what has keys or tokens in it: its texts are overwritten first. */
+void json_wipe(cJSON *json);
+
 /* Foreign text as one printable line of valid UTF-8 of at most `max` bytes, in the arena. */
 const char *one_line(struct arena *arena, const char *text, size_t length, size_t max);
 

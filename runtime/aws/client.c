@@ -46,6 +46,7 @@ struct aws_client_call {
 struct aws_client *aws_client_create(const struct aws_client_options *options, struct error *error)
 {
     struct arena *arena = arena_create();
+    arena_wipe_at_end(arena); /* what the shared files say */
     const struct aws_settings *settings =
         aws_settings_read(arena, options->world, options->profile, error);
     struct aws_endpoint endpoint;
@@ -259,6 +260,7 @@ struct aws_client_call *aws_client_send(struct aws_client *client,
                                         aws_client_callback callback, void *context)
 {
     struct arena *arena = arena_create();
+    arena_wipe_at_end(arena); /* the session's token */
     struct aws_client_call *call = ARENA_NEW(arena, struct aws_client_call);
     call->client = client;
     call->arena = arena;

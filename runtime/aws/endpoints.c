@@ -4,6 +4,7 @@
 
 #include "compiler/base/arena.h"
 #include "runtime/aws/ini.h"
+#include "runtime/world/redactor.h"
 
 const struct aws_service_info *aws_service_info(enum aws_service service)
 {
@@ -69,7 +70,8 @@ static bool split_url(const struct aws_settings *settings, const char *url, cons
     size_t length = https || strncmp(url, "http://", 7) == 0 ? strcspn(host, "/?#@ ") : 0;
     if (length == 0 || (host[length] != '\0' && host[length] != '/') ||
         strpbrk(host + length, "?#@ \"\\")) {
-        error_set(error, "\"%s\" (from %s) is not the URL of an endpoint", url, from);
+        error_set(error, "\"%s\" (from %s) is not the URL of an endpoint",
+                  redactor_text(NULL, settings->arena, url, NULL), from);
         return error_help(error, "give it as http://host:port or https://host");
     }
     size_t end = strlen(url);

@@ -6,6 +6,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "runtime/world/redactor.h"
 
 static void begin(void *context)
 {
@@ -39,6 +40,7 @@ struct fetch *fetch_start(const struct aws_settings *settings, const struct reci
 {
     struct fetch *fetch = base_alloc(sizeof *fetch);
     fetch->arena = arena_create();
+    arena_wipe_at_end(fetch->arena);
     fetch->settings = settings;
     fetch->recipe = recipe;
     fetch->region = region;
@@ -73,6 +75,16 @@ static bool note_expiration(struct fetch *fetch, const char *expiration)
     return expires >= 0;
 }
 
+void fetch_keep_secret(struct fetch *fetch, const char *secret)
+{
+    redactor_add(world_redactor(fetch->settings->world), secret);
+}
+
+static const char *without_secrets(struct fetch *fetch, const char *text)
+{
+    return redactor_text(world_redactor(fetch->settings->world), fetch->arena, text, NULL);
+}
+
 void fetch_found(struct fetch *fetch, const char *id, const char *secret, const char *token,
                  const char *expiration)
 {
@@ -80,9 +92,11 @@ void fetch_found(struct fetch *fetch, const char *id, const char *secret, const 
         fetch_failed(fetch, NULL, "%s yields no access key", fetch->recipe->description);
         return;
     }
+    fetch_keep_secret(fetch, secret);
+    fetch_keep_secret(fetch, token);
     if (!note_expiration(fetch, expiration)) {
         fetch_failed(fetch, NULL, "%s: \"%.40s\" is not a time of expiry",
-                     fetch->recipe->description, expiration);
+                     fetch->recipe->description, without_secrets(fetch, expiration));
         return;
     }
     fetch->key.id = arena_strdup(fetch->arena, id);
@@ -103,7 +117,7 @@ void fetch_failed(struct fetch *fetch, const char *help, const char *format, ...
     va_start(args, format);
     buffer_vprintf(&message, format, args);
     va_end(args);
-    error_set(&fetch->error, "AWS credentials: %s", buffer_text(&message));
+    error_set(&fetch->error, "AWS credentials: %s", without_secrets(fetch, buffer_text(&message)));
     if (help) {
         error_help(&fetch->error, "%s", help);
     }
@@ -119,11 +133,12 @@ void fetch_read_json(struct fetch *fetch, const char *what, const char *text, si
     if (!cJSON_IsObject(json) || !id || !secret) {
         const char *code = json_text(json, "Code"), *message = json_text(json, "Message");
         const char *said = message ? message : code ? code : "its answer has no access key";
+        said = without_secrets(fetch, said);
         fetch_failed(fetch, NULL, "%s: %s", what, one_line(fetch->arena, said, strlen(said), 200));
     } else {
         /* fetch_found may destroy the fetch, not the texts. */
         fetch_found(fetch, id, secret, json_text(json, token_member),
                     json_text(json, "Expiration"));
     }
-    cJSON_Delete(json);
+    json_wipe(json);
 }

@@ -44,6 +44,9 @@ void fetch_found(struct fetch *fetch, const char *id, const char *secret, const 
                  const char *expiration); /* RFC 3339; NULL: never expires */
 void fetch_failed(struct fetch *fetch, const char *help, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A token that the source is asked with, too, is a secret: it is taken out of all that is told. NULL:
+ * nothing. */
+void fetch_keep_secret(struct fetch *fetch, const char *secret);
 /* The members that containers, IMDS and processes answer with. `what` for the message. */
 void fetch_read_json(struct fetch *fetch, const char *what, const char *text, size_t length,
                      const char *token_member);

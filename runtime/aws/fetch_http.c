@@ -83,6 +83,7 @@ void fetch_from_container(struct fetch *fetch)
         text[strcspn(text, "\r\n")] = '\0';
         token = text;
     }
+    fetch_keep_secret(fetch, token);
     ask(fetch, "GET", recipe->container.url, "Authorization", token, on_container);
 }
 
@@ -139,6 +140,7 @@ static void on_imds_token(void *context, const struct http_response *response)
         return;
     }
     fetch->imds_token = arena_strndup(fetch->arena, response->body, length);
+    fetch_keep_secret(fetch, fetch->imds_token);
     ask(fetch, "GET", arena_printf(fetch->arena, "%s" IMDS_ROLES, fetch->recipe->imds),
         "X-aws-ec2-metadata-token", fetch->imds_token, on_imds_role);
 }

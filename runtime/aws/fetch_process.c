@@ -27,7 +27,7 @@ struct process { /* touched by the thread only between work's start and end */
 void process_destroy(struct process *process)
 {
     if (process) {
-        buffer_free(&process->output);
+        buffer_wipe(&process->output);
         arena_destroy(process->arena);
         free(process);
     }
@@ -96,6 +96,31 @@ static const char *drain(int pipe, struct buffer *output)
     }
 }
 
+/* The environment but for keys and tokens of drc's own: a process that yields keys needs none, and
+ * what it does not have it cannot leak. The proxies' variables stay, which it may need. */
+static char **child_environment(struct arena *arena)
+{
+    static const char *const kept_back[] = {
+        "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=", "AWS_SECURITY_TOKEN=",
+        "AWS_ACCESS_KEY_ID=", "AWS_CONTAINER_AUTHORIZATION_TOKEN=", "OTEL_EXPORTER_OTLP_HEADERS=",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS="};
+    size_t count = 0, used = 0;
+    while (environ && environ[count]) {
+        count++;
+    }
+    char **kept = ARENA_ARRAY(arena, char *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        bool secret = false;
+        for (size_t k = 0; k < sizeof kept_back / sizeof *kept_back; k++) {
+            secret = secret || strncmp(environ[i], kept_back[k], strlen(kept_back[k])) == 0;
+        }
+        if (!secret) {
+            kept[used++] = environ[i];
+        }
+    }
+    return kept;
+}
+
 static int spawn(struct process *process, int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -109,7 +134,8 @@ static int spawn(struct process *process, int output, pid_t *pid)
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
     int status =
-        posix_spawnp(pid, process->words[0], &actions, &attributes, process->words, environ);
+        posix_spawnp(pid, process->words[0], &actions, &attributes, process->words,
+                     child_environment(process->arena));
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return status;
@@ -173,10 +199,11 @@ void fetch_from_process(struct fetch *fetch)
     process_destroy(fetch->process);
     fetch->process = base_alloc(sizeof *fetch->process);
     fetch->process->arena = arena_create();
+    arena_wipe_at_end(fetch->process->arena);
     fetch->process->words = split_words(fetch->process->arena, fetch->recipe->process);
     if (!fetch->process->words) {
-        fetch_failed(fetch, "quotes have to be closed", "%s: not a command line: %s",
-                     fetch->recipe->description, fetch->recipe->process);
+        fetch_failed(fetch, "quotes have to be closed", "%s: not a command line",
+                     fetch->recipe->description); /* there may be a password in it */
         return;
     }
     fetch->task = world_work(fetch->settings->world, run_process, on_process_ended, fetch);

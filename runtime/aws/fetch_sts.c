@@ -116,6 +116,7 @@ static char *read_token(struct fetch *fetch, const char *path)
         return NULL;
     }
     token[strcspn(token, " \r\n")] = '\0';
+    fetch_keep_secret(fetch, token);
     return token;
 }
 
@@ -153,7 +154,8 @@ static const char *sso_access_token(struct fetch *fetch)
                      over ? "the login has expired" : "nobody is logged in");
         kept = NULL;
     }
-    cJSON_Delete(json);
+    fetch_keep_secret(fetch, kept);
+    json_wipe(json);
     return kept;
 }
 

@@ -163,7 +163,8 @@ char *read_small_file(struct arena *arena, const char *path, size_t max, size_t 
             *length = bytes.length;
         }
     }
-    buffer_free(&bytes);
+    buffer_wipe(&bytes); /* keys and tokens are read by this, too */
+    explicit_bzero(chunk, sizeof chunk);
     return text;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/world/redactor.h"
 
 enum { OWN_HEADERS_MAX = 4 };
 
@@ -15,11 +16,36 @@ static void name_endpoint(const struct transfer *transfer, struct aws_answer *an
     }
 }
 
-static void on_response(void *context, const struct http_response *response)
+static const char *without_secrets(struct transfer *transfer, const char *text, size_t *length)
+{
+    return redactor_text(world_redactor(transfer->world), transfer->arena, text, length);
+}
+
+/* A service may echo what it was sent, a token among it. Here everything that it says passes, before
+ * it is cut, decoded, or becomes anybody's detail. */
+static struct http_response redacted(struct transfer *transfer,
+                                     const struct http_response *response)
+{
+    struct http_response clean = *response;
+    struct http_header *headers =
+        ARENA_ARRAY(transfer->arena, struct http_header, response->header_count);
+    clean.failure_text = without_secrets(transfer, response->failure_text, NULL);
+    clean.body = without_secrets(transfer, response->body, &clean.body_length);
+    for (size_t i = 0; i < response->header_count; i++) {
+        headers[i].name = response->headers[i].name;
+        headers[i].value = without_secrets(transfer, response->headers[i].value, NULL);
+    }
+    clean.headers = headers;
+    return clean;
+}
+
+static void on_response(void *context, const struct http_response *said)
 {
     struct transfer *transfer = context;
     struct aws_answer answer = {0};
     transfer->task = NULL;
+    struct http_response clean = redacted(transfer, said);
+    const struct http_response *response = &clean;
     aws_answer_read(transfer->arena, transfer->request.service, transfer->request.operation,
                     transfer->request.changes, response, &answer);
     name_endpoint(transfer, &answer);

@@ -9,6 +9,7 @@
 #include "runtime/engine/journal.h"
 #include "runtime/engine/limits.h"
 #include "runtime/engine/run.h"
+#include "runtime/world/redactor.h"
 #include "runtime/world/world.h"
 
 int64_t node_deadline_ms(const struct executor *executor, uint32_t node)
@@ -23,7 +24,22 @@ int64_t node_deadline_ms(const struct executor *executor, uint32_t node)
 
 /* --- what is shown of a node --- */
 
-static bool replace(char **slot, const char *text)
+/* What a provider says, as it may be kept and shown: whatever provider it is, and whoever speaks
+ * through it. */
+static char *presentable(struct executor *executor, const char *text)
+{
+    const struct redactor *redactor = world_redactor(executor->world);
+    if (!redactor_finds(redactor, text, strlen(text))) {
+        return text_clean(text);
+    }
+    struct buffer clean = {0};
+    redactor_write(redactor, text, strlen(text), &clean);
+    char *copy = text_clean(buffer_text(&clean));
+    buffer_free(&clean);
+    return copy;
+}
+
+static bool replace(struct executor *executor, char **slot, const char *text)
 {
     if (!text || (*slot && !strcmp(*slot, text))) {
         if (!text) {
@@ -33,18 +49,18 @@ static bool replace(char **slot, const char *text)
         return false;
     }
     free(*slot);
-    *slot = text_clean(text);
+    *slot = presentable(executor, text);
     return true;
 }
 
 bool node_set_detail(struct executor *executor, uint32_t node, const struct call_error *error)
 {
     struct node_run *run = &executor->nodes[node];
-    bool changed = error->message && replace(&run->detail, error->message);
-    replace(&run->help, error->help);
-    replace(&run->code, error->code);
-    replace(&run->service, error->service);
-    replace(&run->request_id, error->request_id);
+    bool changed = error->message && replace(executor, &run->detail, error->message);
+    replace(executor, &run->help, error->help);
+    replace(executor, &run->code, error->code);
+    replace(executor, &run->service, error->service);
+    replace(executor, &run->request_id, error->request_id);
     run->status.detail = run->detail;
     run->status.help = run->help;
     run->status.code = run->code;
@@ -67,7 +83,7 @@ static void keep_outputs(struct executor *executor, struct node_run *run,
         if (!value) {
             continue; /* an optional one that there is not */
         }
-        char *clean = text_clean(value);
+        char *clean = presentable(executor, value);
         run->outputs[run->output_count++] = (struct call_output){
             .name = arena_strdup(executor->arena, result->outputs[i].name),
             .value = arena_strdup(executor->arena, clean),

@@ -123,6 +123,7 @@ struct world *sandbox_world(struct sandbox *sandbox, struct world *inner)
     const struct sandbox_options *options = &sandbox->options;
     struct sandbox_world *world = base_alloc(sizeof *world);
     world->base.operations = &operations;
+    world->base.inner = inner;
     world->inner = world_redirected_create(inner, sandbox_responder(sandbox), options->speed,
                                            options->real_base_ms, options->utc_base_ms);
     return &world->base;

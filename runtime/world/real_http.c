@@ -171,7 +171,7 @@ static bool add_header(struct http_task *http, const struct http_header *header)
         buffer_putc(&line, ';'); /* libcurl's way to say: present and empty */
     }
     add_line(http, line.data);
-    buffer_free(&line);
+    buffer_wipe(&line);
     return true;
 }
 
@@ -403,15 +403,24 @@ static void close_easy(struct http_task *http)
     real_turn_leave(real, &http->turn);
 }
 
+/* The session's token and signatures are among them. */
+static void wipe_lines(struct curl_slist *lines)
+{
+    for (struct curl_slist *line = lines; line; line = line->next) {
+        explicit_bzero(line->data, strlen(line->data));
+    }
+    curl_slist_free_all(lines);
+}
+
 static void http_release(struct real_task *task)
 {
     struct http_task *http = (struct http_task *)task;
     assert(!real_of(task)->in_curl); /* see on_body in world.h */
     real_task_end(task);
     close_easy(http);
-    curl_slist_free_all(http->request_headers);
+    wipe_lines(http->request_headers);
     buffer_free(&http->header_text);
-    buffer_free(&http->body);
+    buffer_wipe(&http->body); /* it may be an answer of STS */
     free((struct http_header *)http->response.headers);
     free(http);
 }

@@ -209,6 +209,7 @@ struct world *world_redirected_create(struct world *inner, struct world_responde
     assert(speed > 0);
     struct redirected *redirected = base_alloc(sizeof *redirected);
     redirected->base.operations = &REDIRECTED;
+    redirected->base.inner = inner;
     redirected->inner = inner;
     redirected->responder = responder;
     redirected->speed = speed;

@@ -2,11 +2,37 @@
 
 #include <strings.h>
 
+#include "runtime/world/redactor.h"
+
 void world_destroy(struct world *world)
 {
     if (world) {
+        struct redactor *redactor = world->redactor;
         world->operations->destroy(world);
+        redactor_destroy(redactor);
     }
+}
+
+/* The password of a proxy is in no one's hands but libcurl's, and in its messages. */
+static void add_proxies(struct world *world)
+{
+    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY",
+                                        "all_proxy",   "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        redactor_add_url(world->redactor, world_environment(world, names[i]));
+    }
+}
+
+struct redactor *world_redactor(struct world *world)
+{
+    while (world->inner) {
+        world = world->inner;
+    }
+    if (!world->redactor) {
+        world->redactor = redactor_create();
+        add_proxies(world);
+    }
+    return world->redactor;
 }
 
 int64_t world_monotonic_ms(struct world *world)

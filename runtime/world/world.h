@@ -16,6 +16,7 @@
 
 #include "compiler/base/error.h"
 
+struct redactor;
 struct world;
 struct world_task;
 
@@ -95,6 +96,8 @@ struct world_operations {
 
 struct world {
     const struct world_operations *operations;
+    struct world *inner;       /* whose redactor it shares; NULL: its own */
+    struct redactor *redactor; /* made at the first use, goes with the world */
 };
 
 /* The real world. NULL when the loop cannot be made. From then on the process ignores SIGPIPE:
@@ -151,6 +154,9 @@ void world_cancel(struct world *world, struct world_task *task);
 
 /* Runs the loop until *until is true or nothing is left to wait for. May be nested. */
 void world_run(struct world *world, const bool *until);
+
+/* The secrets in use, and how texts from outside are freed of them (runtime/world/redactor.h). */
+struct redactor *world_redactor(struct world *world);
 
 /* An environment variable; NULL when unset. */
 const char *world_environment(struct world *world, const char *name);
