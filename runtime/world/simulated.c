@@ -3,6 +3,7 @@
 #include "runtime/world/simulated.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -13,6 +14,9 @@
 #include "runtime/world/prng.h"
 #include "runtime/world/request_copy.h"
 #include "runtime/world/task.h"
+#include "runtime/world/weather.h"
+
+enum { CONNECT_TIMEOUT_MS = 10000 };
 
 /* A ghost is a request without anybody who waits for its answer. */
 enum kind { KIND_TIMER, KIND_DEFER, KIND_HTTP, KIND_CONNECT, KIND_WORK, KIND_SIGNAL, KIND_GHOST };
@@ -61,6 +65,8 @@ struct simulated {
     struct task *dead;
     struct variable *environment;
     struct simulated_faults faults;
+    struct simulated_counts counts;
+    struct weather weather;
     size_t pending;
     int64_t events_left;
 };
@@ -132,9 +138,15 @@ static int64_t simulated_monotonic(struct world *world)
     return simulated_of(world)->now_ms;
 }
 
+static int64_t servers_utc(const struct simulated *sim)
+{
+    return sim->utc_base_ms + sim->now_ms;
+}
+
 static int64_t simulated_utc(struct world *world)
 {
-    return simulated_of(world)->utc_base_ms + simulated_of(world)->now_ms;
+    const struct simulated *sim = simulated_of(world);
+    return servers_utc(sim) + weather_skew_ms(&sim->weather, sim->now_ms);
 }
 
 static void simulated_random(struct world *world, void *bytes, size_t length)
@@ -179,12 +191,33 @@ static struct world_task *simulated_signal(struct world *world, int signal,
     return &task->base;
 }
 
+/* Box and Muller's normal deviate, as the exponent. */
+static int64_t tail(struct simulated *sim)
+{
+    const struct simulated_faults *faults = &sim->faults;
+    if (faults->latency_median_ms <= 0) {
+        return 0;
+    }
+    const double turn = 6.283185307179586;
+    double radius = sqrt(-2 * log(1 - prng_fraction(&sim->fate)));
+    double normal = radius * cos(turn * prng_fraction(&sim->fate));
+    return (int64_t)(faults->latency_median_ms * exp(faults->latency_sigma * normal));
+}
+
 static int64_t latency(struct simulated *sim)
 {
     const struct simulated_faults *faults = &sim->faults;
-    return faults->latency_max_ms > 0
-               ? prng_range(&sim->fate, faults->latency_min_ms, faults->latency_max_ms)
-               : 0;
+    int64_t even_ms = faults->latency_max_ms > 0
+                          ? prng_range(&sim->fate, faults->latency_min_ms, faults->latency_max_ms)
+                          : 0;
+    return even_ms + tail(sim);
+}
+
+static bool strikes(struct simulated *sim, double probability, int64_t *count)
+{
+    bool strikes = prng_chance(&sim->fate, probability);
+    *count += strikes;
+    return strikes;
 }
 
 static struct world_task *simulated_http(struct world *world, const struct http_request *request,
@@ -239,28 +272,41 @@ static void send_ghost(struct simulated *sim, const struct http_request *request
 
 static void ghost_arrives(struct simulated *sim, struct task *ghost)
 {
-    exchange_ask(&ghost->exchange, &sim->responder, simulated_utc(&sim->base), ghost->request, 0);
+    exchange_ask(&ghost->exchange, &sim->responder, servers_utc(sim), ghost->request, 0);
     task_free(sim, ghost);
+}
+
+static void carry_out(struct simulated *sim, struct task *task)
+{
+    const struct simulated_faults *faults = &sim->faults;
+    if (strikes(sim, faults->duplicated, &sim->counts.duplicated)) {
+        send_ghost(sim, task->request, prng_range(&sim->fate, 0, faults->duplicated_within_ms));
+    }
+    exchange_ask(&task->exchange, &sim->responder, servers_utc(sim), task->request, latency(sim));
+    if (strikes(sim, faults->lost_answer, &sim->counts.lost_answers)) {
+        lose(sim, task);
+    } else if (strikes(sim, faults->error_after, &sim->counts.errors_after)) {
+        break_down(sim, task);
+    }
 }
 
 /* The request is where it was sent to; what becomes of it there is drawn. */
 static void request_arrives(struct simulated *sim, struct task *task)
 {
-    struct simulated_faults *faults = &sim->faults;
-    if (prng_chance(&sim->fate, faults->unreachable)) {
+    const struct simulated_faults *faults = &sim->faults;
+    struct simulated_counts *counts = &sim->counts;
+    counts->requests++;
+    if (weather_is_silent(&sim->weather, task->request->url, sim->now_ms)) {
+        counts->silenced++;
+        exchange_fail(&task->exchange, task->request, HTTP_TIMED_OUT, "no answer in time", 0);
+    } else if (strikes(sim, faults->unreachable, &counts->unreachable)) {
         exchange_fail(&task->exchange, task->request, HTTP_UNREACHABLE, "connection refused", 0);
-    } else if (prng_chance(&sim->fate, faults->lost_request)) {
+    } else if (strikes(sim, faults->lost_request, &counts->lost_requests)) {
         lose(sim, task);
-    } else if (prng_chance(&sim->fate, faults->error_before)) {
+    } else if (strikes(sim, faults->error_before, &counts->errors_before)) {
         break_down(sim, task);
     } else {
-        exchange_ask(&task->exchange, &sim->responder, simulated_utc(&sim->base), task->request,
-                     latency(sim));
-        if (prng_chance(&sim->fate, faults->lost_answer)) {
-            lose(sim, task);
-        } else if (prng_chance(&sim->fate, faults->error_after)) {
-            break_down(sim, task);
-        }
+        carry_out(sim, task);
     }
     task->arrived = true;
     schedule(sim, task, task->exchange.delay_ms);
@@ -269,11 +315,15 @@ static void request_arrives(struct simulated *sim, struct task *task)
 static void dial_arrives(struct simulated *sim, struct task *task)
 {
     int64_t delay_ms = 0;
-    if (prng_chance(&sim->fate, sim->faults.refused_dial)) {
+    if (weather_is_silent(&sim->weather, task->host, sim->now_ms)) {
+        sim->counts.silenced++;
+        task->failure = base_strdup("timed out");
+        delay_ms = task->timeout_ms > 0 ? task->timeout_ms : CONNECT_TIMEOUT_MS;
+    } else if (strikes(sim, sim->faults.refused_dial, &sim->counts.refused_dials)) {
         task->failure = base_strdup("connection refused");
     } else {
-        task->failure = exchange_connect(&sim->responder, simulated_utc(&sim->base), task->host,
-                                         task->port, task->timeout_ms, &delay_ms);
+        task->failure = exchange_connect(&sim->responder, servers_utc(sim), task->host, task->port,
+                                         task->timeout_ms, &delay_ms);
     }
     task->arrived = true;
     schedule(sim, task, delay_ms);
@@ -420,6 +470,22 @@ void world_simulated_set_faults(struct world *world, const struct simulated_faul
     simulated_of(world)->faults = *faults;
 }
 
+struct simulated_counts world_simulated_counts(const struct world *world)
+{
+    return ((const struct simulated *)world)->counts;
+}
+
+void world_simulated_silence(struct world *world, const char *host, int64_t from_ms,
+                             int64_t until_ms)
+{
+    weather_add_silence(&simulated_of(world)->weather, host, from_ms, until_ms);
+}
+
+void world_simulated_jump(struct world *world, int64_t at_ms, int64_t by_ms)
+{
+    weather_add_jump(&simulated_of(world)->weather, at_ms, by_ms);
+}
+
 void world_simulated_raise(struct world *world, int signal)
 {
     struct simulated *sim = simulated_of(world);
@@ -469,6 +535,7 @@ void world_simulated_kill(struct world *world, double arrives)
             continue;
         }
         if (task->kind == KIND_HTTP && !task->arrived && prng_chance(&sim->fate, arrives)) {
+            sim->counts.ghosts++;
             send_ghost(sim, task->request, task->event.due_ms - sim->now_ms);
         }
         bury(sim, task);
@@ -497,6 +564,7 @@ static void simulated_destroy(struct world *world)
         world_simulated_set_environment(world, sim->environment->name, NULL);
     }
     event_heap_free(&sim->heap);
+    weather_free(&sim->weather);
     free(sim);
 }
 

@@ -15,8 +15,28 @@ struct simulated_faults {
     double error_after;  /* carried out, and yet a 500 page */
     double refused_dial; /* for each dial */
     int64_t latency_min_ms, latency_max_ms; /* each way, beside the responder's own */
+    /* Each way, on top of that: log-normal, so that a few take very long. 0: none. */
+    double latency_median_ms, latency_sigma;
+    double duplicated; /* arrives once more, up to duplicated_within_ms later; nobody gets that answer */
+    int64_t duplicated_within_ms;
 };
 void world_simulated_set_faults(struct world *world, const struct simulated_faults *faults);
+
+/* How often each of them has struck, and what else has gone wrong, since the world was made. */
+struct simulated_counts {
+    int64_t requests, unreachable, lost_requests, errors_before, lost_answers, errors_after;
+    int64_t refused_dials, duplicated, silenced, ghosts;
+};
+struct simulated_counts world_simulated_counts(const struct world *world);
+
+/* From `from_ms` (monotonic) until before `until_ms` no server whose name begins with `host` (NULL:
+ * none at all) answers, nor carries anything out: requests and dials time out. */
+void world_simulated_silence(struct world *world, const char *host, int64_t from_ms,
+                             int64_t until_ms);
+
+/* From `at_ms` (monotonic) on the UTC clock is off by that much more. The responder's time, which
+ * is the servers', is not. */
+void world_simulated_jump(struct world *world, int64_t at_ms, int64_t by_ms);
 
 /* NULL unsets. Nothing of the real environment is to be seen in a simulated world. */
 void world_simulated_set_environment(struct world *world, const char *name, const char *value);

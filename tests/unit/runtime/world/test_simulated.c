@@ -1,4 +1,4 @@
-/* Covers: request_copy.c */
+/* Covers: request_copy.c weather.c */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -431,6 +431,130 @@ static void a_killed_process_calls_back_no_more(void **state)
     world_destroy(world);
 }
 
+static void set_flag(void *context)
+{
+    *(bool *)context = true;
+}
+
+static void silent_servers_time_out(void **state)
+{
+    (void)state;
+    struct server server = {.latency_ms = 1};
+    struct world *world = make(&server, 1);
+    struct trace trace = {.world = world};
+    world_simulated_silence(world, "ec2.", 0, 100);
+    world_simulated_silence(world, NULL, 200, 300);
+    struct http_request ec2 = {.url = "https://ec2.eu/a", .timeout_ms = 50};
+    struct http_request ssm = {.url = "https://ssm.eu/b", .timeout_ms = 60};
+    world_http(world, &ec2, note_http, &trace);
+    world_http(world, &ssm, note_http, &trace);
+    world_connect(world, "10.0.0.1", 22, 7, note_dial, &trace);
+    world_run(world, NULL);
+    assert_string_equal(server.log.data, "https://ssm.eu/b@0 ");
+    assert_string_equal(trace.text.data, "0/200/5@1 connected@1 3/0/0@50 ");
+    buffer_clear(&trace.text);
+    bool over = false;
+    world_timer(world, 160, set_flag, &over); /* 210: nobody answers */
+    world_run(world, &over);
+    world_http(world, &ssm, note_http, &trace);
+    world_connect(world, "10.0.0.1", 22, 7, note_dial, &trace);
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "timed out@217 3/0/0@270 ");
+    over = false;
+    world_timer(world, 30, set_flag, &over); /* 300: it is over */
+    world_run(world, &over);
+    world_http(world, &ec2, note_http, &trace);
+    world_run(world, NULL);
+    assert_non_null(strstr(server.log.data, "https://ec2.eu/a@300"));
+    assert_int_equal(world_simulated_counts(world).silenced, 3);
+    buffer_free(&server.log);
+    buffer_free(&trace.text);
+    world_destroy(world);
+}
+
+static void the_clock_jumps_and_the_servers_does_not(void **state)
+{
+    (void)state;
+    struct server server = {.latency_ms = 1};
+    struct world *world = make(&server, 1);
+    world_simulated_jump(world, 100, -3600000);
+    world_simulated_jump(world, 200, 7200000);
+    assert_int_equal(world_utc_ms(world), UTC);
+    bool over = false;
+    world_timer(world, 100, set_flag, &over);
+    world_run(world, &over);
+    assert_int_equal(world_utc_ms(world), UTC + 100 - 3600000);
+    over = false;
+    world_timer(world, 100, set_flag, &over);
+    world_run(world, &over);
+    assert_int_equal(world_monotonic_ms(world), 200);
+    assert_int_equal(world_utc_ms(world), UTC + 200 + 3600000);
+    struct trace trace = {.world = world};
+    world_http(world, &(struct http_request){.url = "/x"}, note_http, &trace);
+    world_run(world, NULL);
+    assert_string_equal(server.log.data, "/x@200 ");
+    buffer_free(&server.log);
+    buffer_free(&trace.text);
+    world_destroy(world);
+}
+
+static void requests_arrive_twice(void **state)
+{
+    (void)state;
+    struct server server = {.latency_ms = 1};
+    struct world *world = make(&server, 3);
+    struct trace trace = {.world = world};
+    world_simulated_set_faults(
+        world, &(struct simulated_faults){.duplicated = 1, .duplicated_within_ms = 500});
+    world_http(world, &(struct http_request){.url = "/x"}, note_http, &trace);
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "0/200/5@1 ");
+    assert_int_equal(server.requests, 2);
+    assert_int_equal(world_simulated_counts(world).duplicated, 1);
+    assert_int_equal(world_simulated_counts(world).requests, 1);
+    buffer_free(&server.log);
+    buffer_free(&trace.text);
+    world_destroy(world);
+}
+
+struct arrivals {
+    struct world *world;
+    int early, late, very_late, all;
+};
+
+static void count_arrival(void *context, const struct http_response *response)
+{
+    (void)response;
+    struct arrivals *arrivals = context;
+    int64_t now = world_monotonic_ms(arrivals->world);
+    arrivals->all++;
+    arrivals->early += now < 40;
+    arrivals->late += now > 100;
+    arrivals->very_late += now > 400;
+}
+
+/* Two ways of 20 ms each in the middle, sigma 1: half of all within about 50 ms, a few very late. */
+static void latency_has_a_tail(void **state)
+{
+    (void)state;
+    struct server server = {0};
+    struct world *world = make(&server, 5);
+    struct arrivals arrivals = {.world = world};
+    world_simulated_set_faults(
+        world, &(struct simulated_faults){.latency_median_ms = 20, .latency_sigma = 1});
+    struct http_request request = {.url = "/x"};
+    for (int i = 0; i < 1000; i++) {
+        world_http(world, &request, count_arrival, &arrivals);
+    }
+    world_run(world, NULL);
+    assert_int_equal(arrivals.all, 1000);
+    assert_in_range(arrivals.early, 250, 500);
+    assert_in_range(arrivals.late, 80, 250);
+    assert_in_range(arrivals.very_late, 1, 30);
+    buffer_free(&server.log);
+    world_destroy(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +571,10 @@ int main(void)
         cmocka_unit_test(environment),
         cmocka_unit_test(faults_come_from_the_seed),
         cmocka_unit_test(a_killed_process_calls_back_no_more),
+        cmocka_unit_test(silent_servers_time_out),
+        cmocka_unit_test(the_clock_jumps_and_the_servers_does_not),
+        cmocka_unit_test(requests_arrive_twice),
+        cmocka_unit_test(latency_has_a_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
