@@ -146,6 +146,7 @@ static const char *sso_access_token(struct fetch *fetch)
     cJSON *json = text ? cJSON_ParseWithLength(text, length) : NULL;
     const char *token = json_text(json, "accessToken"), *expires = json_text(json, "expiresAt");
     const char *kept = token && !strpbrk(token, "\r\n") ? arena_strdup(fetch->arena, token) : NULL;
+    fetch_keep_secret(fetch, kept);
     char now[32];
     format_time(now, world_utc_ms(fetch->settings->world));
     bool over = expires && strncmp(expires, now, strlen("2026-11-22T10:00:00")) <= 0;
@@ -154,7 +155,6 @@ static const char *sso_access_token(struct fetch *fetch)
                      over ? "the login has expired" : "nobody is logged in");
         kept = NULL;
     }
-    fetch_keep_secret(fetch, kept);
     json_wipe(json);
     return kept;
 }

@@ -118,7 +118,7 @@ static void test_refusals(void **state)
     set(f, "AWS_ENDPOINT_URL_EC2", "http://user@host/");
     assert_refused(
         f, "eu-west-1",
-        "\"http://user@host/\" (from AWS_ENDPOINT_URL_EC2) is not the URL of an endpoint");
+        "\"http://[redacted]@host/\" (from AWS_ENDPOINT_URL_EC2) is not the URL of an endpoint");
 }
 
 static void test_ca_bundle(void **state)
