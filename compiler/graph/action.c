@@ -26,7 +26,8 @@ static const struct action_info actions[ACTION_COUNT] = {
                      .permission = "",
                      .documentation = "Nothing."},
 #define ACTION(NAME, name_, provider_, effect_, inputs_, outputs_, undo_, resend_, bucket_,        \
-               resource_, batch_max_, expected_ms_, deadline_ms_, permission_, documentation_)     \
+               resource_, batch_max_, poll_, expected_ms_, deadline_ms_, permission_,              \
+               documentation_)                                                                     \
     [ACTION_##NAME] = {.name = name_,                                                              \
                        .provider = PROVIDER_##provider_,                                           \
                        .effect = EFFECT_##effect_,                                                 \
@@ -39,6 +40,7 @@ static const struct action_info actions[ACTION_COUNT] = {
                        .bucket = BUCKET_##bucket_,                                                 \
                        .resource = BUCKET_##resource_,                                             \
                        .batch_max = batch_max_,                                                    \
+                       .poll = POLL_##poll_,                                                       \
                        .expected_ms = expected_ms_,                                                \
                        .deadline_ms = deadline_ms_,                                                \
                        .permission = permission_,                                                  \
@@ -118,6 +120,19 @@ const char *action_resend_name(enum action_resend resend)
                                         [RESEND_NEVER] = "never"};
     assert((unsigned)resend < sizeof names / sizeof *names);
     return names[resend];
+}
+
+const char *poll_name(enum poll_kind poll)
+{
+    static const char *const names[] = {[POLL_NONE] = "none",
+                                        [POLL_EACH] = "each",
+                                        [POLL_INSTANCES] = "instances",
+                                        [POLL_INSTANCE_STATUS] = "instance status",
+                                        [POLL_VOLUMES] = "volumes",
+                                        [POLL_IMAGES] = "images",
+                                        [POLL_COMMANDS] = "commands"};
+    assert((unsigned)poll < POLL_COUNT);
+    return names[poll];
 }
 
 const char *value_type_name(enum value_type type)

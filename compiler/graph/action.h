@@ -34,6 +34,17 @@ enum action_effect {
     EFFECT_LOCAL
 };
 enum action_resend { RESEND_TOKEN, RESEND_NAME, RESEND_NATURAL, RESEND_LOOKUP, RESEND_NEVER };
+/* What waits share their questions with: POLL_NONE, each its own, or all of one kind of object. */
+enum poll_kind {
+    POLL_NONE,
+    POLL_EACH,
+    POLL_INSTANCES,
+    POLL_INSTANCE_STATUS,
+    POLL_VOLUMES,
+    POLL_IMAGES,
+    POLL_COMMANDS,
+    POLL_COUNT
+};
 enum value_type { TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_LIST, TYPE_MAP };
 
 enum { ACTION_PORTS_MAX = 16 };
@@ -55,6 +66,7 @@ struct action_info {
     enum action_resend resend;
     enum bucket bucket, resource;
     int batch_max;
+    enum poll_kind poll;
     int64_t expected_ms, deadline_ms;
     const char *permission, *documentation;
 };
@@ -71,6 +83,7 @@ const struct action_port *action_output(enum action action, const char *name);
 const char *action_provider_name(enum action_provider provider);
 const char *action_effect_name(enum action_effect effect);
 const char *action_resend_name(enum action_resend resend);
+const char *poll_name(enum poll_kind poll); /* "instances" */
 const char *value_type_name(enum value_type type);
 
 /* What is done when an answer is lost, for a person: "looked up by its tags, then …". */

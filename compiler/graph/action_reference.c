@@ -59,7 +59,10 @@ static void write_limits(struct buffer *out, const struct action_info *info)
         buffer_printf(out, "- Rate limit by instances: %s, %g at once and %g a second\n",
                       resource->name, resource->capacity, resource->refill_per_s);
     }
-    if (info->batch_max > 1) {
+    if (info->poll > POLL_EACH) {
+        buffer_printf(out, "- One question serves up to %d waits about %s\n", info->batch_max,
+                      poll_name(info->poll));
+    } else if (info->batch_max > 1) {
         buffer_printf(out, "- One request serves up to %d nodes\n", info->batch_max);
     }
 }

@@ -5,15 +5,20 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/map.h"
 
-/* How often a question is asked again without the ids that are not there, within one poll. */
-enum { REPEATS_MAX = 3, PAGES_MAX = 1000 };
+enum {
+    REPEATS_MAX = 3,    /* a chunk is asked about again without the ids that are not there */
+    REFUSED_MAX = 24,   /* answers in one poll that some id is not there */
+    PAGES_MAX = 1000,
+    TIMEOUT_MS = 30000, /* many waits hang on one answer: rather ask again */
+};
 
 struct poll {
     const struct describe *describe;
     size_t from, to;      /* the chunk under way: calls [from, to) */
+    size_t size;          /* of a chunk */
     struct map by_id;     /* -> struct same * */
     const char *question; /* the form: further pages are asked for with the same ids */
-    int repeats, pages;
+    int repeats, refused, pages;
 };
 
 struct same { /* calls about one id */
@@ -86,21 +91,19 @@ static void ask_next_chunk(struct operation *op)
     struct poll *poll = op->state;
     do {
         poll->from = poll->to;
-        poll->to = op->n - poll->from < poll->describe->ids_max
-                       ? op->n
-                       : poll->from + poll->describe->ids_max;
+        poll->to = op->n - poll->from < poll->size ? op->n : poll->from + poll->size;
         poll->repeats = poll->pages = 0;
     } while (poll->from < op->n && !ask(op));
 }
 
 static void tell_absent(struct operation *op, size_t i, const struct aws_answer *answer)
 {
-    const struct describe *describe = ((struct poll *)op->state)->describe;
+    const struct aws_action *action = aws_action(op->calls[i]->node->action);
     if (op->answered[i]) {
         return;
     }
-    if (describe->absent) {
-        describe->absent(op, i, answer);
+    if (action->absent) {
+        action->absent(op, i, answer);
     } else {
         operation_tell(op, i, OUTCOME_ABSENT, NULL, "%s is not there", id_of(op, i));
     }
@@ -113,11 +116,25 @@ static void see_one(void *context, const struct xml *object)
     const char *id = xml_text(object, poll->describe->id_element);
     struct same *same = id ? map_get(&poll->by_id, id) : NULL;
     for (; same; same = same->next) {
-        poll->describe->see(op, same->call, object);
+        if (poll->describe->see) {
+            poll->describe->see(op, same->call, object);
+        } else {
+            aws_action(op->calls[same->call]->node->action)->see(op, same->call, object);
+        }
     }
 }
 
-/* NotFound names ids: one of volumes, all of instances. Those are told, the rest asked again. */
+/* Half of the chunk is asked about without the other: whoever spoils it spoils one half only. */
+static void halve(struct operation *op)
+{
+    struct poll *poll = op->state;
+    poll->size = (poll->to - poll->from + 1) / 2;
+    poll->to = poll->from;
+    ask_next_chunk(op);
+}
+
+/* NotFound names ids: one of volumes, all of instances. Those are told, the rest asked again; where
+ * that does not help, in halves. */
 static void take_out(struct operation *op, const struct aws_answer *answer)
 {
     struct poll *poll = op->state;
@@ -131,15 +148,19 @@ static void take_out(struct operation *op, const struct aws_answer *answer)
     if (op->open == 0) {
         return;
     }
-    if (progress && poll->repeats++ < REPEATS_MAX) {
+    if (poll->refused++ == REFUSED_MAX) {
+        struct aws_answer again = *answer;
+        again.outcome = OUTCOME_RETRY;
+        operation_refused(op, &again);
+    } else if (progress && poll->repeats++ < REPEATS_MAX) {
         if (!ask(op)) {
             ask_next_chunk(op);
         }
-        return;
+    } else if (poll->to - poll->from == 1) {
+        ask_next_chunk(op);
+    } else {
+        halve(op);
     }
-    struct aws_answer again = *answer;
-    again.outcome = OUTCOME_RETRY;
-    operation_refused(op, &again);
 }
 
 /* What is on no page yet is not proved absent. */
@@ -184,6 +205,8 @@ void describe_poll(struct operation *op, const struct describe *describe)
 {
     struct poll *poll = ARENA_NEW(op->arena, struct poll);
     poll->describe = describe;
+    poll->size = (size_t)action_info(op->calls[0]->node->action)->batch_max;
     op->state = poll;
+    op->timeout_ms = TIMEOUT_MS;
     ask_next_chunk(op);
 }

@@ -1,5 +1,5 @@
-/* Describe: coalesced polls: one question about all ids at once (1000 in a request), paged, with
- * ids that are not there taken out and told ABSENT. */
+/* Describe: coalesced polls: one question about all ids at once (batch_max of action.def in a
+ * request), paged, with ids that are not there taken out and told ABSENT. */
 #ifndef DRC_AWS_DESCRIBE_H
 #define DRC_AWS_DESCRIBE_H
 
@@ -13,11 +13,8 @@ struct describe {
     const char *set;          /* volumeSet; of instances, below each reservation */
     bool reservations;
     const char *id_element; /* volumeId */
-    size_t ids_max;         /* in one request */
-    /* Tells the result of call i, whose object this is. */
+    /* Instead of what the calls' actions have (operation.h): for lookups. */
     void (*see)(struct operation *op, size_t i, const struct xml *object);
-    /* Tells it where there is no such object; NULL: ABSENT. */
-    void (*absent)(struct operation *op, size_t i, const struct aws_answer *answer);
 };
 
 void describe_poll(struct operation *op, const struct describe *describe);

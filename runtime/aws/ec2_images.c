@@ -110,13 +110,11 @@ static void poll_image(struct operation *op)
                                           .id_parameter = "ImageId",
                                           .input = "image_id",
                                           .set = "imagesSet",
-                                          .id_element = "imageId",
-                                          .ids_max = 500,
-                                          .see = see_image};
+                                          .id_element = "imageId"};
     describe_poll(op, &about);
 }
 
-const struct aws_action wait_image_available_action = {.poll = poll_image};
+const struct aws_action wait_image_available_action = {.poll = poll_image, .see = see_image};
 
 static void on_deregistered(struct operation *op, const struct aws_answer *answer)
 {

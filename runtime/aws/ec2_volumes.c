@@ -151,22 +151,18 @@ static void see_attached(struct operation *op, size_t i, const struct xml *volum
 
 #define ABOUT_VOLUMES                                                                              \
     .api = "DescribeVolumes", .id_parameter = "VolumeId", .input = "volume_id",                    \
-    .set = "volumeSet", .id_element = "volumeId", .ids_max = 500, .absent = absent_volume
+    .set = "volumeSet", .id_element = "volumeId"
 
-static void poll_available(struct operation *op)
+static void poll_volumes(struct operation *op)
 {
-    static const struct describe about = {ABOUT_VOLUMES, .see = see_available};
+    static const struct describe about = {ABOUT_VOLUMES};
     describe_poll(op, &about);
 }
 
-static void poll_attached(struct operation *op)
-{
-    static const struct describe about = {ABOUT_VOLUMES, .see = see_attached};
-    describe_poll(op, &about);
-}
-
-const struct aws_action wait_volume_available_action = {.poll = poll_available};
-const struct aws_action wait_volume_attached_action = {.poll = poll_attached};
+const struct aws_action wait_volume_available_action = {
+    .poll = poll_volumes, .see = see_available, .absent = absent_volume};
+const struct aws_action wait_volume_attached_action = {
+    .poll = poll_volumes, .see = see_attached, .absent = absent_volume};
 
 static bool has_code(const struct aws_answer *answer, const char *code)
 {
@@ -226,7 +222,8 @@ static void find_attachment(struct operation *op)
     describe_poll(op, &about);
 }
 
-const struct aws_action attach_volume_action = {.start = attach_volume, .lookup = find_attachment};
+const struct aws_action attach_volume_action = {
+    .start = attach_volume, .lookup = find_attachment, .absent = absent_volume};
 
 /* What is gone already, or off already, is as it should be. */
 static void on_detach(struct operation *op, const struct aws_answer *answer)

@@ -135,32 +135,21 @@ static void forgotten(struct operation *op, size_t i, const struct aws_answer *a
     operation_result(op, i, &result);
 }
 
-#define ABOUT_INSTANCES                                                                            \
-    .api = "DescribeInstances", .id_parameter = "InstanceId", .input = "instance_id",              \
-    .set = "instancesSet", .reservations = true, .id_element = "instanceId", .ids_max = 1000
-
-static void poll_running(struct operation *op)
+static void poll_instances(struct operation *op)
 {
-    static const struct describe about = {ABOUT_INSTANCES, .see = see_running};
+    static const struct describe about = {.api = "DescribeInstances",
+                                          .id_parameter = "InstanceId",
+                                          .input = "instance_id",
+                                          .set = "instancesSet",
+                                          .reservations = true,
+                                          .id_element = "instanceId"};
     describe_poll(op, &about);
 }
 
-static void poll_stopped(struct operation *op)
-{
-    static const struct describe about = {ABOUT_INSTANCES, .see = see_stopped};
-    describe_poll(op, &about);
-}
-
-static void poll_terminated(struct operation *op)
-{
-    static const struct describe about = {ABOUT_INSTANCES, .see = see_terminated,
-                                          .absent = forgotten};
-    describe_poll(op, &about);
-}
-
-const struct aws_action wait_running_action = {.poll = poll_running};
-const struct aws_action wait_stopped_action = {.poll = poll_stopped};
-const struct aws_action wait_terminated_action = {.poll = poll_terminated};
+const struct aws_action wait_running_action = {.poll = poll_instances, .see = see_running};
+const struct aws_action wait_stopped_action = {.poll = poll_instances, .see = see_stopped};
+const struct aws_action wait_terminated_action = {
+    .poll = poll_instances, .see = see_terminated, .absent = forgotten};
 
 /* "impaired" is not the end: a guest that checks its disks for minutes recovers. The deadline is.
  */
@@ -185,10 +174,8 @@ static void poll_status(struct operation *op)
                                           .extra = "&IncludeAllInstances=true",
                                           .input = "instance_id",
                                           .set = "instanceStatusSet",
-                                          .id_element = "instanceId",
-                                          .ids_max = 100,
-                                          .see = see_status};
+                                          .id_element = "instanceId"};
     describe_poll(op, &about);
 }
 
-const struct aws_action check_instance_status_action = {.poll = poll_status};
+const struct aws_action check_instance_status_action = {.poll = poll_status, .see = see_status};

@@ -9,7 +9,7 @@
 
 const struct aws_action *aws_action(enum action action)
 {
-    static const struct aws_action nothing = {NULL, NULL, NULL};
+    static const struct aws_action nothing = {NULL, NULL, NULL, NULL, NULL};
     static const struct aws_action *const table[ACTION_COUNT] = {
         [ACTION_CREATE_VOLUME] = &create_volume_action,
         [ACTION_WAIT_VOLUME_AVAILABLE] = &wait_volume_available_action,
@@ -44,8 +44,10 @@ struct operation *operation_create(struct aws_client *client, struct operation *
     op->client = client;
     op->arena = arena;
     op->calls = ARENA_ARRAY(arena, struct call *, n);
+    op->priority = calls[0]->priority;
     for (size_t i = 0; i < n; i++) {
         op->calls[i] = calls[i];
+        op->priority = calls[i]->priority < op->priority ? calls[i]->priority : op->priority;
     }
     op->n = op->open = n;
     op->answered = ARENA_ARRAY(arena, bool, n);
@@ -96,7 +98,8 @@ void operation_send(struct operation *op, const char *api, struct form *form, bo
                                          .body = buffer_text(&form->body),
                                          .body_length = form->body.length,
                                          .bucket = bucket,
-                                         .priority = op->calls[0]->priority};
+                                         .priority = op->priority,
+                                         .timeout_ms = op->timeout_ms};
     send(op, &request, next);
     buffer_free(&form->body);
 }
@@ -110,7 +113,8 @@ void operation_send_json(struct operation *op, enum aws_service service, const c
                                          .body = json,
                                          .body_length = strlen(json),
                                          .bucket = bucket,
-                                         .priority = op->calls[0]->priority};
+                                         .priority = op->priority,
+                                         .timeout_ms = op->timeout_ms};
     send(op, &request, next);
 }
 

@@ -16,7 +16,8 @@ struct operation {
     size_t n;
     enum aws_service service; /* of the last request, for errors */
     bool *answered;
-    size_t open; /* calls without a result */
+    size_t open;     /* calls without a result */
+    double priority; /* of the most urgent call */
     call_done done;
     void *context;
     void *state; /* of the action, in the arena */
@@ -24,7 +25,8 @@ struct operation {
     struct aws_client_call *sent;
     struct world_task *task; /* NULL: none */
     operation_step next;
-    int requests; /* sent, and not counted in a result yet */
+    int requests;        /* sent, and not counted in a result yet */
+    int64_t timeout_ms;  /* of each request; 0: as usual */
     struct operation **list, *prev, *following;
 };
 
@@ -33,7 +35,11 @@ struct operation {
 struct aws_action {
     void (*start)(struct operation *op);
     void (*lookup)(struct operation *op);
-    void (*poll)(struct operation *op);
+    void (*poll)(struct operation *op); /* the same for all actions of one poll kind */
+    /* Of a poll: tells the result of call i, whose object this is; and where there is no such object
+     * (NULL: ABSENT). */
+    void (*see)(struct operation *op, size_t i, const struct xml *object);
+    void (*absent)(struct operation *op, size_t i, const struct aws_answer *answer);
 };
 /* All NULL for what is not AWS's. */
 const struct aws_action *aws_action(enum action action);

@@ -1,6 +1,7 @@
 /* The provider: hands calls to their actions. */
 #include <string.h>
 
+#include "compiler/base/arena.h"
 #include "runtime/aws/internal.h"
 #include "runtime/aws/operation.h"
 
@@ -45,15 +46,42 @@ static void lookup(struct provider *provider, struct call *call, call_done done,
     begin(provider, &call, 1, done, context, &aws_action(call->node->action)->lookup);
 }
 
-/* SSM has no question about many commands at once that tells their output: one each, all at the
- * same time. */
+static const char *conversion_instance(const struct call *call)
+{
+    const char *instance = call_text(call, "conversion_instance");
+    return instance ? instance : "";
+}
+
+/* SSM lists commands by the instance that they run on: a question for each, all at the same time. */
+static void poll_commands(struct provider *provider, struct call **calls, size_t n, call_done done,
+                          void *context)
+{
+    struct arena *arena = arena_create();
+    struct call **rest = ARENA_ARRAY(arena, struct call *, n), **group;
+    group = ARENA_ARRAY(arena, struct call *, n);
+    memcpy(rest, calls, n * sizeof *rest);
+    while (n > 0) {
+        size_t kept = 0, together = 0;
+        const char *instance = conversion_instance(rest[0]);
+        for (size_t i = 0; i < n; i++) {
+            bool same = strcmp(conversion_instance(rest[i]), instance) == 0;
+            (same ? group : rest)[same ? together++ : kept++] = rest[i];
+        }
+        n = kept;
+        begin(provider, group, together, done, context,
+              &aws_action(group[0]->node->action)->poll);
+    }
+    arena_destroy(arena);
+}
+
 static void poll(struct provider *provider, struct call **calls, size_t n, call_done done,
                  void *context)
 {
-    const struct aws_action *action = aws_action(calls[0]->node->action);
-    size_t step = action == &wait_injected_action ? 1 : n;
-    for (size_t i = 0; i < n; i += step) {
-        begin(provider, calls + i, step, done, context, &action->poll);
+    enum action action = calls[0]->node->action;
+    if (action_info(action)->poll == POLL_COMMANDS) {
+        poll_commands(provider, calls, n, done, context);
+    } else {
+        begin(provider, calls, n, done, context, &aws_action(action)->poll);
     }
 }
 

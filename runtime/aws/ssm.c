@@ -8,7 +8,7 @@
 #include "compiler/base/sha256.h"
 #include "runtime/aws/operation.h"
 
-enum { COMMENT_MAX = 100, DELIVERY_S = 120, PAGES_MAX = 40, OUTPUT_SHOWN_MAX = 300 };
+enum { COMMENT_MAX = 100, DELIVERY_S = 120, PAGES_MAX = 40, LIST_PAGES_MAX = 2, OUTPUT_SHOWN_MAX = 300 };
 
 /* One word of the shell, whatever is in it. */
 static void append_quoted(struct buffer *line, const char *word)
@@ -198,7 +198,7 @@ static const char *help_for(const char *details)
     return "run the command by hand on the conversion instance to see all of it, then resume";
 }
 
-static void tell_failure(struct operation *op, const cJSON *json, const char *status)
+static void tell_failure(struct operation *op, size_t i, const cJSON *json, const char *status)
 {
     const cJSON *code = cJSON_GetObjectItemCaseSensitive(json, "ResponseCode");
     const char *details = json_text(json, "StatusDetails");
@@ -207,9 +207,9 @@ static void tell_failure(struct operation *op, const cJSON *json, const char *st
         tail(op, stderr_text ? stderr_text : json_text(json, "StandardOutputContent"));
     const char *shown =
         one_line(op->arena, details ? details : status, strlen(details ? details : status), 60);
-    operation_tell(op, 0, OUTCOME_FATAL, help_for(shown),
+    operation_tell(op, i, OUTCOME_FATAL, help_for(shown),
                    "drc inject on %s ended as %s, exit status %d: %s",
-                   call_text(op->calls[0], "conversion_instance"), shown,
+                   call_text(op->calls[i], "conversion_instance"), shown,
                    cJSON_IsNumber(code) ? code->valueint : -1, *said ? said : "(it said nothing)");
 }
 
@@ -224,34 +224,128 @@ static bool is_going_on(const char *status)
     return false;
 }
 
-static void on_invocation(struct operation *op, const struct aws_answer *answer)
+/* Many commands on one instance: one list tells which are still going on and which are done. Those
+ * that it does not tell of, and those that failed, whose output is wanted, are asked about alone. */
+struct invocations {
+    size_t at; /* asked about alone */
+    int pages;
+};
+
+static void tell_going_on(struct operation *op, size_t i, const char *status)
 {
-    const char *status = json_text(answer->json, "Status");
-    if (answer->outcome == OUTCOME_ABSENT) { /* right after sending */
-        operation_tell(op, 0, OUTCOME_PENDING, NULL, "the command is not to be seen yet");
-    } else if (answer->outcome != OUTCOME_OK) {
-        operation_refused(op, answer);
-    } else if (status && strcmp(status, "Success") == 0) {
-        operation_ok(op);
-    } else if (!status || is_going_on(status)) {
-        operation_tell(op, 0, OUTCOME_PENDING, NULL, "the command is %s",
-                       status ? status : "in no state that was told");
-    } else {
-        tell_failure(op, answer->json, status);
-    }
+    operation_tell(op, i, OUTCOME_PENDING, NULL, "the command is %s",
+                   status ? status : "in no state that was told");
 }
 
-static void ask_for_invocation(struct operation *op)
+static void ask_next_alone(struct operation *op);
+
+static void on_invocation(struct operation *op, const struct aws_answer *answer)
 {
+    size_t i = ((struct invocations *)op->state)->at;
+    const char *status = json_text(answer->json, "Status");
+    struct call_result ok = {.outcome = OUTCOME_OK};
+    if (answer->outcome == OUTCOME_ABSENT) { /* right after sending */
+        operation_tell(op, i, OUTCOME_PENDING, NULL, "the command is not to be seen yet");
+    } else if (answer->outcome != OUTCOME_OK) {
+        operation_refused_one(op, i, answer);
+    } else if (status && strcmp(status, "Success") == 0) {
+        operation_result(op, i, &ok);
+    } else if (!status || is_going_on(status)) {
+        tell_going_on(op, i, status);
+    } else {
+        tell_failure(op, i, answer->json, status);
+    }
+    ask_next_alone(op);
+}
+
+static void ask_next_alone(struct operation *op)
+{
+    struct invocations *invocations = op->state;
+    while (invocations->at < op->n && op->answered[invocations->at]) {
+        invocations->at++;
+    }
+    if (invocations->at == op->n) {
+        return;
+    }
+    const struct call *call = op->calls[invocations->at];
     struct buffer body = {0};
     struct json_writer json = json_writer(&body, 0);
     json_begin_object(&json);
-    json_key_string(&json, "CommandId", call_text(op->calls[0], "command_id"));
-    json_key_string(&json, "InstanceId", call_text(op->calls[0], "conversion_instance"));
+    json_key_string(&json, "CommandId", call_text(call, "command_id"));
+    json_key_string(&json, "InstanceId", call_text(call, "conversion_instance"));
     json_end_object(&json);
     operation_send_json(op, AWS_SERVICE_SSM, "GetCommandInvocation", buffer_text(&body), false,
                         BUCKET_SSM_READ, on_invocation);
     buffer_free(&body);
 }
 
-const struct aws_action wait_injected_action = {.poll = ask_for_invocation};
+static void see_invocation(struct operation *op, const cJSON *invocation)
+{
+    const char *id = json_text(invocation, "CommandId");
+    const char *status = json_text(invocation, "Status");
+    struct call_result ok = {.outcome = OUTCOME_OK};
+    for (size_t i = 0; id && status && i < op->n; i++) {
+        const char *wanted = call_text(op->calls[i], "command_id");
+        if (!wanted || strcmp(wanted, id) != 0) {
+            continue;
+        }
+        if (strcmp(status, "Success") == 0) {
+            operation_result(op, i, &ok);
+        } else if (is_going_on(status)) {
+            tell_going_on(op, i, status);
+        }
+    }
+}
+
+static void ask_for_list(struct operation *op, const char *next_token);
+
+static void on_list(struct operation *op, const struct aws_answer *answer)
+{
+    struct invocations *invocations = op->state;
+    if (answer->outcome == OUTCOME_THROTTLED) {
+        operation_refused(op, answer);
+        return;
+    }
+    if (answer->outcome != OUTCOME_OK) { /* not allowed to list: one by one */
+        ask_next_alone(op);
+        return;
+    }
+    const cJSON *invocation = NULL;
+    cJSON_ArrayForEach(invocation,
+                       cJSON_GetObjectItemCaseSensitive(answer->json, "CommandInvocations"))
+    {
+        see_invocation(op, invocation);
+    }
+    const char *next = json_text(answer->json, "NextToken");
+    if (op->open > 0 && next && ++invocations->pages < LIST_PAGES_MAX) {
+        ask_for_list(op, next);
+    } else if (op->open > 0) {
+        ask_next_alone(op);
+    }
+}
+
+static void ask_for_list(struct operation *op, const char *next_token)
+{
+    struct buffer body = {0};
+    struct json_writer json = json_writer(&body, 0);
+    json_begin_object(&json);
+    json_key_string(&json, "InstanceId", call_text(op->calls[0], "conversion_instance"));
+    json_key_int(&json, "MaxResults", 50);
+    json_key_string(&json, "NextToken", next_token);
+    json_end_object(&json);
+    operation_send_json(op, AWS_SERVICE_SSM, "ListCommandInvocations", buffer_text(&body), false,
+                        BUCKET_SSM_READ, on_list);
+    buffer_free(&body);
+}
+
+static void poll_injected(struct operation *op)
+{
+    op->state = ARENA_NEW(op->arena, struct invocations);
+    if (op->n > 1) {
+        ask_for_list(op, NULL);
+    } else {
+        ask_next_alone(op);
+    }
+}
+
+const struct aws_action wait_injected_action = {.poll = poll_injected};

@@ -258,9 +258,12 @@ static void make_nodes(struct executor *executor)
         run->slot = -1;
         run->sent_utc_ms = run->absent_since_ms = -1;
     }
-    for (int i = 0; i < ACTION_COUNT; i++) {
+    for (int i = 0; i < POLL_COUNT; i++) {
         executor->pollers[i].next_ms = INT64_MAX;
-        executor->pollers[i].last_ms = executor->pollers[i].learned_ms = -1;
+        executor->pollers[i].last_ms = -1;
+    }
+    for (int i = 0; i < ACTION_COUNT; i++) {
+        executor->lessons[i].took_ms = -1;
         executor->batch_sent_ms[i] = -1;
     }
     executor->pools = ARENA_ARRAY(executor->arena, struct pool_run, executor->graph->pool_count + 1);

@@ -72,14 +72,20 @@ struct pool_run {
     struct heap waiting;
 };
 
-/* All waits of one action. */
+/* All waits about one kind of object. */
 struct poller {
     uint32_t *nodes;
     size_t count, capacity;
     size_t in_flight;
     int64_t next_ms;      /* the earliest due; INT64_MAX: none. Monotonic, like last_ms */
     int64_t last_ms;      /* the last poll; -1: none */
-    int64_t learned_ms;   /* how long such waits took; -1: none has ended yet */
+};
+
+/* What was learned of the waits of one action. */
+struct lesson {
+    int64_t took_ms;      /* how long they took; -1: none has ended yet */
+    int64_t spread_ms;    /* how far from that */
+    int in_vain;          /* questions that came too early, counted up to EARLY_LOOKS */
 };
 
 struct queued_event {
@@ -114,7 +120,8 @@ struct executor {
     struct heap wakes;         /* retries and delays, by due_ms */
     int64_t batch_sent_ms[ACTION_COUNT]; /* the last batch of each; monotonic; -1: none */
     struct pool_run *pools;
-    struct poller pollers[ACTION_COUNT];
+    struct poller pollers[POLL_COUNT];
+    struct lesson lessons[ACTION_COUNT];
     uint32_t *ended;           /* nodes whose end has not been told to their successors */
     size_t ended_count, ended_capacity;
     struct outgoing *outgoing; /* admitted in this turn; sent after the commit */

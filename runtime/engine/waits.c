@@ -1,8 +1,10 @@
-/* Waits: one poller for each action asks about all of its waits at once. When it asks: early once,
- * because some things are there at once; then, from half of the time that such waits take (expected,
- * or learned in this run), every 1/16 of it, 0.5 to 5 s. While many requests are on their way the
- * poller takes its time, because what it would wake could not be sent. Waits that one request cannot
- * share (batch_max 1, checks from the runner) keep times of their own. */
+/* Waits: one poller for each kind of object asks about all of its waits at once, whatever each of
+ * them waits for. When it asks: early once, because some things are there at once; then, from shortly
+ * before such waits use to end (expected, or learned in this run, action by action), every 1/16 of
+ * the time they take, 0.5 to 5 s. Who is asked about takes those along that would have to be asked
+ * about soon. While many requests are on their way the poller takes its time, because what it would
+ * wake could not be sent. Waits that one question cannot serve (checks from the runner) keep times of
+ * their own. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -12,6 +14,8 @@
 
 enum {
     POLL_EARLY_MS = 250,
+    EARLY_LOOKS = 3, /* in vain: then nothing of that kind is there at once */
+    FIRST_LOOK_MAX_MS = 60000,
     POLL_MIN_MS = 500,
     POLL_MAX_MS = 5000,
     POLL_APART_MS = 250,       /* between polls of one poller */
@@ -25,15 +29,24 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-static bool is_shared(enum action action)
+static bool is_shared(enum poll_kind poll)
 {
-    const struct action_info *info = action_info(action);
-    return info->batch_max > 1 && info->provider != PROVIDER_HOST;
+    return poll > POLL_EACH;
 }
 
 static int64_t min_ms(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static enum action action_of(const struct executor *executor, uint32_t node)
+{
+    return executor->graph->nodes[node].action;
+}
+
+static struct poller *poller_of(struct executor *executor, uint32_t node)
+{
+    return &executor->pollers[action_info(action_of(executor, node))->poll];
 }
 
 static int64_t interval_of(const struct flight *flight)
@@ -47,22 +60,39 @@ static int64_t started_monotonic_ms(const struct executor *executor, uint32_t no
            executor->base_ms;
 }
 
-static int64_t first_poll_ms(const struct executor *executor, uint32_t node, int64_t now)
+/* How long such a wait takes. */
+static int64_t usual_ms(const struct executor *executor, uint32_t node)
 {
-    enum action action = executor->graph->nodes[node].action;
-    const struct poller *poller = &executor->pollers[action];
-    if (!is_shared(action) && interval_of(executor->nodes[node].flight) > 0) {
+    const struct lesson *lesson = &executor->lessons[action_of(executor, node)];
+    return lesson->took_ms >= 0 ? lesson->took_ms : executor->graph->nodes[node].expected_ms;
+}
+
+/* The age from which on a wait may well be over: where the ends of such waits lie close together,
+ * close to them. */
+static int64_t ripe_ms(const struct executor *executor, uint32_t node)
+{
+    const struct lesson *lesson = &executor->lessons[action_of(executor, node)];
+    int64_t usual = usual_ms(executor, node);
+    int64_t early = lesson->took_ms >= 0 ? usual - 4 * lesson->spread_ms : 0;
+    return clamp(early, usual / 2, FIRST_LOOK_MAX_MS);
+}
+
+static int64_t first_poll_ms(struct executor *executor, uint32_t node, int64_t now)
+{
+    const struct lesson *lesson = &executor->lessons[action_of(executor, node)];
+    if (!is_shared(action_info(action_of(executor, node))->poll) &&
+        interval_of(executor->nodes[node].flight) > 0) {
         return now;
     }
-    return now + (poller->learned_ms < 0 ? POLL_EARLY_MS
-                                         : clamp(poller->learned_ms / 2, POLL_EARLY_MS, 60000));
+    if (lesson->took_ms < 0 && lesson->in_vain < EARLY_LOOKS) {
+        return now + POLL_EARLY_MS;
+    }
+    return now + clamp(ripe_ms(executor, node), POLL_EARLY_MS, FIRST_LOOK_MAX_MS);
 }
 
 static int64_t next_poll_ms(const struct executor *executor, uint32_t node, int64_t now)
 {
-    const struct graph_node *graph_node = &executor->graph->nodes[node];
     const struct node_run *run = &executor->nodes[node];
-    const struct poller *poller = &executor->pollers[graph_node->action];
     int64_t interval = interval_of(run->flight);
     if (run->poll_failures > 0) {
         int shift = run->poll_failures < 6 ? run->poll_failures - 1 : 5;
@@ -72,9 +102,9 @@ static int64_t next_poll_ms(const struct executor *executor, uint32_t node, int6
         return now + interval;
     }
     int64_t age = now - started_monotonic_ms(executor, node);
-    int64_t usual = poller->learned_ms >= 0 ? poller->learned_ms : graph_node->expected_ms;
-    if (age < usual / 2) {
-        return now + clamp(min_ms(usual / 2 - age, 2 * age), POLL_EARLY_MS, 60000);
+    int64_t usual = usual_ms(executor, node), ripe = ripe_ms(executor, node);
+    if (age < ripe) {
+        return now + clamp(min_ms(ripe - age, 2 * age), POLL_EARLY_MS, FIRST_LOOK_MAX_MS);
     }
     return now + clamp((age > 2 * usual ? age : usual) / 16, POLL_MIN_MS, POLL_MAX_MS);
 }
@@ -83,7 +113,7 @@ static int64_t next_poll_ms(const struct executor *executor, uint32_t node, int6
 static void set_due(struct executor *executor, uint32_t node, int64_t due)
 {
     struct node_run *run = &executor->nodes[node];
-    struct poller *poller = &executor->pollers[executor->graph->nodes[node].action];
+    struct poller *poller = poller_of(executor, node);
     int64_t now = world_monotonic_ms(executor->world);
     int64_t deadline = node_deadline_ms(executor, node);
     run->due_ms = min_ms(due, deadline > now ? deadline : now);
@@ -100,17 +130,16 @@ static void start_delay(struct executor *executor, uint32_t node)
 
 void waits_start(struct executor *executor, uint32_t node)
 {
-    enum action action = executor->graph->nodes[node].action;
     struct node_run *run = &executor->nodes[node];
     if (!run->attempted) {
         run->attempted = true;
         record_wait(executor, node);
     }
-    if (action_info(action)->provider == PROVIDER_ENGINE) {
+    if (action_info(action_of(executor, node))->poll == POLL_NONE) {
         start_delay(executor, node);
         return;
     }
-    struct poller *poller = &executor->pollers[action];
+    struct poller *poller = poller_of(executor, node);
     poller->nodes = arena_grow(executor->arena, poller->nodes, poller->count, &poller->capacity,
                                sizeof *poller->nodes);
     run->poller_index = (uint32_t)poller->count;
@@ -125,7 +154,7 @@ void waits_leave(struct executor *executor, uint32_t node)
     if (!run->flight) {
         return;
     }
-    struct poller *poller = &executor->pollers[executor->graph->nodes[node].action];
+    struct poller *poller = poller_of(executor, node);
     uint32_t moved = poller->nodes[--poller->count];
     poller->nodes[run->poller_index] = moved;
     executor->nodes[moved].poller_index = run->poller_index;
@@ -148,11 +177,33 @@ static void recompute_next(struct executor *executor, struct poller *poller)
 
 /* --- answers --- */
 
+/* Such waits end much sooner than was thought: nobody sleeps until then. */
+static void hurry(struct executor *executor, struct poller *poller)
+{
+    int64_t now = world_monotonic_ms(executor->world);
+    for (size_t i = 0; i < poller->count; i++) {
+        uint32_t node = poller->nodes[i];
+        if (!executor->nodes[node].polling && interval_of(executor->nodes[node].flight) == 0) {
+            int64_t ripe = started_monotonic_ms(executor, node) + ripe_ms(executor, node);
+            set_due(executor, node,
+                    min_ms(executor->nodes[node].due_ms, ripe > now ? ripe : now));
+        }
+    }
+}
+
+/* As round-trip times are learned for TCP (RFC 6298): what is usual, and how far from it ends lie. */
 static void learn(struct executor *executor, uint32_t node)
 {
-    struct poller *poller = &executor->pollers[executor->graph->nodes[node].action];
+    struct lesson *lesson = &executor->lessons[action_of(executor, node)];
     int64_t took = world_monotonic_ms(executor->world) - started_monotonic_ms(executor, node);
-    poller->learned_ms = poller->learned_ms < 0 ? took : (3 * poller->learned_ms + took) / 4;
+    int64_t usual = usual_ms(executor, node);
+    int64_t off = took > usual ? took - usual : usual - took;
+    bool first = lesson->took_ms < 0;
+    lesson->spread_ms = first ? took / 4 : (3 * lesson->spread_ms + off) / 4;
+    lesson->took_ms = first ? took : (3 * lesson->took_ms + took) / 4;
+    if (2 * took < usual) {
+        hurry(executor, poller_of(executor, node));
+    }
 }
 
 static void still_waiting(struct executor *executor, uint32_t node,
@@ -165,6 +216,9 @@ static void still_waiting(struct executor *executor, uint32_t node,
     if (run->detail && (changed || now >= run->seen_ms + SEEN_MS)) {
         run->seen_ms = now;
         record_seen(executor, node);
+    }
+    if (answered && executor->lessons[action_of(executor, node)].in_vain < EARLY_LOOKS) {
+        executor->lessons[action_of(executor, node)].in_vain++;
     }
     if (now >= node_deadline_ms(executor, node)) {
         node_failed_late(executor, node, &result->error);
@@ -213,7 +267,7 @@ static void polled(void *context, struct call *call, const struct call_result *r
     struct executor *executor = context;
     struct flight *flight = (struct flight *)call;
     struct node_run *run = &executor->nodes[flight->node];
-    struct poller *poller = &executor->pollers[call->node->action];
+    struct poller *poller = poller_of(executor, flight->node);
     executor->counters.requests += result->requests;
     executor->polls_in_flight--;
     poller->in_flight--;
@@ -240,13 +294,13 @@ static int64_t apart_ms(const struct executor *executor)
     return busy ? POLL_APART_BUSY_MS : POLL_APART_MS;
 }
 
-static int64_t poller_due_ms(const struct executor *executor, enum action action)
+static int64_t poller_due_ms(const struct executor *executor, enum poll_kind poll)
 {
-    const struct poller *poller = &executor->pollers[action];
+    const struct poller *poller = &executor->pollers[poll];
     if (poller->count == 0 || poller->next_ms == INT64_MAX) {
         return INT64_MAX;
     }
-    if (!is_shared(action)) {
+    if (!is_shared(poll)) {
         return poller->next_ms;
     }
     if (poller->in_flight > 0) {
@@ -257,23 +311,39 @@ static int64_t poller_due_ms(const struct executor *executor, enum action action
     return poller->next_ms > earliest ? poller->next_ms : earliest;
 }
 
-static void poll_waits(struct executor *executor, enum action action, int64_t now)
+static void scratch_for(struct executor *executor, size_t count)
 {
-    struct poller *poller = &executor->pollers[action];
-    bool all = is_shared(action);
-    size_t n = 0;
-    if (poller->count > executor->call_scratch_capacity) {
-        executor->call_scratch_capacity = poller->count * 2;
+    if (count > executor->call_scratch_capacity) {
+        executor->call_scratch_capacity = count * 2;
         executor->call_scratch = arena_alloc(
             executor->arena, executor->call_scratch_capacity * sizeof *executor->call_scratch);
     }
-    for (size_t i = 0; i < poller->count; i++) {
+}
+
+/* Those due by then that fit; how many are in the scratch. */
+static size_t gather(struct executor *executor, struct poller *poller, size_t n, size_t most,
+                     int64_t by_ms)
+{
+    for (size_t i = 0; i < poller->count && n < most; i++) {
         struct node_run *run = &executor->nodes[poller->nodes[i]];
-        if (!run->polling && (all || run->due_ms <= now)) {
+        if (!run->polling && run->due_ms <= by_ms) {
             run->polling = true;
             run->flight->call.attempt = run->status.attempts++;
             executor->call_scratch[n++] = &run->flight->call;
         }
+    }
+    return n;
+}
+
+static void poll_waits(struct executor *executor, enum poll_kind poll, int64_t now)
+{
+    struct poller *poller = &executor->pollers[poll];
+    scratch_for(executor, poller->count);
+    size_t n = gather(executor, poller, 0, poller->count, now);
+    if (n > 0 && is_shared(poll)) {
+        /* The last request has room: what is due soon comes along. */
+        size_t chunk = (size_t)action_info(executor->call_scratch[0]->node->action)->batch_max;
+        n = gather(executor, poller, n, (n + chunk - 1) / chunk * chunk, now + POLL_MAX_MS);
     }
     recompute_next(executor, poller);
     if (n == 0) {
@@ -282,16 +352,17 @@ static void poll_waits(struct executor *executor, enum action action, int64_t no
     poller->last_ms = now;
     poller->in_flight += n;
     executor->polls_in_flight += n;
-    struct provider *provider = executor->options.providers[action_info(action)->provider];
+    enum action_provider which = action_info(executor->call_scratch[0]->node->action)->provider;
+    struct provider *provider = executor->options.providers[which];
     provider->poll(provider, executor->call_scratch, n, polled, executor);
 }
 
 void waits_poll_due(struct executor *executor)
 {
     int64_t now = world_monotonic_ms(executor->world);
-    for (int action = 1; action < ACTION_COUNT; action++) {
-        if (poller_due_ms(executor, (enum action)action) <= now) {
-            poll_waits(executor, (enum action)action, now);
+    for (int poll = POLL_EACH; poll < POLL_COUNT; poll++) {
+        if (poller_due_ms(executor, (enum poll_kind)poll) <= now) {
+            poll_waits(executor, (enum poll_kind)poll, now);
         }
     }
 }
@@ -299,8 +370,8 @@ void waits_poll_due(struct executor *executor)
 int64_t waits_next_ms(const struct executor *executor)
 {
     int64_t next = INT64_MAX;
-    for (int action = 1; action < ACTION_COUNT; action++) {
-        next = min_ms(next, poller_due_ms(executor, (enum action)action));
+    for (int poll = POLL_EACH; poll < POLL_COUNT; poll++) {
+        next = min_ms(next, poller_due_ms(executor, (enum poll_kind)poll));
     }
     return next;
 }

@@ -93,8 +93,8 @@ struct provider {
      * it is to be seen, UNKNOWN when that cannot be told now. Only for TOKEN, NAME, LOOKUP actions.
      */
     void (*lookup)(struct provider *provider, struct call *call, call_done done, void *context);
-    /* Asks once for the state of all calls (waits of one action), in as few requests as possible.
-     */
+    /* Asks once for the state of all calls (waits of one poll kind of action.def, perhaps of several
+     * actions), in as few requests as possible. */
     void (*poll)(struct provider *provider, struct call **calls, size_t n, call_done done,
                  void *context);
     void (*destroy)(struct provider *provider);

@@ -174,7 +174,8 @@ void canned_run(struct canned *canned, struct aws *aws, enum canned_what what, e
     struct call **list = ARENA_ARRAY(canned->arena, struct call *, n);
     for (size_t i = 0; i < n; i++) {
         struct graph_node *node = ARENA_NEW(canned->arena, struct graph_node);
-        *node = (struct graph_node){.id = calls[i].node, .action = action, .vm = 0};
+        enum action own = calls[i].action;
+        *node = (struct graph_node){.id = calls[i].node, .action = own ? own : action, .vm = 0};
         made[i] = (struct call){.graph = &graph,
                                 .node = node,
                                 .inputs = calls[i].inputs,

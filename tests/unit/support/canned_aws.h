@@ -53,6 +53,7 @@ struct canned_call {
     const struct input *inputs;
     size_t input_count;
     int choice;
+    enum action action; /* ACTION_NONE: that of all */
 };
 void canned_run(struct canned *canned, struct aws *aws, enum canned_what what, enum action action,
                 const struct canned_call *calls, size_t n, struct canned_result *results);

@@ -163,6 +163,32 @@ static void test_times_and_batches(void **state)
     }
 }
 
+/* Waits share their questions with those of one provider, one API and one size of request; nothing
+ * else is asked about. */
+static void test_polls(void **state)
+{
+    (void)state;
+    EACH_ACTION(info)
+    {
+        assert_non_null(poll_name(info->poll));
+        bool asks = info->effect == EFFECT_WAIT && info->provider != PROVIDER_ENGINE;
+        assert_int_equal(asks, info->poll != POLL_NONE);
+        if (info->poll == POLL_EACH) {
+            assert_int_equal(info->batch_max, 1);
+            assert_int_equal(info->provider, PROVIDER_HOST);
+        }
+        for (int other_ = ACTION_NONE + 1; other_ < ACTION_COUNT; other_++) {
+            const struct action_info *other = action_info((enum action)other_);
+            if (info->poll > POLL_EACH && other->effect == EFFECT_WAIT) {
+                bool same_api = strcmp(other->permission, info->permission) == 0;
+                assert_int_equal(other->poll == info->poll, same_api);
+                assert_true(!same_api || other->batch_max == info->batch_max);
+                assert_true(!same_api || other->bucket == info->bucket);
+            }
+        }
+    }
+}
+
 /* Buckets that no action names are those of requests that providers make on their own. */
 static void test_buckets_are_used(void **state)
 {
@@ -224,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_resend_follows_the_effect),
         cmocka_unit_test(test_permission_and_bucket_agree),
         cmocka_unit_test(test_times_and_batches),
+        cmocka_unit_test(test_polls),
         cmocka_unit_test(test_buckets_are_used),
         cmocka_unit_test(test_optional_ports_and_types),
         cmocka_unit_test(test_reference_holds_all),

@@ -20,7 +20,7 @@ static struct canned_result delete_volume(struct canned *canned)
 {
     struct aws *aws = canned_aws(canned);
     struct input inputs[] = {canned_text("volume_id", "vol-1")};
-    struct canned_call call = {"db/x/delete-volume", inputs, 1, 0};
+    struct canned_call call = {"db/x/delete-volume", inputs, 1, 0, ACTION_NONE};
     struct canned_result result;
     canned_run(canned, aws, CANNED_START, ACTION_DELETE_VOLUME, &call, 1, &result);
     aws_destroy(aws);

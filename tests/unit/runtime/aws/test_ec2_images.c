@@ -22,7 +22,7 @@ static void assert_outcome(enum canned_what what, enum action action, const char
                              canned_text("boot_mode", "uefi"),
                              canned_text("root_device", "/dev/sda1"),
                              canned_text("image_id", "ami-1")};
-    struct canned_call call = {"db/x", inputs, 5, 0};
+    struct canned_call call = {"db/x", inputs, 5, 0, ACTION_NONE};
     struct canned_result result;
     canned_run(canned, aws, what, action, &call, 1, &result);
     if (result.outcome != outcome) {

@@ -26,7 +26,7 @@ static void run(struct canned *canned, enum action action, const int *choices, s
         inputs[i][0] = ids[i];
         inputs[i][1] =
             (struct input){"instance_types", {.kind = VALUE_LIST, .items = type_items, .count = 2}};
-        calls[i] = (struct canned_call){"db/x", inputs[i], 2, choices ? choices[i] : 0};
+        calls[i] = (struct canned_call){"db/x", inputs[i], 2, choices ? choices[i] : 0, ACTION_NONE};
     }
     canned_run(canned, aws, CANNED_START, action, calls, n, results);
     aws_destroy(aws);

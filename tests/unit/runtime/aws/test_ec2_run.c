@@ -34,7 +34,7 @@ static struct canned_result run(struct canned *canned, enum canned_what what, en
                                 struct input *inputs, size_t count, int choice)
 {
     struct aws *aws = canned_aws(canned);
-    struct canned_call call = {"db/run-instance", inputs, count, choice};
+    struct canned_call call = {"db/run-instance", inputs, count, choice, ACTION_NONE};
     struct canned_result result;
     canned_run(canned, aws, what, action, &call, 1, &result);
     aws_destroy(aws);

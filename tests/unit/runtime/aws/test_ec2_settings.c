@@ -20,7 +20,7 @@ static void associate(const struct canned_answer *script, size_t count, enum out
     struct aws *aws = canned_aws(canned);
     struct input inputs[] = {canned_text("allocation_id", "eipalloc-1"),
                              canned_text("instance_id", "i-1")};
-    struct canned_call call = {"web/associate-address", inputs, 2, 0};
+    struct canned_call call = {"web/associate-address", inputs, 2, 0, ACTION_NONE};
     struct canned_result result;
     canned_run(canned, aws, CANNED_START, ACTION_ASSOCIATE_ADDRESS, &call, 1, &result);
     assert_int_equal(result.outcome, outcome);

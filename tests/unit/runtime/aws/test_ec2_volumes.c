@@ -24,7 +24,7 @@ static void assert_outcome(enum canned_what what, enum action action, int status
     struct aws *aws = canned_aws(canned);
     struct input inputs[] = {canned_text("volume_id", "vol-1"), canned_text("instance_id", "i-1"),
                              canned_text("device", "/dev/sdf")};
-    struct canned_call call = {"db/disk-0/x", inputs, 3, 0};
+    struct canned_call call = {"db/disk-0/x", inputs, 3, 0, ACTION_NONE};
     struct canned_result result;
     canned_run(canned, aws, what, action, &call, 1, &result);
     if (result.outcome != outcome) {

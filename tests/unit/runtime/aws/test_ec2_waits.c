@@ -22,7 +22,7 @@ static struct canned_result poll(struct canned *canned, enum action action, cons
     canned_script(canned, script, 1);
     struct aws *aws = canned_aws(canned);
     struct input input = canned_text("instance_id", "i-1");
-    struct canned_call call = {"db/wait", &input, 1, 0};
+    struct canned_call call = {"db/wait", &input, 1, 0, ACTION_NONE};
     struct canned_result result;
     canned_run(canned, aws, CANNED_POLL, action, &call, 1, &result);
     aws_destroy(aws);

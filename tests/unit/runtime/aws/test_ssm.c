@@ -18,7 +18,7 @@ static struct canned_result run(enum canned_what what, enum action action, const
                              canned_text("arch", "x86_64"),
                              {"timeout_ms", {.kind = VALUE_INT, .integer = 600000}},
                              canned_text("command_id", "0a-1")};
-    struct canned_call call = {node, inputs, sizeof inputs / sizeof *inputs, 0};
+    struct canned_call call = {node, inputs, sizeof inputs / sizeof *inputs, 0, ACTION_NONE};
     struct canned_result *result = arena_zalloc(canned->arena, sizeof *result);
     canned_run(canned, aws, what, action, &call, 1, result);
     struct canned_result copy = *result;
@@ -98,6 +98,77 @@ static void test_its_end(void **state)
     assert_non_null(strstr(result.message, "it said nothing"));
 }
 
+/* Five commands on one instance and one on another. */
+static void poll_six(const struct canned_answer *script, size_t count, struct canned_result *results,
+                     size_t *requests)
+{
+    struct canned *canned = canned_create(script, count);
+    struct aws *aws = canned_aws(canned);
+    struct input inputs[6][2];
+    struct canned_call calls[6];
+    for (int i = 0; i < 6; i++) {
+        inputs[i][0] = canned_text("command_id", arena_printf(canned->arena, "c-%d", i));
+        inputs[i][1] = canned_text("conversion_instance", i == 2 ? "i-2" : "i-1");
+        calls[i] = (struct canned_call){"db/wait-injected", inputs[i], 2, 0, ACTION_NONE};
+    }
+    canned_run(canned, aws, CANNED_POLL, ACTION_WAIT_INJECTED, calls, 6, results);
+    *requests = canned->requests;
+    aws_destroy(aws);
+    canned_destroy(canned);
+}
+
+#define INVOCATION(id, status) "{\"CommandId\":\"" id "\",\"Status\":\"" status "\"}"
+
+/* One list for the instance; who failed is asked for its output, who is not in the list alone. */
+static void test_one_list_for_an_instance(void **state)
+{
+    (void)state;
+    const struct canned_answer script[] = {
+        {"{\"InstanceId\":\"i-1\",\"MaxResults\":50}",
+         .body = "{\"CommandInvocations\":[" INVOCATION("c-0", "Success") "," INVOCATION(
+             "c-1", "InProgress") "," INVOCATION("x", "Failed") "],\"NextToken\":\"1\"}"},
+        {"{\"CommandId\":\"c-2\",\"InstanceId\":\"i-2\"}", .body = "{\"Status\":\"Success\"}"},
+        {"\"NextToken\":\"1\"",
+         .body = "{\"CommandInvocations\":[" INVOCATION("c-3", "Failed") "," INVOCATION(
+             "c-5", "Pending") "]}"},
+        {"{\"CommandId\":\"c-3\"", .body = "{\"Status\":\"Failed\",\"ResponseCode\":3,"
+                                          "\"StandardErrorContent\":\"no kernel\"}"},
+        {"{\"CommandId\":\"c-4\"", .body = "{\"Status\":\"Success\"}"}};
+    struct canned_result results[6];
+    size_t requests;
+    poll_six(script, CANNED_COUNT(script), results, &requests);
+    static const enum outcome expected[] = {OUTCOME_OK,    OUTCOME_PENDING, OUTCOME_OK,
+                                            OUTCOME_FATAL, OUTCOME_OK,      OUTCOME_PENDING};
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(results[i].outcome, expected[i]);
+    }
+    assert_non_null(strstr(results[3].message, "exit status 3: no kernel"));
+    assert_int_equal(requests, 5);
+}
+
+/* Who may not list asks one by one; who is throttled does not ask more at once. */
+static void test_without_the_list(void **state)
+{
+    (void)state;
+    const struct canned_answer script[] = {
+        {"ListCommandInvocations", .status = 400, .body = "{\"__type\":\"AccessDeniedException\"}"},
+        {"GetCommandInvocation", .body = "{\"Status\":\"Success\"}", .any_order = true}};
+    struct canned_result results[6];
+    size_t requests;
+    poll_six(script, CANNED_COUNT(script), results, &requests);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(results[i].outcome, OUTCOME_OK);
+    }
+    assert_int_equal(requests, 7);
+    const struct canned_answer throttled[] = {
+        {"ListCommandInvocations", .status = 400, .body = "{\"__type\":\"ThrottlingException\"}"},
+        {"{\"CommandId\":\"c-2\"", .body = "{\"Status\":\"Success\"}"}};
+    poll_six(throttled, CANNED_COUNT(throttled), results, &requests);
+    assert_int_equal(results[0].outcome, OUTCOME_THROTTLED);
+    assert_int_equal(results[2].outcome, OUTCOME_OK);
+    assert_int_equal(results[5].outcome, OUTCOME_THROTTLED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +176,8 @@ int main(void)
         cmocka_unit_test(test_answer_without_a_command),
         cmocka_unit_test(test_it_is_found_by_its_comment),
         cmocka_unit_test(test_its_end),
+        cmocka_unit_test(test_one_list_for_an_instance),
+        cmocka_unit_test(test_without_the_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,26 @@ static void waits_of_one_action_share_requests(void **state)
     }
 }
 
+/* Of instances one thing is asked, whatever is awaited of them; of volumes another. */
+static void waits_about_one_kind_of_object_share_requests(void **state)
+{
+    struct fixture *f = *state;
+    static const enum action actions[] = {ACTION_WAIT_RUNNING, ACTION_WAIT_STOPPED,
+                                          ACTION_WAIT_TERMINATED, ACTION_WAIT_VOLUME_AVAILABLE,
+                                          ACTION_WAIT_VOLUME_ATTACHED};
+    for (size_t i = 0; i < 5; i++) {
+        maker_node(f->graph,
+                   arena_printf(f->arena, "db/nr-%zu/%s", i, action_info(actions[i])->name),
+                   actions[i], 4000);
+    }
+    begin(f);
+    assert_int_equal(bench_run(&f->bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(f->bench.fake.polls, 2);
+    assert_non_null(strstr(buffer_text(&f->bench.fake.log),
+                           "poll wait-running db/nr-0/wait-running db/nr-1/wait-stopped "
+                           "db/nr-2/wait-terminated\n"));
+}
+
 /* What is there at once is seen at once: one early question. */
 static void an_early_question(void **state)
 {
@@ -160,7 +180,7 @@ static void leaving_keeps_the_others(void **state)
         executor->nodes[i].status.started_ms = 0;
         waits_start(executor, i);
     }
-    struct poller *poller = &executor->pollers[ACTION_WAIT_RUNNING];
+    struct poller *poller = &executor->pollers[POLL_INSTANCES];
     assert_int_equal(poller->count, 3);
     assert_true(waits_next_ms(executor) < INT64_MAX);
     waits_leave(executor, 0); /* the last one takes its place */
@@ -182,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_delay_takes_its_time_and_asks_nobody),
         TEST(waits_of_one_action_share_requests),
+        TEST(waits_about_one_kind_of_object_share_requests),
         TEST(an_early_question),
         TEST(a_check_keeps_its_interval),
         TEST(time_is_up_when_it_is_up),
