@@ -1,0 +1,257 @@
+"""One point of the sweep: a workflow, something that goes wrong at one moment of it, what a person
+does then, and whether the cloud ends as if nothing had happened."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import sqlite3
+import subprocess
+
+import cloud
+import power_cut
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DRC = os.environ.get("DRC", str(ROOT / "build" / "drc"))
+SHIM = os.environ.get("SWEEP_SHIM", str(ROOT / "build" / "tests" / "sweep" / "shim.so"))
+SPEED = int(os.environ.get("SWEEP_SPEED", "1000"))
+
+# What goes wrong at operation N. "cloud": operations of the sandbox count too, so that requests have
+# their before and after.
+KINDS = {
+    "kill": {"SWEEP_DO": "kill", "cloud": True},
+    "killed": {"SWEEP_DO": "killed", "cloud": True},
+    "torn": {"SWEEP_DO": "torn"},
+    "cut-lost": {"SWEEP_DO": "killed", "cut": "lost"},
+    "cut-torn": {"SWEEP_DO": "killed", "cut": "torn"},
+    "cut-strict": {"SWEEP_DO": "killed", "cut": "strict"},
+    "full-once": {"SWEEP_DO": "ENOSPC"},
+    "full": {"SWEEP_DO": "ENOSPC", "SWEEP_EVER": "1"},
+    "short": {"SWEEP_DO": "short", "SWEEP_EVER": "1"},
+    "quota": {"SWEEP_DO": "EDQUOT", "SWEEP_EVER": "1"},
+    "io-once": {"SWEEP_DO": "EIO"},
+    "io": {"SWEEP_DO": "EIO", "SWEEP_EVER": "1"},
+    "memory": {"memory": True},
+    "memory-ever": {"memory": True, "SWEEP_EVER": "1"},
+}
+WORKFLOWS = {
+    "attach": ("examples/minimal.yaml", "failover"),
+    "image": ("examples/boot-image.yaml", "failover"),
+    "shop": ("plans/shop", "failover"),
+    "cleanup": ("examples/minimal.yaml", "cleanup"),
+    "cleanup-image": ("examples/boot-image.yaml", "cleanup"),
+}
+FINAL = ("succeeded", "cleaned", "cancelled")
+
+
+class Wrong(Exception):
+    """What should have held, and did not."""
+
+
+def demand(holds, *what):
+    if not holds:
+        raise Wrong("\n".join(str(part) for part in what))
+
+
+class Place:
+    """A folder with a sandbox and a state, and drc at work in it."""
+
+    def __init__(self, folder, plan):
+        self.folder, self.plan = pathlib.Path(folder), plan
+        self.sandbox, self.state = self.folder / "aws", self.folder / "state"
+        self.trace = []
+
+    def drc(self, *words, shim=None, timeout=120):
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DRC_STATE_DIR": str(self.state),
+               "LANG": "C.UTF-8"}
+        if shim:
+            env.update({"LD_PRELOAD": SHIM, **shim})
+        try:
+            done = subprocess.run([DRC, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True,
+                                  cwd=ROOT, env=env, timeout=timeout)
+        except subprocess.TimeoutExpired as late:
+            raise Wrong(f"drc {' '.join(map(str, words))} hangs", late.stderr) from late
+        done.out, done.err = done.stdout.decode(), done.stderr.decode()
+        self.trace.append(f"$ drc {' '.join(map(str, words))}   -> {done.returncode}\n{done.err}")
+        return done
+
+    def runs(self):
+        done = self.drc("run", "list", "--json")
+        demand(done.returncode == 0, "drc run list does not work any more", done.err)
+        return json.loads(done.out)
+
+    def apply(self, shim=None):
+        return self.drc("plan", "apply", self.plan, "failover", "--sandbox", self.sandbox, "--yes", shim=shim)
+
+    def cleanup(self, shim=None):
+        return self.drc("run", "cleanup", "--yes", shim=shim)
+
+
+def prepare(folder, name):
+    """What a point of this workflow begins with."""
+    plan, workflow = WORKFLOWS[name]
+    place = Place(folder, plan)
+    place.folder.mkdir(parents=True)
+    done = place.drc("sandbox", "init", place.sandbox, plan, "--seed", 7, "--speed", SPEED)
+    demand(done.returncode == 0, done.err)
+    held = cloud.Cloud(place.sandbox)
+    given = sorted(held.ids())
+    held.close()
+    (place.folder / "given.json").write_text(json.dumps(given))
+    if workflow == "cleanup":
+        done = place.apply()
+        demand(done.returncode == 0, done.err)
+
+
+def shim_for(place, kind, at):
+    settings = KINDS[kind]
+    shim = {key: value for key, value in settings.items() if key.startswith("SWEEP_")}
+    shim["SWEEP_MEMORY" if settings.get("memory") else "SWEEP_AT"] = str(at)
+    shim["SWEEP_PATHS"] = f"{place.state}:{place.sandbox}" if settings.get("cloud") else str(place.state)
+    shim["SWEEP_COUNT"] = str(place.folder / "count")
+    if "cut" in settings:
+        shim["SWEEP_RECORD"] = str(place.folder / "record")
+    return shim
+
+
+def begin(place, workflow, shim=None):
+    return place.cleanup(shim) if workflow == "cleanup" else place.apply(shim)
+
+
+def check_end(kind, done):
+    """How the disturbed process may end."""
+    code, err = done.returncode, done.err
+    if code == 0 or (KINDS[kind].get("SWEEP_DO") in ("kill", "killed", "torn") and code == -9):
+        return
+    demand(code in (1, 3), f"ended with {code}", err)
+    if "drc: out of memory; a run that was under way can be resumed" in err:
+        demand(code == 1 and KINDS[kind].get("memory"), "out of memory ends with status 1", err)
+        return
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    demand(errors, "no line begins with error:", err)
+    demand("  help: " in err or KINDS[kind].get("memory"), "nothing says what to do", err)
+    if code == 3:
+        demand("drc run resume" in err or "drc run cleanup" in err, "nothing says how to go on", err)
+
+
+def cut_power(place, settings, at):
+    record = (place.folder / "record").read_bytes() if (place.folder / "record").exists() else b""
+    shutil.rmtree(place.state, ignore_errors=True)
+    power_cut.after(record, place.state, settings["cut"], at)
+
+
+def go_on(place, workflow):
+    """What the messages tell a person to do, until it is done. Returns the run that did it."""
+    for _ in range(4):
+        runs = place.runs()
+        for run in runs:
+            demand(run["status"] in ("preparing", "running", "interrupted", "waiting", "failed", "killed", *FINAL), runs)
+        if workflow == "cleanup":
+            demand(len(runs) == 1, "there is one run", runs)
+            if runs[0]["status"] == "cleaned":
+                return runs[0]["run"]
+            done = place.cleanup()
+        elif runs and runs[0]["status"] == "succeeded":
+            return runs[0]["run"]
+        elif runs and runs[0]["status"] not in FINAL:
+            done = place.drc("run", "resume", runs[0]["run"])
+        else:
+            done = place.apply()
+        demand(done.returncode == 0, "the way on does not work", done.err)
+    raise Wrong("it does not get done")
+
+
+def check_journal(path):
+    """Groups without gaps; each node done once for each time that it was to be done."""
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    groups = list(database.execute("SELECT number, records FROM groups ORDER BY number"))
+    graph = json.loads(database.execute("SELECT bytes FROM blobs WHERE name = 'graph'").fetchone()[0])
+    database.close()
+    demand([number for number, _ in groups] == list(range(1, len(groups) + 1)), "groups are missing")
+    done = {}
+    for _, records in groups:
+        for record in map(json.loads, records.splitlines()):
+            if record["r"] in ("done", "redo"):
+                done[record["n"]] = done.get(record["n"], 0) + (1 if record["r"] == "done" else -1)
+    wrong = [graph["nodes"][node]["id"] for node in range(len(graph["nodes"])) if done.get(node) != 1]
+    demand(not wrong, f"not done once, by {path}: {wrong}")
+
+
+def check_state(place, workflow, run):
+    folder, = place.state.glob(f"*/runs/{run}")
+    check_journal(folder / "journal.db")
+    production = json.loads((folder.parents[1] / "production.json").read_text())
+    places = {vm["place"] for vm in production["vms"]}
+    wanted = {"primary"} if workflow == "cleanup" else {"recovery"}
+    demand(places <= wanted, "where production is:", production)
+    again = place.cleanup() if workflow == "cleanup" else place.apply()
+    demand(again.returncode == 0, "doing it again is not doing nothing", again.err)
+
+
+def outcome(place, workflow, run):
+    given = set(json.loads((place.folder / "given.json").read_text()))
+    text = "".join(path.read_text() for path in sorted((ROOT / place.plan).parent.glob("**/*.yaml")))
+    return cloud.snapshot(place.sandbox, given, run, text)
+
+
+def undisturbed(prepared, folder, name):
+    """The cloud as it has to end, and how many moments there are to disturb it at."""
+    plan, workflow = WORKFLOWS[name]
+    counts = {}
+    for kind in ("kill", "full", "memory"):
+        place = copied(prepared, folder, plan)
+        done = begin(place, workflow, shim_for(place, kind, 0))
+        demand(done.returncode == 0, done.err)
+        operations, allocations = map(int, (place.folder / "count").read_text().split())
+        counts["cloud" if kind == "kill" else kind] = allocations if kind == "memory" else operations
+        run = go_on(place, workflow)
+        expected = outcome(place, workflow, run)
+        check_state(place, workflow, run)
+        held = cloud.Cloud(place.sandbox)
+        counts["requests"] = sum(row["count"] for row in held.rows("requests"))
+        held.close()
+    return expected, counts
+
+
+def copied(prepared, folder, plan):
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.copytree(prepared, folder)
+    for journal in folder.glob("state/*/runs/*/journal.db"):  # a run knows the path of its sandbox
+        with sqlite3.connect(journal) as database:
+            database.execute("UPDATE blobs SET bytes = CAST(replace(CAST(bytes AS TEXT), ?, ?) AS BLOB) "
+                             "WHERE name = 'options'", (str(prepared), str(folder)))
+        database.close()
+    return Place(folder, plan)
+
+
+def differences(expected, found):
+    missing, more = list(expected), []
+    for thing in found:
+        if thing in missing:
+            missing.remove(thing)
+        else:
+            more.append(thing)
+    return [f"- {thing}" for thing in missing] + [f"+ {thing}" for thing in more]
+
+
+def sweep_point(prepared, folder, name, kind, at, expected):
+    """None when it went as it should; else what is wrong, and what was done."""
+    plan, workflow = WORKFLOWS[name]
+    place = copied(prepared, folder, plan)
+    try:
+        done = begin(place, workflow, shim_for(place, kind, at))
+        check_end(kind, done)
+        if "cut" in KINDS[kind]:
+            cut_power(place, KINDS[kind], at)
+        run = go_on(place, workflow)
+        found = outcome(place, workflow, run)
+        wrong = differences(expected, found)
+        demand(not wrong, "the cloud is not that of the undisturbed run:", *wrong)
+        check_state(place, workflow, run)
+    except Wrong as wrong:
+        return f"{wrong}\n--\n" + "\n".join(place.trace)
+    except Exception as problem:  # of the sweep itself, or of a state that cannot even be read
+        return f"{type(problem).__name__}: {problem}\n--\n" + "\n".join(place.trace)
+    shutil.rmtree(folder)
+    return None
