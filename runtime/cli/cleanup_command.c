@@ -155,8 +155,9 @@ static bool approved(const struct session *session, const struct cleanup_thing *
 
 static enum exit_status finish(struct session *session, struct error *error)
 {
-    bool ok = run_set_status(session->journal, session->site.world, RUN_CLEANED, error) &&
-              session_note_cleaned(session, error);
+    /* The status last: a process killed before it leaves a run that can be cleaned up again. */
+    bool ok = session_note_cleaned(session, error) &&
+              run_set_status(session->journal, session->site.world, RUN_CLEANED, error);
     if (!ok) {
         return tell_error(error);
     }

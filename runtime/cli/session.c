@@ -247,6 +247,29 @@ static void tell_report(const struct session *session, const struct report *repo
     buffer_free(&text);
 }
 
+/* Where production is comes before the status: a process killed between them leaves a run that can be
+ * resumed, not one that is final beside a record that is wrong. NULL on failure. */
+static struct report *end_run(struct session *session, enum run_status status, struct error *error)
+{
+    struct report_known known = {session->graph, session->facts, session->schedule};
+    struct report *report =
+        report_load(session->invocation->arena, session->journal, &known, error);
+    if (!report || !set_places(session, report, false, error) ||
+        !run_set_status(session->journal, session->site.world, status, error)) {
+        return NULL;
+    }
+    report->status = status;
+    return report;
+}
+
+static enum exit_status tell_resumable(const struct session *session, struct error *error)
+{
+    error_prefix(error, "run %s", session->run.id);
+    tell_error(error);
+    fprintf(stderr, "drc run resume %s goes on from there\n", session->run.id);
+    return EXIT_RESUMABLE;
+}
+
 enum exit_status session_execute(struct session *session)
 {
     struct error error = {0};
@@ -268,21 +291,15 @@ enum exit_status session_execute(struct session *session)
     enum executor_result result = carry_out(&carriage, &error);
     base_trim();
     if (result == EXECUTOR_BROKEN) {
-        error_prefix(&error, "run %s", session->run.id);
-        tell_error(&error);
-        fprintf(stderr, "drc run resume %s goes on from there\n", session->run.id);
-        return EXIT_RESUMABLE;
+        return tell_resumable(session, &error);
     }
     if (result == EXECUTOR_DAMAGED) {
         error_prefix(&error, "run %s", session->run.id);
         return tell_error(&error);
     }
-    struct report *report = NULL;
-    struct report_known known = {session->graph, session->facts, session->schedule};
-    if (!run_set_status(session->journal, session->site.world, run_status_after(result), &error) ||
-        !(report = report_load(session->invocation->arena, session->journal, &known, &error)) ||
-        !set_places(session, report, false, &error)) {
-        return tell_error(&error);
+    struct report *report = end_run(session, run_status_after(result), &error);
+    if (!report) {
+        return tell_resumable(session, &error);
     }
     tell_report(session, report);
     if (result == EXECUTOR_INTERRUPTED) {

@@ -210,18 +210,34 @@ static bool elsewhere(struct error *error)
     return error_help(error, "free some disk space there, or give another directory with --state");
 }
 
-/* Made under another name first: a process killed on the way leaves no half journal. */
+/* A half journal and what SQLite keeps beside it: rolled back into a new one, it would spoil that. */
+static void remove_half(const char *making)
+{
+    static const char *const suffixes[] = {"-journal", "-wal", "-shm", ""};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        struct buffer name = {0};
+        buffer_printf(&name, "%s%s", making, suffixes[i]);
+        unlink(name.data);
+        buffer_free(&name);
+    }
+}
+
+/* Made under another name first: a process killed on the way leaves no half journal, and what it left
+ * under that name is nobody's (who makes journals here holds the lease, or has just made the directory).
+ */
 struct journal *journal_create(const char *path, struct error *error)
 {
     struct buffer name = {0};
     buffer_printf(&name, "%s.new", path);
     const char *making = buffer_text(&name);
     bool ok = access(path, F_OK) != 0 || creation_failed(path, EEXIST, error);
-    bool made = ok && create_file(making, error);
-    ok = made && (create_tables(making, error) || elsewhere(error)) &&
-         (rename(making, path) == 0 || creation_failed(path, errno, error));
-    if (made && !ok) {
-        unlink(making);
+    if (ok) {
+        remove_half(making);
+        ok = create_file(making, error) && (create_tables(making, error) || elsewhere(error)) &&
+             (rename(making, path) == 0 || creation_failed(path, errno, error));
+        if (!ok) {
+            remove_half(making);
+        }
     }
     buffer_free(&name);
     return ok ? journal_open(path, false, error) : NULL;
