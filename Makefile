@@ -3,6 +3,7 @@
 #   demo     the main job on the embedded sandbox, files under build/demo/
 #   test     unit tests, golden cases, end to end in the sandbox
 #   interop  against moto, boto3 and the AWS CLI           bench    figures, as ratios
+#   sweep    crashes at every moment of every workflow (STRIDE=N: every Nth)
 #   lint  sanitize  valgrind  fuzz  format  golden-update  deps  clean
 
 BUILD   ?= build
@@ -46,7 +47,7 @@ RUNTIME_OBJECTS  := $(call object,$(RUNTIME_SOURCES))
 LIBRARIES        := $(BUILD)/libdrc-runtime.a $(BUILD)/libdrc-compiler.a
 UNIT_PROGRAMS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_SOURCES))
 
-.PHONY: all libs venv deps deps-test demo test unit golden golden-update e2e interop bench lint format \
+.PHONY: all libs venv deps deps-test demo test unit golden golden-update e2e interop bench sweep lint format \
         sanitize valgrind fuzz man docs docs-check install clean deps-lint
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -132,6 +133,17 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 bench: deps-test venv all $(BENCH_PROGRAMS)
 	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) PYTHON=$(VENV)/bin/python tests/bench/run
+
+# Killed, without disk, without memory at every moment (tests/sweep/run): STRIDE=N takes every Nth.
+STRIDE ?= 1
+SWEEP_SHIM := $(BUILD)/tests/sweep/shim.so
+$(SWEEP_SHIM): tests/sweep/shim.c
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -shared -fPIC $< -o $@ -pthread
+
+sweep: all $(SWEEP_SHIM)
+	DRC=$(abspath $(BUILD)/drc) SWEEP_SHIM=$(abspath $(SWEEP_SHIM)) tests/sweep/run --stride $(STRIDE)
 
 demo: deps all
 	tools/demo $(BUILD)/drc $(BUILD)/demo

@@ -40,6 +40,14 @@ static struct journal *create(const char *directory, char path[128])
     return journal;
 }
 
+static void write_file(const char *path, const char *text, size_t length)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, length, file), length);
+    fclose(file);
+}
+
 static void test_groups(void **state)
 {
     char path[128];
@@ -80,6 +88,25 @@ static void test_mode_and_existing(void **state)
     assert_non_null(strstr(error.message, "File exists"));
     error_clear(&error);
     journal_close(journal);
+}
+
+/* A process was killed while it made one: the next takes no notice of the halves. */
+static void test_halves(void **state)
+{
+    static const char *const halves[] = {".new", ".new-journal", ".new-wal", ".new-shm"};
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        char half[160];
+        snprintf(half, sizeof half, "%s/journal.db%s", (const char *)*state, halves[i]);
+        write_file(half, "half a journal", 14);
+    }
+    char path[128];
+    struct journal *journal = create(*state, path);
+    journal_append(journal, "{}");
+    assert_true(journal_commit(journal, NULL));
+    journal_close(journal);
+    char left[160];
+    snprintf(left, sizeof left, "%s.new-journal", path);
+    assert_int_not_equal(access(left, F_OK), 0);
 }
 
 static void test_blobs(void **state)
@@ -133,14 +160,6 @@ static void refuse(const char *path, const char *why)
         fail_msg("\"%s\" does not say \"%s\"", error.message, why);
     }
     error_clear(&error);
-}
-
-static void write_file(const char *path, const char *text, size_t length)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, length, file), length);
-    fclose(file);
 }
 
 static void test_other_files(void **state)
@@ -243,6 +262,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_groups, state_directory_make, state_directory_remove),
         cmocka_unit_test_setup_teardown(test_mode_and_existing, state_directory_make,
                                         state_directory_remove),
+        cmocka_unit_test_setup_teardown(test_halves, state_directory_make, state_directory_remove),
         cmocka_unit_test_setup_teardown(test_blobs, state_directory_make, state_directory_remove),
         cmocka_unit_test_setup_teardown(test_summary, state_directory_make, state_directory_remove),
         cmocka_unit_test_setup_teardown(test_other_files, state_directory_make,
