@@ -301,7 +301,7 @@ bool ec2_register_image(struct request *r)
               "INSERT INTO images (id, created_ms, available_ms, name, description, owner, public, "
               "architecture, boot_mode, virtualization, ena, root_device) "
               "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)",
-              "siissssssds", id, r->now_ms, r->now_ms + IMAGE_MS, name,
+              "siissssssds", id, r->now_ms, r->now_ms + timing_draw(r, TIMING_IMAGE, NULL), name,
               description ? description : "", r->caller.account, architecture, boot_mode,
               virtualization, (int)ena, root);
     tags_put(r, "image", id);

@@ -143,9 +143,11 @@ struct volume *instance_root_volume(const struct instance *instance)
     return NULL;
 }
 
-int64_t instance_boot_ms(const struct instance *instance)
+int64_t instance_boot_ms(struct request *r, const struct instance *instance)
 {
-    return instance->settle_ms + GUEST_BOOT_MS;
+    const struct resource *resource = &instance->resource;
+    return instance->settle_ms + timing_of(r, TIMING_GUEST_BOOT, tag_value(&resource->tags, "drc:vm"),
+                                           resource->id, instance->settle_ms);
 }
 
 bool instance_boots(struct request *r, const struct instance *instance, const char **why)
@@ -434,7 +436,10 @@ static const char *guest_status(struct request *r, const struct instance *instan
     if (strcmp(instance->state, "running") != 0) {
         return "not-applicable";
     }
-    if (r->now_ms < instance->settle_ms + STATUS_CHECK_MS) {
+    const char *vm = tag_value(&instance->resource.tags, "drc:vm");
+    int64_t check_ms =
+        timing_of(r, TIMING_STATUS_CHECK, vm, instance->resource.id, instance->settle_ms);
+    if (r->now_ms < instance->settle_ms + check_ms) {
         return "initializing";
     }
     return instance_boots(r, instance, &why) ? "ok" : "impaired";

@@ -113,8 +113,8 @@ static void start(struct request *r, const struct instance *instance)
     if (strcmp(instance->state, "stopped") != 0) {
         return;
     }
-    move(r, instance, "pending",
-         r->now_ms + draw_between(r, INSTANCE_PENDING_MIN_MS, INSTANCE_PENDING_MAX_MS), NULL, NULL);
+    const char *vm = tag_value(&instance->resource.tags, "drc:vm");
+    move(r, instance, "pending", r->now_ms + timing_draw(r, TIMING_PENDING, vm), NULL, NULL);
     state_run(r->state, "UPDATE instances SET launched_ms = ? WHERE id = ?", "is", r->now_ms,
               instance->resource.id);
     give_public_address(r, instance);
@@ -141,8 +141,8 @@ static void stop(struct request *r, const struct instance *instance)
     if (strcmp(instance->state, "running") != 0) {
         return;
     }
-    move(r, instance, "stopping",
-         r->now_ms + draw_between(r, INSTANCE_STOPPING_MIN_MS, INSTANCE_STOPPING_MAX_MS),
+    const char *vm = tag_value(&instance->resource.tags, "drc:vm");
+    move(r, instance, "stopping", r->now_ms + timing_draw(r, TIMING_STOPPING, vm),
          "Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown");
     /* The automatic public address goes with the stop; elastic ones stay. */
     state_run(r->state, "UPDATE interfaces SET public_ip = NULL WHERE instance = ?", "s",
@@ -173,7 +173,7 @@ static void terminate(struct request *r, const struct instance *instance)
         return;
     }
     bool runs = strcmp(instance->state, "stopped") != 0;
-    int64_t end_ms = r->now_ms + (runs ? INSTANCE_SHUTTING_DOWN_MS : 1000);
+    int64_t end_ms = r->now_ms + (runs ? timing_draw(r, TIMING_SHUTTING_DOWN, NULL) : 1000);
     move(r, instance, "shutting-down", end_ms, "Client.UserInitiatedShutdown",
          "Client.UserInitiatedShutdown: User initiated shutdown");
     state_run(

@@ -443,8 +443,7 @@ static void make_instance(struct request *r, const struct launch *launch, const 
                           int64_t index)
 {
     const char *id = new_id(r, "i");
-    int64_t running_ms =
-        r->now_ms + draw_between(r, INSTANCE_PENDING_MIN_MS, INSTANCE_PENDING_MAX_MS);
+    int64_t running_ms = r->now_ms + timing_draw(r, TIMING_PENDING, NULL);
     const struct card_request *primary = &launch->cards[0];
     for (size_t i = 0; i < launch->card_count; i++) {
         primary = launch->cards[i].device_index == 0 ? &launch->cards[i] : primary;
@@ -469,7 +468,7 @@ static void make_instance(struct request *r, const struct launch *launch, const 
         if (!device->omitted) {
             tags_put(r, "volume",
                      volume_make(r, &device->volume, id, device->device,
-                                 device->delete_on_termination, r->now_ms + VOLUME_ATTACH_MS));
+                                 device->delete_on_termination, r->now_ms + timing_draw(r, TIMING_VOLUME_ATTACH, NULL)));
         }
     }
 }

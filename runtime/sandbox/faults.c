@@ -60,7 +60,8 @@ static double refilled(struct request *r, const struct bucket_info *bucket)
     if (state_next(r->state, row)) {
         int64_t passed_ms = r->now_ms - state_int(row, 1);
         tokens = state_number(row, 0);
-        tokens += passed_ms > 0 ? (double)passed_ms / 1000 * bucket->refill_per_s : 0;
+        double refill_per_s = bucket->refill_per_s * (1 - fault(r, "busy"));
+        tokens += passed_ms > 0 ? (double)passed_ms / 1000 * refill_per_s : 0;
         state_done(row);
     }
     return tokens < bucket->capacity ? tokens : bucket->capacity;

@@ -7,6 +7,9 @@
  *   unavailable             1: no answer at all, to anything
  *   inject                  probability that a driver injection fails
  *   boot                    probability that an instance does not boot
+ *   spread                  how far what takes time spreads around its middle (timing.def); 0: little
+ *   time:NAME, time:NAME/VM milliseconds in the middle, for a row of timing.def; with `spread`
+ *   busy                    the part of the request rates that others of the account use up, 0 to 1
  *   capacity:TYPE, capacity:TYPE/ZONE, capacity:/ZONE   1: no capacity there */
 #ifndef DRC_SANDBOX_FAULTS_H
 #define DRC_SANDBOX_FAULTS_H

@@ -19,7 +19,7 @@ static const char *why_unreachable(struct request *r, const char *host)
         !instance_boots(r, instance, &why)) {
         return no_route;
     }
-    return r->now_ms >= instance_boot_ms(instance) ? NULL : refused;
+    return r->now_ms >= instance_boot_ms(r, instance) ? NULL : refused;
 }
 
 void guest_connect(struct request *r, const char *host, const char **failure, int64_t *latency_ms)

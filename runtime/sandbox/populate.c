@@ -31,7 +31,8 @@ static bool settle_owner(struct request *r, const struct plan *plan, struct erro
                      arena_printf(r->arena, "arn:aws:iam::%s:user/sandbox", account));
 }
 
-static bool populate(struct request *r, const struct plan *plan, struct error *error)
+static bool populate(struct request *r, const struct plan *plan, const struct facts *facts,
+                     struct error *error)
 {
     if (!settle_owner(r, plan, error)) {
         return false;
@@ -39,7 +40,7 @@ static bool populate(struct request *r, const struct plan *plan, struct error *e
     populate_networks(r, plan);
     populate_images(r, plan);
     populate_conversions(r, plan);
-    populate_copies(r, plan);
+    populate_copies(r, plan, facts);
     if (r->failure.code) {
         return error_set(error, "the plan does not fit into the sandbox: %s", r->failure.message);
     }
@@ -49,13 +50,19 @@ static bool populate(struct request *r, const struct plan *plan, struct error *e
 
 bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error)
 {
+    return sandbox_populate_as(sandbox, plan, NULL, error);
+}
+
+bool sandbox_populate_as(struct sandbox *sandbox, const struct plan *plan,
+                         const struct facts *facts, struct error *error)
+{
     struct state *state = sandbox->state;
     pthread_mutex_lock(&sandbox->lock);
     struct arena *arena = arena_create();
     bool ok = state_begin(state);
     if (ok) {
         struct request r = sandbox_own_request(sandbox, arena, sandbox->options.utc_base_ms);
-        ok = populate(&r, plan, error);
+        ok = populate(&r, plan, facts, error);
         bool kept = state_end(state, ok);
         ok = ok &&
              (kept || error_set(error, "the sandbox's database failed: %s", state_failure(state)));

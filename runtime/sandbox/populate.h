@@ -11,6 +11,6 @@ void populate_networks(struct request *r, const struct plan *plan);
 void populate_images(struct request *r, const struct plan *plan);
 void populate_conversions(struct request *r, const struct plan *plan);
 /* populate_copies.c: DR copies of every VM. */
-void populate_copies(struct request *r, const struct plan *plan);
+void populate_copies(struct request *r, const struct plan *plan, const struct facts *facts);
 
 #endif

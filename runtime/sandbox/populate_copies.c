@@ -1,4 +1,5 @@
-/* DR copies as `replicate` would have left them: DESIGN's tags, sizes and hardware by the seed. */
+/* DR copies as `replicate` would have left them: DESIGN's tags, sizes and hardware by the seed, or as
+ * facts have them. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -6,11 +7,12 @@
 #include "runtime/world/world.h"
 
 enum { MINUTE_MS = 60000, POINT_AGE_MIN = 3, POINT_AGE_MAX = 9, POINT_DISTANCE_MIN = 10 };
+enum { DISKS_MAX = 60, USUAL_DISK_GIB = 20, USUAL_SHAPE = 1 };
 
 struct hardware {
     int64_t cpus, memory_mib, disks;
     const char *firmware, *os, *arch, *guest_id, *controller;
-    int64_t size_gib[8];
+    int64_t size_gib[DISKS_MAX];
 };
 
 static const struct volume_settings *settings_of(const struct plan_vm *vm, int64_t disk)
@@ -36,7 +38,8 @@ static int64_t disk_size(struct request *r, const struct plan *plan, const struc
 }
 
 /* What fits the types that the plan names; for auto, a usual shape. */
-static void choose_shape(struct request *r, const struct plan_vm *vm, struct hardware *hardware)
+static void choose_shape(struct request *r, const struct plan_vm *vm, bool usual,
+                         struct hardware *hardware)
 {
     static const struct {
         int64_t cpus, memory_mib;
@@ -45,7 +48,7 @@ static void choose_shape(struct request *r, const struct plan_vm *vm, struct har
     if (!vm->type_auto && vm->instance_types.count) {
         type = catalogue_type(vm->instance_types.items[0].value);
     }
-    size_t shape = draw(r) % (sizeof shapes / sizeof *shapes);
+    size_t shape = usual ? USUAL_SHAPE : draw(r) % (sizeof shapes / sizeof *shapes);
     hardware->cpus = type ? type->vcpus : shapes[shape].cpus;
     hardware->memory_mib = type ? type->memory_mib : shapes[shape].memory_mib;
     hardware->arch = type ? type->arch : "x86_64";
@@ -58,10 +61,10 @@ static bool is_windows(const struct plan_vm *vm)
 }
 
 static void choose_system(struct request *r, const struct plan *plan, const struct plan_vm *vm,
-                          struct hardware *hardware)
+                          bool usual, struct hardware *hardware)
 {
     bool bios = plan->aws.image_bios.value != NULL, uefi = plan->aws.image_uefi.value != NULL;
-    bool first = draw(r) % 2 == 0;
+    bool first = usual || draw(r) % 2 == 0;
     bool one_image =
         bios && uefi && strcmp(plan->aws.image_bios.value, plan->aws.image_uefi.value) == 0;
     hardware->os = is_windows(vm) ? "windows" : "linux";
@@ -74,20 +77,53 @@ static void choose_system(struct request *r, const struct plan *plan, const stru
     hardware->controller = is_windows(vm) ? "lsilogic" : "pvscsi";
 }
 
+static int64_t disks_spoken_of(const struct plan_vm *vm)
+{
+    int64_t disks = 1;
+    for (size_t i = 0; i < vm->volume_count; i++) {
+        if (vm->volumes[i].disk >= disks && vm->volumes[i].disk < DISKS_MAX) {
+            disks = vm->volumes[i].disk + 1;
+        }
+    }
+    return disks;
+}
+
 static struct hardware choose_hardware(struct request *r, const struct plan *plan,
                                        const struct plan_vm *vm)
 {
     struct hardware hardware = {.disks = draw_between(r, 1, 3)};
-    for (size_t i = 0; i < vm->volume_count; i++) {
-        if (vm->volumes[i].disk >= hardware.disks && vm->volumes[i].disk < 8) {
-            hardware.disks = vm->volumes[i].disk + 1;
-        }
-    }
+    int64_t spoken_of = disks_spoken_of(vm);
+    hardware.disks = spoken_of > hardware.disks ? spoken_of : hardware.disks;
     for (int64_t disk = 0; disk < hardware.disks; disk++) {
         hardware.size_gib[disk] = disk_size(r, plan, vm, disk);
     }
-    choose_shape(r, vm, &hardware);
-    choose_system(r, plan, vm, &hardware);
+    choose_shape(r, vm, false, &hardware);
+    choose_system(r, plan, vm, false, &hardware);
+    return hardware;
+}
+
+/* Its hardware by the facts, as far as they say; `fact` NULL: they know nothing of it. */
+static struct hardware known_hardware(struct request *r, const struct plan *plan,
+                                      const struct plan_vm *vm, const struct fact_vm *fact)
+{
+    struct hardware hardware = {.disks = disks_spoken_of(vm)};
+    choose_shape(r, vm, true, &hardware);
+    choose_system(r, plan, vm, true, &hardware);
+    if (fact) {
+        hardware.disks = fact->disk_count > 0 ? (int64_t)fact->disk_count : hardware.disks;
+        hardware.cpus = fact->cpus > 0 ? fact->cpus : hardware.cpus;
+        hardware.memory_mib = fact->memory_mib > 0 ? fact->memory_mib : hardware.memory_mib;
+        hardware.firmware = fact->firmware ? fact->firmware : hardware.firmware;
+        hardware.os = fact->os ? fact->os : hardware.os;
+        hardware.arch = fact->arch ? fact->arch : hardware.arch;
+        hardware.guest_id = fact->guest_id ? fact->guest_id : hardware.guest_id;
+    }
+    hardware.disks = hardware.disks < DISKS_MAX ? hardware.disks : DISKS_MAX;
+    for (int64_t disk = 0; disk < hardware.disks; disk++) {
+        bool known = fact && (size_t)disk < fact->disk_count;
+        int64_t size_gib = known ? fact->disks[disk].size_gib : 0;
+        hardware.size_gib[disk] = size_gib > 0 ? size_gib : USUAL_DISK_GIB;
+    }
     return hardware;
 }
 
@@ -154,14 +190,16 @@ static bool has_copies(struct request *r, const struct plan *plan, const struct 
         "ss", plan->name, vm->name);
 }
 
-void populate_copies(struct request *r, const struct plan *plan)
+void populate_copies(struct request *r, const struct plan *plan, const struct facts *facts)
 {
     for (size_t i = 0; i < plan->vm_count; i++) {
         const struct plan_vm *vm = &plan->vms[i];
         if (has_copies(r, plan, vm)) {
             continue;
         }
-        struct hardware hardware = choose_hardware(r, plan, vm);
+        struct hardware hardware =
+            facts ? known_hardware(r, plan, vm, map_get(&facts->vms, vm->name))
+                  : choose_hardware(r, plan, vm);
         int64_t age = draw_between(r, POINT_AGE_MIN, POINT_AGE_MAX) * MINUTE_MS;
         int64_t newest_ms = (r->now_ms - age) / MINUTE_MS * MINUTE_MS;
         int64_t points = plan->replication.keep > 1 ? 2 : 1;

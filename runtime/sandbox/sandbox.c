@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/sandbox/internal.h"
+#include "runtime/sandbox/timing.h"
 
 static const char memory[] = ":memory:";
 
@@ -124,11 +125,15 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox)
 static bool is_fault(const char *name)
 {
     static const char *const names[] = {"latency", "consistency", "consistency_ms", "error",
-                                        "lost",    "unavailable", "inject",         "boot"};
+                                        "lost",    "unavailable", "inject",         "boot",
+                                        "spread",  "busy"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;
         }
+    }
+    if (strncmp(name, "time:", 5) == 0) {
+        return timing_by_name(name + 5, strcspn(name + 5, "/")) != TIMING_COUNT;
     }
     return strncmp(name, "capacity:", 9) == 0 && name[9];
 }
@@ -138,7 +143,7 @@ bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, 
     if (!is_fault(name)) {
         error_set(error, "the sandbox knows no fault %s", name);
         return error_help(error, "latency, consistency, consistency_ms, error, lost, unavailable, inject, "
-                                 "boot and capacity:TYPE are known");
+                                 "boot, spread, busy, time:NAME and capacity:TYPE are known");
     }
     pthread_mutex_lock(&sandbox->lock);
     bool kept = state_begin(sandbox->state) &&

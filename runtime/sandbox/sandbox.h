@@ -13,6 +13,7 @@
 #include "runtime/world/world.h"
 
 struct arena;
+struct facts;
 struct sandbox;
 
 struct sandbox_options {
@@ -35,6 +36,10 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox);
  * instances, elastic addresses, key pairs, and usable DR copies of each VM (disk counts and sizes
  * varied by seed). */
 bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error);
+/* The same with the VMs' hardware as facts have it: disks, sizes, CPUs, memory, firmware. What they do
+ * not say is as usual, whatever the seed: one disk of 20 GiB, two CPUs, 4 GiB. */
+bool sandbox_populate_as(struct sandbox *sandbox, const struct plan *plan,
+                         const struct facts *facts, struct error *error);
 
 /* What it holds at `utc_ms`, by its clock: for drc sandbox show. Texts lie in the arena; NULL:
  * none. */

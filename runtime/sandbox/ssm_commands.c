@@ -24,7 +24,7 @@ bool agent_online(struct request *r, const struct instance *instance)
 {
     const char *why;
     return instance->ssm && strcmp(instance->state, "running") == 0 &&
-           r->now_ms >= instance_boot_ms(instance) && instance_boots(r, instance, &why);
+           r->now_ms >= instance_boot_ms(r, instance) && instance_boots(r, instance, &why);
 }
 
 /* When the agent has a worker free for one more. */

@@ -61,7 +61,7 @@ static bool is_managed(struct request *r, const struct instance *instance)
 {
     const char *why;
     return instance && instance->ssm && strcmp(instance->state, "terminated") != 0 &&
-           r->now_ms >= instance_boot_ms(instance) && instance_boots(r, instance, &why);
+           r->now_ms >= instance_boot_ms(r, instance) && instance_boots(r, instance, &why);
 }
 
 bool ssm_describe_instance_information(struct request *r)

@@ -5,6 +5,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/map.h"
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
 #include "runtime/aws/aws.h"
@@ -62,7 +63,8 @@ static bool make_cloud(struct rehearsal *rehearsal, struct error *error)
         .utc_base_ms = options->utc_ms,
     };
     rehearsal->sandbox = sandbox_init(":memory:", &sandbox, error);
-    if (!rehearsal->sandbox || !sandbox_populate(rehearsal->sandbox, options->plan, error)) {
+    if (!rehearsal->sandbox || !sandbox_populate_as(rehearsal->sandbox, options->plan,
+                                                      options->facts, error)) {
         return false;
     }
     rehearsal->cloud = sandbox_responder(rehearsal->sandbox);
@@ -149,6 +151,24 @@ static bool make_run(struct rehearsal *rehearsal, struct error *error)
     return rehearsal->journal != NULL;
 }
 
+/* What the sandbox cannot know: how long things took, and how many places there are to inject at. */
+static void take_known_facts(struct rehearsal *rehearsal)
+{
+    const struct facts *known = rehearsal->options.facts;
+    if (!known) {
+        return;
+    }
+    rehearsal->facts->durations = known->durations;
+    for (struct map_entry *entry = map_first(&known->conversions); entry; entry = map_next(entry)) {
+        struct fact_conversion *held = map_get(&rehearsal->facts->conversions, entry->key);
+        const struct fact_conversion *conversion = entry->value;
+        if (held) {
+            held->slots = conversion->slots;
+            held->cpus = conversion->cpus;
+        }
+    }
+}
+
 static bool prepare(struct rehearsal *rehearsal, struct error *error)
 {
     rehearsal->site.world = rehearsal->world;
@@ -159,7 +179,11 @@ static bool prepare(struct rehearsal *rehearsal, struct error *error)
     rehearsal->facts =
         aws_gather_facts(rehearsal->site.aws, rehearsal->arena, rehearsal->options.plan,
                          rehearsal->options.workflow, "latest", error);
-    return rehearsal->facts && compile(rehearsal, error) &&
+    if (!rehearsal->facts) {
+        return false;
+    }
+    take_known_facts(rehearsal);
+    return compile(rehearsal, error) &&
            run_store_graph(rehearsal->journal, rehearsal->graph, rehearsal->facts, error);
 }
 

@@ -33,6 +33,9 @@ struct rehearsal_fault {
 struct rehearsal_options {
     const struct plan *plan;
     enum workflow workflow;
+    /* What is known of the VMs, so that the cloud holds it: hardware, durations and the places of
+     * conversion instances are taken from here, all else is as usual. NULL: hardware by the seed. */
+    const struct facts *facts;
     uint64_t seed;
     int64_t utc_ms;              /* when it begins; 0: 2026-01-01T00:00:00Z */
     const char *directory;       /* for the journal; has to exist, and to be empty */

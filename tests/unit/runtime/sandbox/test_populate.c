@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/graph/facts.h"
 
 static void check_copies(struct sandbox_client *c, const char *vm, int disks_at_least)
 {
@@ -92,6 +93,38 @@ static void test_bootable_copies(void **state)
     client_destroy(c);
 }
 
+static void test_hardware_by_facts(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    struct plan plan = *client_plan_bound(c->arena);
+    plan.name = "known";
+    struct fact_disk disks[] = {{.size_gib = 33}, {.size_gib = 44}, {.size_gib = 55}, {0}};
+    struct fact_vm db = {.name = "db", .cpus = 6, .firmware = "uefi", .disks = disks, .disk_count = 4};
+    struct facts *facts = facts_create(c->arena);
+    map_put(&facts->vms, "db", &db);
+    struct error error = {0};
+    assert_true(sandbox_populate_as(c->sandbox, &plan, facts, &error));
+    static const char find[] = "Action=DescribeSnapshots&Filter.1.Name=tag:drc:plan&"
+                               "Filter.1.Value.1=known&Filter.2.Name=tag:drc:vm&"
+                               "Filter.2.Value.1=%s&Filter.3.Name=tag:drc:disk&Filter.3.Value.1=%d";
+    static const char *const sizes[] = {"33", "44", "55", "20"};
+    for (int disk = 0; disk < 4; disk++) {
+        ec2_ok(c, find, "db", disk);
+        assert_string_equal(got(c, "snapshotSet/item/volumeSize"), sizes[disk]);
+    }
+    ec2_ok(c, find, "db", 0);
+    const struct xml *item = xml_first(c->xml, "snapshotSet");
+    assert_string_equal(xml_tag(item, "drc:disks"), "4");
+    assert_string_equal(xml_tag(item, "drc:cpus"), "6");
+    assert_string_equal(xml_tag(item, "drc:firmware"), "uefi");
+    ec2_ok(c, find, "web", 0); /* they know nothing of it: one disk, as usual */
+    item = xml_first(c->xml, "snapshotSet");
+    assert_string_equal(xml_tag(item, "drc:disks"), "1");
+    assert_string_equal(got(c, "snapshotSet/item/volumeSize"), "20");
+    client_destroy(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +132,7 @@ int main(void)
         cmocka_unit_test(test_twice_is_once),
         cmocka_unit_test(test_another_region_is_refused),
         cmocka_unit_test(test_bootable_copies),
+        cmocka_unit_test(test_hardware_by_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

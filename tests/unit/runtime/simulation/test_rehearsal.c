@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/graph/facts.h"
 #include "runtime/simulation/rehearsal.h"
 
 /* What was seen of a rehearsal. */
@@ -112,6 +113,42 @@ static void it_succeeds_and_replays(void **state)
     }
 }
 
+/* The cloud holds what facts say, whatever the seed: the graph is the same. */
+static void it_follows_facts(void **state)
+{
+    uint32_t nodes = 0;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct stage stage;
+        set_stage(&stage, *state, seed);
+        stage.options.directory =
+            arena_printf(stage.arena, "%s/%d", (const char *)*state, (int)seed);
+        struct fact_disk disks[3] = {{.size_gib = 33}, {.size_gib = 44}, {.size_gib = 55}};
+        struct fact_vm db = {.name = "db", .disks = disks, .disk_count = 3};
+        struct fact_conversion conversion = {.id = "i-0f00ba40000000000", .cpus = 2, .slots = 2};
+        struct facts *facts = facts_create(stage.arena);
+        int64_t inject_ms = 123000;
+        map_put(&facts->vms, "db", &db);
+        map_put(&facts->durations, "wait-injected", &inject_ms);
+        map_put(&facts->conversions, conversion.id, &conversion);
+        stage.options.facts = facts;
+        struct rehearsal *rehearsal = must_create(&stage);
+        const struct graph *graph = rehearsal_graph(rehearsal);
+        nodes = nodes ? nodes : (uint32_t)graph->node_count;
+        assert_int_equal(graph->node_count, nodes);
+        const struct fact_vm *held = map_get(&rehearsal_facts(rehearsal)->vms, "db");
+        assert_int_equal(held->disk_count, 3);
+        assert_int_equal(held->disks[1].size_gib, 44);
+        for (uint32_t i = 0; i < graph->node_count; i++) {
+            const struct schedule_entry *entry = &rehearsal_schedule(rehearsal)->entries[i];
+            if (graph->nodes[i].action == ACTION_WAIT_INJECTED) {
+                assert_int_equal(entry->end_ms - entry->start_ms, inject_ms);
+            }
+        }
+        rehearsal_destroy(rehearsal);
+        arena_destroy(stage.arena);
+    }
+}
+
 static void a_killed_process_is_resumed(void **state)
 {
     struct error error = {0};
@@ -191,6 +228,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_succeeds_and_replays, state_directory_make,
+                                        state_directory_remove),
+        cmocka_unit_test_setup_teardown(it_follows_facts, state_directory_make,
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(a_killed_process_is_resumed, state_directory_make,
                                         state_directory_remove),
