@@ -146,8 +146,9 @@ struct volume *instance_root_volume(const struct instance *instance)
 int64_t instance_boot_ms(struct request *r, const struct instance *instance)
 {
     const struct resource *resource = &instance->resource;
-    return instance->settle_ms + timing_of(r, TIMING_GUEST_BOOT, tag_value(&resource->tags, "drc:vm"),
-                                           resource->id, instance->settle_ms);
+    return instance->settle_ms + timing_of(r, TIMING_GUEST_BOOT,
+                                           tag_value(&resource->tags, "drc:vm"), resource->id,
+                                           instance->settle_ms);
 }
 
 bool instance_boots(struct request *r, const struct instance *instance, const char **why)

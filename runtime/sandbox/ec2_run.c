@@ -468,7 +468,8 @@ static void make_instance(struct request *r, const struct launch *launch, const 
         if (!device->omitted) {
             tags_put(r, "volume",
                      volume_make(r, &device->volume, id, device->device,
-                                 device->delete_on_termination, r->now_ms + timing_draw(r, TIMING_VOLUME_ATTACH, NULL)));
+                                 device->delete_on_termination,
+                                 r->now_ms + timing_draw(r, TIMING_VOLUME_ATTACH, NULL)));
         }
     }
 }

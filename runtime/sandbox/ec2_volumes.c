@@ -380,7 +380,8 @@ bool ec2_create_volume(struct request *r)
         if (!volume_check(r, &wanted)) {
             return false;
         }
-        id = volume_make(r, &wanted, NULL, NULL, false, r->now_ms + timing_draw(r, TIMING_VOLUME_CREATE, NULL));
+        id = volume_make(r, &wanted, NULL, NULL, false,
+                         r->now_ms + timing_draw(r, TIMING_VOLUME_CREATE, NULL));
         tags_put(r, "volume", id);
         token_keep(r, id);
     }
@@ -477,7 +478,8 @@ bool ec2_attach_volume(struct request *r)
     state_run(r->state,
               "UPDATE volumes SET instance = ?, device = ?, attach_ms = ?, attached_ms = ?, "
               "detached_ms = NULL, delete_on_termination = 0 WHERE id = ?",
-              "ssiis", instance_id, device, r->now_ms, r->now_ms + timing_draw(r, TIMING_VOLUME_ATTACH, NULL), volume_id);
+              "ssiis", instance_id, device, r->now_ms,
+              r->now_ms + timing_draw(r, TIMING_VOLUME_ATTACH, NULL), volume_id);
     write_attachment(r, volume_load(r, volume_id));
     return true;
 }

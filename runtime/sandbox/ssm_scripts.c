@@ -48,7 +48,12 @@ static struct command_result inject(struct request *r, const struct instance *in
     }
     const char *output = arena_printf(r->arena, "drivers for nvme and ena are in %s\n", id);
     return (struct command_result){
-        timing_draw(r, TIMING_INJECT, tag_value(&volume->resource.tags, "drc:vm")), "Success", 0, output, "", id};
+        timing_draw(r, TIMING_INJECT, tag_value(&volume->resource.tags, "drc:vm")),
+        "Success",
+        0,
+        output,
+        "",
+        id};
 }
 
 struct command_result script_run(struct request *r, const struct instance *instance,

@@ -20,8 +20,9 @@ const struct timing_info *timing_info(enum timing timing)
 enum timing timing_of_action(enum action action)
 {
     enum timing timing = 0;
-    while (timing < TIMING_COUNT && (action == ACTION_NONE || (timings[timing].actions[0] != action &&
-                                                               timings[timing].actions[1] != action))) {
+    while (timing < TIMING_COUNT &&
+           (action == ACTION_NONE ||
+            (timings[timing].actions[0] != action && timings[timing].actions[1] != action))) {
         timing++;
     }
     return timing;

@@ -100,7 +100,8 @@ static void test_hardware_by_facts(void **state)
     struct plan plan = *client_plan_bound(c->arena);
     plan.name = "known";
     struct fact_disk disks[] = {{.size_gib = 33}, {.size_gib = 44}, {.size_gib = 55}, {0}};
-    struct fact_vm db = {.name = "db", .cpus = 6, .firmware = "uefi", .disks = disks, .disk_count = 4};
+    struct fact_vm db = {
+        .name = "db", .cpus = 6, .firmware = "uefi", .disks = disks, .disk_count = 4};
     struct facts *facts = facts_create(c->arena);
     map_put(&facts->vms, "db", &db);
     struct error error = {0};
