@@ -11,6 +11,7 @@
 #include "runtime/cli/progress_plain.h"
 #include "runtime/cli/progress_screen.h"
 #include "runtime/cli/progress_state.h"
+#include "runtime/engine/history.h"
 
 enum { REFRESH_MS = 100, WIDTH_MIN = 20, WIDTH_MAX = 1000, WIDTH = 80, ROWS = 24 };
 
@@ -18,6 +19,7 @@ struct progress {
     struct progress_options options;
     struct progress_state *state;
     const struct executor *executor; /* NULL until attached */
+    const struct history *history;   /* the same of a run elsewhere */
     bool terminal, colour;
     struct world_task *timer, *resize;
     struct buffer frame; /* what is on the screen; empty: nothing */
@@ -116,6 +118,8 @@ static void draw(struct progress *progress)
     if (progress->executor) {
         counters = executor_counters(progress->executor);
         screen.counters = &counters;
+    } else if (progress->history) {
+        screen.counters = &progress->history->counters;
     }
     int lines = progress_screen_draw(progress->state, &screen, &frame);
     if (progress->frame.length > 0 && strcmp(frame.data, progress->frame.data) == 0) {
@@ -206,6 +210,11 @@ void progress_attach(struct progress *progress, const struct executor *executor)
     }
 }
 
+void progress_attach_history(struct progress *progress, const struct history *history)
+{
+    progress->history = history;
+}
+
 static void log_event(struct progress *progress, const struct executor_event *event)
 {
     struct buffer text = {0};
@@ -229,6 +238,47 @@ void progress_observe(void *context, const struct executor_event *event)
     } else if (!progress->timer) {
         set_timer(progress); /* what comes until then is drawn with it */
         draw(progress);
+    }
+}
+
+static bool matters(const struct executor_event *event)
+{
+    switch (event->type) {
+    case EVENT_RUN_STARTED:
+    case EVENT_RUN_RESUMED:
+    case EVENT_NODE_FAILED:
+    case EVENT_VM_FAILED:
+    case EVENT_INTERRUPTED:
+    case EVENT_RUN_ENDED:
+        return true;
+    case EVENT_NODE_DONE:
+        return event->node->action == ACTION_RECOVERED;
+    default:
+        return false;
+    }
+}
+
+void progress_catch_up(void *context, const struct executor_event *event)
+{
+    struct progress *progress = context;
+    struct progress_state *state = progress->state;
+    progress_state_take(state, event, now_ms(progress));
+    if (!progress->terminal && matters(event)) {
+        struct buffer text = {0};
+        int64_t at_ms = event->status && event->status->ended_ms >= 0 ? event->status->ended_ms
+                                                                      : state->alive_ms;
+        progress_plain_event(state, event, at_ms, progress->colour, &text);
+        write_out(progress, &text);
+        buffer_free(&text);
+    }
+}
+
+void progress_caught_up(struct progress *progress, int64_t alive_ms)
+{
+    struct executor_event event = {.type = EVENT_HEARTBEAT};
+    progress_state_set_alive(progress->state, alive_ms, now_ms(progress));
+    if (!progress->state->ended) {
+        progress_observe(progress, &event);
     }
 }
 

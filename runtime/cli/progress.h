@@ -11,6 +11,7 @@
 #include "runtime/engine/executor.h"
 #include "runtime/world/world.h"
 
+struct history;
 struct progress;
 
 enum progress_style {
@@ -35,6 +36,14 @@ struct progress *progress_create(const struct progress_options *options);
 /* The executor comes later than the observer that it is given. For what a resumed run has done
  * already, and the counters of calls and throttling. Optional; NULL detaches. */
 void progress_attach(struct progress *progress, const struct executor *executor);
+
+/* The same of a run that another process carries out: its counters are those of the journal. */
+void progress_attach_history(struct progress *progress, const struct history *history);
+/* What happened before it was looked at: on a terminal nothing is drawn yet, elsewhere only what
+ * matters is told: sessions, VMs that are recovered, what failed. */
+void progress_catch_up(void *progress, const struct executor_event *event);
+/* That is all of it; the run's alive time is that now. Shows where it stands. */
+void progress_caught_up(struct progress *progress, int64_t alive_ms);
 
 /* The executor_observer, with the progress as its context. */
 void progress_observe(void *progress, const struct executor_event *event);

@@ -141,12 +141,36 @@ static void learn_time(struct progress_state *state, const struct node_status *s
     }
 }
 
+/* What had failed or was skipped is taken up again, but for what may fail. */
+static void take_resume(struct progress_state *state)
+{
+    state->ended = false;
+    for (size_t i = 0; i < state->lane_count; i++) {
+        struct lane *lane = &state->lanes[i];
+        if (lane->stage == LANE_FAILED || lane->stage == LANE_SKIPPED) {
+            lane->stage = LANE_WAITING;
+            lane->cause = NO_NODE;
+        }
+    }
+    for (uint32_t i = 0; i < state->graph->node_count; i++) {
+        const struct graph_node *node = &state->graph->nodes[i];
+        enum node_state was = state->nodes[i].state;
+        if (was == NODE_SKIPPED || (was == NODE_FAILED && !node->continue_on_failure)) {
+            set_state(state, node, NODE_BLOCKED);
+        }
+        set_stage(lane_of(state, node));
+    }
+}
+
 void progress_state_take(struct progress_state *state, const struct executor_event *event,
                          int64_t now_ms)
 {
     switch (event->type) {
-    case EVENT_RUN_STARTED:
     case EVENT_RUN_RESUMED:
+        take_resume(state);
+        state->at_ms = now_ms;
+        break;
+    case EVENT_RUN_STARTED:
         state->at_ms = now_ms;
         break;
     case EVENT_INTERRUPTED:
@@ -177,6 +201,12 @@ void progress_state_sync(struct progress_state *state, const struct executor *ex
             state->alive_ms = status->ended_ms;
         }
     }
+}
+
+void progress_state_set_alive(struct progress_state *state, int64_t alive_ms, int64_t now_ms)
+{
+    state->alive_ms = alive_ms;
+    state->at_ms = now_ms;
 }
 
 int64_t progress_state_alive(const struct progress_state *state, int64_t now_ms)

@@ -56,6 +56,9 @@ void progress_state_sync(struct progress_state *state, const struct executor *ex
 /* Alive time at `now_ms`. It stands still before the run has begun and after its end. */
 int64_t progress_state_alive(const struct progress_state *state, int64_t now_ms);
 
+/* For a run that is looked at late: what its alive time is at `now_ms`. */
+void progress_state_set_alive(struct progress_state *state, int64_t alive_ms, int64_t now_ms);
+
 /* What a lane is doing, for a person. Texts are borrowed from the state. */
 struct activity {
     const char *phase;          /* "ready?"; "" when there is nothing to say */

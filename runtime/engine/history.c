@@ -232,7 +232,8 @@ static void take_failure(struct history *history, uint32_t index, const cJSON *r
     end(history, index, NODE_FAILED, record);
     take_answer(history, &history->nodes[index], record);
     tell(history, EVENT_NODE_FAILED, (int32_t)index, history->nodes[index].ended_utc_ms, NULL);
-    if (number_of(record, "cont", 0) == 0) {
+    history->nodes[index].forgiven = number_of(record, "cont", 0) != 0;
+    if (!history->nodes[index].forgiven) {
         fail_vm(history, index);
     }
 }
@@ -339,7 +340,8 @@ static void take_session(struct history *history, const cJSON *record)
     memset(history->vm_failed, 0, history->graph->vm_count * sizeof *history->vm_failed);
     for (uint32_t i = 0; i < history->graph->node_count; i++) {
         enum node_state state = history->nodes[i].status.state;
-        if (state == NODE_FAILED || state == NODE_SKIPPED) {
+        bool stays = state == NODE_FAILED && history->nodes[i].forgiven;
+        if ((state == NODE_FAILED && !stays) || state == NODE_SKIPPED) {
             forget(history, i);
         }
     }

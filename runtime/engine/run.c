@@ -115,7 +115,7 @@ static const char *journal_path(struct arena *arena, const char *directory)
     return arena_printf(arena, "%s/journal.db", directory);
 }
 
-static bool is_alive(struct arena *arena, const char *state, const struct run_info *run)
+bool run_is_alive(struct arena *arena, const char *state, const struct run_info *run)
 {
     enum workflow workflow;
     struct lease_holder holder;
@@ -153,7 +153,7 @@ static struct run_info read_run(struct arena *arena, const char *state, const ch
     run.ended_utc_ms = summary_integer(journal, arena, "ended");
     run.vm_count = (size_t)summary_integer(journal, arena, "vms");
     run.vms_recovered = (size_t)summary_integer(journal, arena, "recovered");
-    run.alive = is_alive(arena, state, &run);
+    run.alive = run_is_alive(arena, state, &run);
     journal_close(journal);
     return run;
 }

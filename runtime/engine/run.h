@@ -69,6 +69,8 @@ struct run_blob {
 struct journal *run_create(struct arena *arena, const char *state, struct world *world,
                            const char *plan, enum workflow workflow, const struct run_blob *blobs,
                            size_t blob_count, struct run_info *run, struct error *error);
+/* Whether a process works on it now. The arena is for scratch. */
+bool run_is_alive(struct arena *arena, const char *state, const struct run_info *run);
 /* Opens its journal, for writing (the caller holds the run's lease) or for reading. */
 struct journal *run_open(const struct run_info *run, struct world *world, bool read_only,
                          struct error *error);

@@ -1,0 +1,67 @@
+#include "runtime/engine/run_source.h"
+
+#include <stdlib.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/engine/journal.h"
+
+struct journal_source {
+    struct run_source base; /* first */
+    const char *state;
+    const struct run_info *run;
+    struct journal *journal;
+};
+
+static bool read_journal(struct run_source *source, int64_t after,
+                         bool (*each)(void *context, int64_t number, const char *record),
+                         void *context, struct error *error)
+{
+    struct journal_source *self = (struct journal_source *)source;
+    return journal_replay_after(self->journal, after, each, context, error);
+}
+
+static bool read_blob(struct run_source *source, const char *name, void **bytes, size_t *length,
+                      struct error *error)
+{
+    struct journal_source *self = (struct journal_source *)source;
+    return journal_get_blob(self->journal, name, bytes, length, error);
+}
+
+static bool is_alive(struct run_source *source)
+{
+    struct journal_source *self = (struct journal_source *)source;
+    struct arena *arena = arena_create();
+    bool alive = run_is_alive(arena, self->state, self->run);
+    arena_destroy(arena);
+    return alive;
+}
+
+static void close_journal(struct run_source *source)
+{
+    struct journal_source *self = (struct journal_source *)source;
+    journal_close(self->journal);
+    free(self);
+}
+
+struct run_source *run_source_journal(const char *state, const struct run_info *run,
+                                      struct error *error)
+{
+    struct journal *journal = run_open(run, NULL, true, error);
+    if (!journal) {
+        return NULL;
+    }
+    struct journal_source *source = base_alloc(sizeof *source);
+    source->base = (struct run_source){
+        .read = read_journal, .blob = read_blob, .is_alive = is_alive, .close = close_journal};
+    source->state = state;
+    source->run = run;
+    source->journal = journal;
+    return &source->base;
+}
+
+void run_source_close(struct run_source *source)
+{
+    if (source) {
+        source->close(source);
+    }
+}

@@ -1,0 +1,32 @@
+/* Run source: where a run is read from by those who only look on, while another process may be
+ * writing it: the journal of this host, or (with shared state) its records. */
+#ifndef DRC_ENGINE_RUN_SOURCE_H
+#define DRC_ENGINE_RUN_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+#include "runtime/engine/run.h"
+
+struct run_source {
+    /* Every record of the groups behind number `after`, in order; stops when `each` returns false. */
+    bool (*read)(struct run_source *source, int64_t after,
+                 bool (*each)(void *context, int64_t number, const char *record), void *context,
+                 struct error *error);
+    /* As journal_get_blob. */
+    bool (*blob)(struct run_source *source, const char *name, void **bytes, size_t *length,
+                 struct error *error);
+    /* Whether a process works on the run now. */
+    bool (*is_alive)(struct run_source *source);
+    void (*close)(struct run_source *source);
+};
+
+/* The run's journal, read-only. `state` and `run` have to live as long. */
+struct run_source *run_source_journal(const char *state, const struct run_info *run,
+                                      struct error *error);
+/* NULL is allowed. */
+void run_source_close(struct run_source *source);
+
+#endif
