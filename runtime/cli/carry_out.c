@@ -1,10 +1,10 @@
 #include "runtime/cli/carry_out.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/cli/events_file.h"
 #include "runtime/cli/progress.h"
 #include "runtime/site/site.h"
 #include "runtime/engine/events.h"
@@ -15,7 +15,7 @@
 struct watchers {
     struct progress *progress;
     struct events *events;
-    FILE *events_file;
+    struct events_file *events_file;
     struct executor *executor;
     int interrupts;
 };
@@ -46,26 +46,25 @@ static bool open_events(const struct carriage *carriage, struct watchers *watche
                         struct error *error)
 {
     const char *path = carriage->invocation->values[FLAG_EVENTS];
+    int64_t first = 0;
     if (!path) {
         return true;
     }
-    bool standard = strcmp(path, "-") == 0;
-    watchers->events_file = standard ? stdout : fopen(path, "a");
+    watchers->events_file = events_file_open(path, carriage->run_id, &first, error);
     if (!watchers->events_file) {
-        return error_set(error, "cannot write events to %s: %s", path, strerror(errno));
+        return false;
     }
-    watchers->events = events_create(watchers->events_file, carriage->graph, carriage->run_id);
+    watchers->events = events_create(events_file_write, watchers->events_file, carriage->graph,
+                                     carriage->run_id, first);
     return true;
 }
 
 static void close_events(struct watchers *watchers)
 {
-    if (watchers->events && events_failed(watchers->events)) {
-        fputs("warning: not all events could be written\n", stderr);
-    }
+    bool failed = watchers->events && events_failed(watchers->events);
     events_destroy(watchers->events);
-    if (watchers->events_file && watchers->events_file != stdout) {
-        fclose(watchers->events_file);
+    if (!events_file_close(watchers->events_file) || failed) {
+        fputs("warning: not all events could be written\n", stderr);
     }
 }
 
@@ -112,6 +111,9 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
     enum executor_result result = EXECUTOR_DAMAGED;
     if (watchers.executor) {
         progress_attach(watchers.progress, watchers.executor);
+        if (watchers.events) {
+            events_attach(watchers.events, watchers.executor);
+        }
         result = run(carriage, &watchers, error);
     }
     progress_finish(watchers.progress);

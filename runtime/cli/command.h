@@ -85,6 +85,7 @@ enum exit_status command_plan_graph(const struct invocation *invocation);
 enum exit_status command_plan_apply(const struct invocation *invocation);
 enum exit_status command_run_list(const struct invocation *invocation);
 enum exit_status command_run_show(const struct invocation *invocation);
+enum exit_status command_run_watch(const struct invocation *invocation);
 enum exit_status command_run_resume(const struct invocation *invocation);
 enum exit_status command_run_report(const struct invocation *invocation);
 enum exit_status command_run_cleanup(const struct invocation *invocation);

@@ -9,6 +9,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "runtime/cli/events_file.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/run_lookup.h"
@@ -29,6 +30,7 @@ struct watch {
     struct history *history; /* NULL until the run has a graph */
     struct progress *progress;
     struct events *events; /* --json */
+    struct events_file *events_file;
     struct world_task *timer;
     double speed; /* of the run's clock against the watcher's */
     int64_t told_ms; /* of the world's clock: when something was last told */
@@ -73,7 +75,13 @@ static bool open_view(struct watch *watch)
     watch->history->observer = observe;
     watch->history->observer_context = watch;
     if (session->invocation->given[FLAG_JSON]) {
-        watch->events = events_create(stdout, session->graph, session->run.id);
+        int64_t first = 0;
+        watch->events_file = events_file_open("-", session->run.id, &first, &watch->error);
+        if (!watch->events_file) {
+            return false;
+        }
+        watch->events = events_create(events_file_write, watch->events_file, session->graph,
+                                      session->run.id, first);
         events_follow(watch->events, watch->history);
         return true;
     }
@@ -295,6 +303,7 @@ static enum exit_status follow(struct watch *watch)
     run_loop(watch);
     progress_finish(watch->progress);
     events_destroy(watch->events);
+    events_file_close(watch->events_file);
     if (!watch->stopped && !watch->error.message) {
         tell_end(watch);
     }

@@ -5,9 +5,16 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
+#include "runtime/engine/history.h"
+#include "runtime/world/world.h"
+
+enum { UNDER_WAY_MAX = 8 }; /* nodes that a heartbeat names */
 
 struct events {
-    FILE *out;
+    events_write write;
+    void *context;
+    const struct executor *executor; /* either, for what heartbeats count */
+    const struct history *history;
     const struct graph *graph;
     const char *run_id;
     struct buffer line;
@@ -31,23 +38,25 @@ const char *executor_event_name(enum executor_event_type type)
 static void write_line(struct events *events)
 {
     buffer_putc(&events->line, '\n');
-    size_t written = fwrite(events->line.data, 1, events->line.length, events->out);
-    if (written < events->line.length || fflush(events->out) != 0) {
+    if (!events->write(events->context, events->line.data, events->line.length)) {
         events->failed = true;
     }
     buffer_clear(&events->line);
 }
 
-struct events *events_create(FILE *out, const struct graph *graph, const char *run_id)
+struct events *events_create(events_write write, void *context, const struct graph *graph,
+                             const char *run_id, int64_t first)
 {
     struct events *events = base_alloc(sizeof *events);
-    events->out = out;
+    events->write = write;
+    events->context = context;
     events->graph = graph;
     events->run_id = run_id;
+    events->sequence = first;
     struct json_writer json = json_writer(&events->line, 0);
     json_begin_object(&json);
     json_key_int(&json, "v", 1);
-    json_key_int(&json, "seq", 0);
+    json_key_int(&json, "seq", first);
     json_key_string(&json, "run", run_id);
     json_key_string(&json, "type", "version");
     json_key(&json, "data");
@@ -61,6 +70,97 @@ struct events *events_create(FILE *out, const struct graph *graph, const char *r
     write_line(events);
     return events;
 }
+
+void events_attach(struct events *events, const struct executor *executor)
+{
+    events->executor = executor;
+}
+
+void events_follow(struct events *events, const struct history *history)
+{
+    events->history = history;
+}
+
+/* --- heartbeats --- */
+
+static const struct node_status *status_of(const struct events *events, uint32_t node)
+{
+    return events->executor ? executor_status(events->executor, node)
+                            : &events->history->nodes[node].status;
+}
+
+static bool is_ready(const struct events *events, uint32_t node)
+{
+    enum node_state state = status_of(events, node)->state;
+    return state == NODE_READY || (events->history && history_may_start(events->history, node));
+}
+
+static void write_counts(struct json_writer *json, const size_t *counts, size_t ready)
+{
+    json_key_int(json, "done", (int64_t)counts[NODE_DONE]);
+    json_key_int(json, "running", (int64_t)counts[NODE_RUNNING]);
+    json_key_int(json, "retrying", (int64_t)counts[NODE_RETRYING]);
+    json_key_int(json, "ready", (int64_t)ready);
+    json_key_int(json, "waiting", (int64_t)(counts[NODE_BLOCKED] + counts[NODE_READY] - ready));
+    json_key_int(json, "failed", (int64_t)counts[NODE_FAILED]);
+    json_key_int(json, "skipped", (int64_t)counts[NODE_SKIPPED]);
+}
+
+/* What is waited for: the nodes that have been under way for longest. */
+static void write_under_way(struct events *events, struct json_writer *json)
+{
+    uint32_t oldest[UNDER_WAY_MAX];
+    size_t count = 0;
+    for (uint32_t i = 0; i < events->graph->node_count; i++) {
+        const struct node_status *status = status_of(events, i);
+        if (status->state != NODE_RUNNING && status->state != NODE_RETRYING) {
+            continue;
+        }
+        size_t at = count < UNDER_WAY_MAX ? count++ : UNDER_WAY_MAX;
+        while (at > 0 && status_of(events, oldest[at - 1])->started_ms > status->started_ms) {
+            if (at < UNDER_WAY_MAX) {
+                oldest[at] = oldest[at - 1];
+            }
+            at--;
+        }
+        if (at < UNDER_WAY_MAX) {
+            oldest[at] = i;
+        }
+    }
+    json_key(json, "waits_for");
+    json_begin_array(json);
+    for (size_t i = 0; i < count; i++) {
+        const struct node_status *status = status_of(events, oldest[i]);
+        json_begin_object(json);
+        json_key_string(json, "node", events->graph->nodes[oldest[i]].id);
+        json_key_string(json, "state", node_state_name(status->state));
+        json_key_int(json, "started_ms", status->started_ms);
+        json_key_string(json, "detail", status->detail);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void write_pulse(struct events *events, struct json_writer *json)
+{
+    size_t counts[NODE_SKIPPED + 1] = {0}, ready = 0;
+    if (!events->executor && !events->history) {
+        return;
+    }
+    for (uint32_t i = 0; i < events->graph->node_count; i++) {
+        counts[status_of(events, i)->state]++;
+        ready += is_ready(events, i);
+    }
+    struct executor_counters counters = events->executor ? executor_counters(events->executor)
+                                                         : events->history->counters;
+    write_counts(json, counts, ready);
+    json_key_int(json, "requests", counters.requests);
+    json_key_int(json, "throttled", counters.throttled);
+    json_key_int(json, "retries", counters.retries);
+    write_under_way(events, json);
+}
+
+/* --- events --- */
 
 static void write_cause(struct events *events, struct json_writer *json, int32_t cause)
 {
@@ -114,6 +214,9 @@ void events_observe(void *context, const struct executor_event *event)
     json_key_string(&json, "text", event->text);
     if (event->node) {
         write_status(events, &json, event);
+    }
+    if (event->type == EVENT_HEARTBEAT) {
+        write_pulse(events, &json);
     }
     json_end_object(&json);
     json_end_object(&json);

@@ -76,6 +76,24 @@ bool history_is_over(const struct history *history)
     return history->result != NULL;
 }
 
+bool history_may_start(const struct history *history, uint32_t index)
+{
+    const struct graph_node *node = &history->graph->nodes[index];
+    if (history->nodes[index].status.state != NODE_BLOCKED || history_is_over(history)) {
+        return false;
+    }
+    for (uint32_t e = 0; e < node->after_count; e++) {
+        const struct history_node *before = &history->nodes[node->after[e].node];
+        enum node_state state = before->status.state;
+        bool ended = state == NODE_DONE || state == NODE_FAILED || state == NODE_SKIPPED;
+        bool ok = state == NODE_DONE || (state == NODE_FAILED && before->forgiven);
+        if (!ok && !(ended && node->after[e].when == WHEN_ENDED)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* --- telling --- */
 
 static void tell(const struct history *history, enum executor_event_type type, int32_t node,

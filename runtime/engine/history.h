@@ -79,9 +79,13 @@ struct history *history_create(struct arena *arena, const struct graph *graph, b
 /* A record, in order; for journal_replay. False when it does not fit (see `damaged`). */
 bool history_take(void *history, int64_t number, const char *record);
 
+/* Everything before it has come to the end that it needs, and it has not begun: it waits for a place
+ * in a pool, for a rate limit, for its turn. */
+bool history_may_start(const struct history *history, uint32_t node);
+
 /* The moment that `utc_ms` is, for a run that a process works on. */
 int64_t history_moment(const struct history *history, int64_t utc_ms);
-/* When the last process to work on it was there last, as far as the journal knows. */
+/* The last process that worked on it has come to its end. */
 bool history_is_over(const struct history *history);
 
 #endif

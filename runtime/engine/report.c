@@ -8,6 +8,7 @@
 #include "runtime/engine/history.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/ledger.h"
+#include "runtime/engine/run_source.h"
 
 struct reading {
     struct arena *arena;
@@ -295,11 +296,11 @@ static void list_things(struct reading *reading)
 
 /* --- loading --- */
 
-static struct facts *load_facts(struct arena *arena, struct journal *journal, struct error *error)
+static struct facts *load_facts(struct arena *arena, struct run_source *source, struct error *error)
 {
     void *text = NULL;
     size_t length = 0;
-    if (!journal_get_blob(journal, "facts", &text, &length, error)) {
+    if (!source->blob(source, "facts", &text, &length, error)) {
         return NULL;
     }
     struct facts *facts = facts_read(arena, "the journal's facts", text, length, error);
@@ -310,43 +311,43 @@ static struct facts *load_facts(struct arena *arena, struct journal *journal, st
     return facts;
 }
 
-static struct graph *load_graph(struct arena *arena, struct journal *journal, struct error *error)
-{
-    void *text = NULL;
-    size_t length = 0;
-    struct error failure = {0};
-    if (!journal_get_blob(journal, "graph", &text, &length, &failure)) {
-        if (failure.message) {
-            error_move(error, &failure);
-        } else {
-            error_set(error, "reporting: the run stopped before it had compiled its plan");
-            error_help(error, "drc run resume begins again");
-        }
-        return NULL;
-    }
-    struct graph *graph = graph_read(arena, "the journal's graph", text, length, error);
-    free(text);
-    if (!graph) {
-        journal_help_damaged(error);
-    }
-    return graph;
-}
-
-/* graph, facts and prediction as the journal has them. */
-static bool read_known(struct arena *arena, struct journal *journal, struct report_known *known,
+bool report_known_read(struct arena *arena, struct run_source *source, struct report_known *known,
                        struct error *error)
 {
     struct error failure = {0};
-    known->graph = load_graph(arena, journal, error);
-    if (!known->graph) {
-        return false;
+    void *text = NULL;
+    size_t length = 0;
+    if (!source->blob(source, "graph", &text, &length, &failure)) {
+        return failure.message && error_move(error, &failure);
     }
-    known->facts = load_facts(arena, journal, &failure);
+    known->graph = graph_read(arena, "the journal's graph", text, length, error);
+    free(text);
+    if (!known->graph) {
+        return journal_help_damaged(error);
+    }
+    known->facts = load_facts(arena, source, &failure);
     if (failure.message) {
         return error_move(error, &failure);
     }
     known->schedule = estimate(arena, known->graph, known->facts, true);
     return true;
+}
+
+static bool read_known(struct arena *arena, struct journal *journal, struct report_known *known,
+                       struct error *error)
+{
+    struct run_source *source = run_source_over(journal);
+    struct error failure = {0};
+    bool ok = report_known_read(arena, source, known, &failure);
+    run_source_close(source);
+    if (failure.message) {
+        return error_move(error, &failure);
+    }
+    if (!ok) {
+        error_set(error, "reporting: the run stopped before it had compiled its plan");
+        error_help(error, "drc run resume begins again");
+    }
+    return ok;
 }
 
 static bool read_history(struct report *report, struct arena *arena, struct journal *journal,

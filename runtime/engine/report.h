@@ -82,6 +82,11 @@ struct report_known {
     const struct schedule *schedule;
 };
 
+struct run_source;
+/* Graph, facts and prediction. False: the run has no graph yet, or (`error` set) it cannot be read. */
+bool report_known_read(struct arena *arena, struct run_source *source, struct report_known *known,
+                       struct error *error);
+
 /* `known` may be NULL. */
 struct report *report_load(struct arena *arena, struct journal *journal,
                            const struct report_known *known, struct error *error);

@@ -43,6 +43,34 @@ static void close_journal(struct run_source *source)
     free(self);
 }
 
+static void leave_journal(struct run_source *source)
+{
+    free(source);
+}
+
+static struct run_source *make(struct journal *journal)
+{
+    struct journal_source *source = base_alloc(sizeof *source);
+    source->base = (struct run_source){
+        .read = read_journal, .blob = read_blob, .is_alive = is_alive, .close = close_journal};
+    source->journal = journal;
+    return &source->base;
+}
+
+static bool is_nobody(struct run_source *source)
+{
+    (void)source;
+    return false;
+}
+
+struct run_source *run_source_over(struct journal *journal)
+{
+    struct run_source *source = make(journal);
+    source->close = leave_journal;
+    source->is_alive = is_nobody;
+    return source;
+}
+
 struct run_source *run_source_journal(const char *state, const struct run_info *run,
                                       struct error *error)
 {
@@ -50,12 +78,9 @@ struct run_source *run_source_journal(const char *state, const struct run_info *
     if (!journal) {
         return NULL;
     }
-    struct journal_source *source = base_alloc(sizeof *source);
-    source->base = (struct run_source){
-        .read = read_journal, .blob = read_blob, .is_alive = is_alive, .close = close_journal};
+    struct journal_source *source = (struct journal_source *)make(journal);
     source->state = state;
     source->run = run;
-    source->journal = journal;
     return &source->base;
 }
 

@@ -26,6 +26,9 @@ struct run_source {
 /* The run's journal, read-only. `state` and `run` have to live as long. */
 struct run_source *run_source_journal(const char *state, const struct run_info *run,
                                       struct error *error);
+/* A journal that is open already, and stays the caller's; nobody is said to work on it. */
+struct journal;
+struct run_source *run_source_over(struct journal *journal);
 /* NULL is allowed. */
 void run_source_close(struct run_source *source);
 

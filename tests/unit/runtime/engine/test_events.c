@@ -4,6 +4,7 @@
 #include <cJSON.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,12 @@ static void check_line(char *line, const cJSON *schema, int sequence)
     cJSON_Delete(event);
 }
 
+static bool write_out(void *context, const char *line, size_t length)
+{
+    FILE *out = context;
+    return fwrite(line, 1, length, out) == length && fflush(out) == 0;
+}
+
 static void test_lines(void **state)
 {
     (void)state;
@@ -76,10 +83,13 @@ static void test_lines(void **state)
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
-    struct events *events = events_create(out, bench.graph, "run00001");
+    struct events *events = events_create(write_out, out, bench.graph, "run00001", 0);
     bench.observer = events_observe;
     bench.observer_context = events;
-    assert_int_equal(bench_session(&bench), EXECUTOR_FAILED);
+    bench_begin(&bench);
+    events_attach(events, bench.executor);
+    assert_int_equal(bench_run(&bench), EXECUTOR_FAILED);
+    bench_finish(&bench);
     assert_false(events_failed(events));
     events_destroy(events);
     fclose(out);
@@ -102,7 +112,7 @@ static void test_reader_is_gone(void **state)
     struct arena *arena = arena_create();
     FILE *out = fopen("/dev/full", "w");
     assert_non_null(out);
-    struct events *events = events_create(out, maker_shop(arena), "run00001");
+    struct events *events = events_create(write_out, out, maker_shop(arena), "run00001", 0);
     assert_true(events_failed(events));
     events_destroy(events);
     fclose(out);
