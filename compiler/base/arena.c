@@ -1,5 +1,6 @@
 #include "compiler/base/arena.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdalign.h>
 #include <stdbool.h>
@@ -41,6 +42,14 @@ void base_out_of_memory(void)
     _exit(1);
 }
 
+void base_printf_failed(void)
+{
+    if (errno == ENOMEM) {
+        base_out_of_memory();
+    }
+    abort(); /* A format that printf refuses is a bug in the caller. */
+}
+
 void base_trim(void)
 {
 #ifdef __GLIBC__
@@ -55,6 +64,14 @@ void *base_alloc(size_t size)
         base_out_of_memory();
     }
     return memory;
+}
+
+void *base_calloc(size_t count, size_t size)
+{
+    if (size > 0 && count > SIZE_MAX / size) {
+        base_out_of_memory();
+    }
+    return base_alloc(count * size);
 }
 
 void *base_realloc(void *memory, size_t size)
@@ -192,7 +209,7 @@ char *arena_printf(struct arena *arena, const char *format, ...)
     int length = vsnprintf(first, sizeof first, format, args);
     va_end(args);
     if (length < 0) {
-        abort(); /* A format that printf refuses is a bug in the caller. */
+        base_printf_failed();
     }
     char *text = arena_alloc(arena, (size_t)length + 1);
     if ((size_t)length < sizeof first) {

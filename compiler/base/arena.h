@@ -41,9 +41,11 @@ size_t arena_bytes(const struct arena *arena);
 
 /* Heap allocation with the same promise (never NULL), for what the runtime creates and destroys. */
 __attribute__((returns_nonnull)) void *base_alloc(size_t size); /* zeroed */
+__attribute__((returns_nonnull)) void *base_calloc(size_t count, size_t size);
 __attribute__((returns_nonnull)) void *base_realloc(void *memory, size_t size);
 __attribute__((returns_nonnull)) char *base_strdup(const char *text);
 _Noreturn void base_out_of_memory(void);
+_Noreturn void base_printf_failed(void); /* for want of memory, or a wrong format */
 
 /* Gives freed memory back to the system where the C library can: after a stage that took much. */
 void base_trim(void);

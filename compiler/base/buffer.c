@@ -66,7 +66,7 @@ void buffer_vprintf(struct buffer *buffer, const char *format, va_list args)
     size_t room = buffer->capacity - buffer->length; /* it fits more often than not */
     int length = vsnprintf(buffer->data + buffer->length, room, format, args);
     if (length < 0) {
-        abort(); /* A format that printf refuses is a bug in the caller. */
+        base_printf_failed();
     }
     if ((size_t)length >= room) {
         reserve(buffer, (size_t)length);

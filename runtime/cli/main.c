@@ -10,6 +10,7 @@
 
 #include "compiler/base/arena.h"
 #include "runtime/cli/command.h"
+#include "runtime/cli/memory.h"
 
 /* Keys and tokens are in memory while they are needed: a crash must not leave them in a file, and
  * no other process of the user may look. (A limit alone does not stop a kernel that pipes cores to a
@@ -33,6 +34,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* "ulimit -f" is a full disk like any other */
     forbid_core();
+    memory_end_process_without();
     struct invocation invocation = {.arena = arena_create()};
     enum exit_status status = EXIT_DONE;
     if (invocation_parse(&invocation, argc - 1, argv + 1, &status)) {

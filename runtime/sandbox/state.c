@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uthash.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/hash.h"
 #include "compiler/base/embedded.h"
 
 enum { STATE_VERSION = 1, BUSY_TIMEOUT_MS = 20000 };

@@ -102,7 +102,9 @@ static int on_timeout_change(CURLM *multi, long timeout_ms, void *context)
 
 bool real_curl_open(struct real *real, struct error *error)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(real->curl = curl_multi_init())) {
+    /* Without memory it would go on with half a request. */
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, base_alloc, free, base_realloc, base_strdup,
+                             base_calloc) != CURLE_OK || !(real->curl = curl_multi_init())) {
         return error_set(error, "cannot start libcurl");
     }
     uv_timer_init(&real->loop, &real->curl_timer);

@@ -2,10 +2,10 @@
  * but would let their time run out meanwhile, as if the host were silent. */
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/hash.h"
 #include "runtime/world/real.h"
 
 enum { AT_ONCE = 32 };

@@ -2,9 +2,9 @@
  * callback never comes (its runner died) has happened. */
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/hash.h"
 #include "runtime/world/store_call.h"
 
 struct object {

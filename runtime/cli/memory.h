@@ -1,0 +1,10 @@
+/* Memory: what the libraries do when there is none: end the process as drc's own code does. Most of
+ * them would go on with half an answer, or abort. */
+#ifndef DRC_CLI_MEMORY_H
+#define DRC_CLI_MEMORY_H
+
+/* For cJSON, libxml2, OpenSSL and libuv (libcurl: real_curl.c). SQLite is left as it is: it says "out
+ * of memory", which is an error like a full disk. Once, before any of them is used. */
+void memory_end_process_without(void);
+
+#endif
