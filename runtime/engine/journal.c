@@ -12,6 +12,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/embedded.h"
+#include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
 enum {
@@ -234,7 +235,8 @@ struct journal *journal_create(const char *path, struct error *error)
     if (ok) {
         remove_half(making);
         ok = create_file(making, error) && (create_tables(making, error) || elsewhere(error)) &&
-             (rename(making, path) == 0 || creation_failed(path, errno, error));
+             ((rename(making, path) == 0 && files_sync_parent(path)) ||
+              creation_failed(path, errno, error));
         if (!ok) {
             remove_half(making);
         }

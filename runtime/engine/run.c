@@ -322,7 +322,7 @@ static const char *make_directory(struct arena *arena, const char *state, const 
     for (int i = 0; i < RUN_ID_TRIES; i++) {
         make_id(world, id);
         const char *path = arena_printf(arena, "%s/%s", runs, id);
-        if (mkdir(path, 0700) == 0) {
+        if (mkdir(path, 0700) == 0 && files_sync_parent(path)) {
             return path;
         }
         if (errno != EEXIST) {

@@ -44,7 +44,8 @@ def operations(record):
 
 
 class Disk:
-    def __init__(self):
+    def __init__(self, root):
+        self.root = str(root)
         self.names = {}          # path -> File, or None for a directory
         self.durable_names = {}
 
@@ -70,6 +71,8 @@ class Disk:
             self.names[path] = File()
         elif operation == "mkdir":
             self.names[path] = None
+            if path == self.root:  # what is above it is not watched
+                self.durable_names[path] = None
         elif operation == "rename":
             self.names[data.decode()] = self.names.pop(path)
         elif operation in ("unlink", "rmdir"):
@@ -103,7 +106,7 @@ class Disk:
 
 
 def after(record, root, kind, seed):
-    disk = Disk()
+    disk = Disk(root)
     for operation in operations(record):
         disk.carry_out(*operation)
     disk.put(root, kind, seed)
