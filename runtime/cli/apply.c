@@ -186,8 +186,7 @@ static bool refuse_unfinished(struct session *session, struct error *error)
                               "drc:run=%s and move %s away",
                               run->id, run->directory);
         }
-        if (strcmp(run->workflow, workflow) != 0 || run->status == RUN_SUCCEEDED ||
-            run->status == RUN_CLEANED || run->status == RUN_CANCELLED) {
+        if (strcmp(run->workflow, workflow) != 0 || run_status_is_final(run->status)) {
             continue;
         }
         if (run->alive) {

@@ -192,6 +192,7 @@ static enum exit_status delete_all(struct session *session, struct graph *graph)
         fprintf(stderr, "stopped; drc run cleanup %s goes on\n", session->run.id);
         return EXIT_RESUMABLE;
     case EXECUTOR_FAILED:
+    case EXECUTOR_CANCELLED:
         error_set(&error, "not everything of run %s could be deleted", session->run.id);
         error_help(&error, "drc run cleanup %s tries again", session->run.id);
         return tell_error(&error);

@@ -8,6 +8,7 @@
 #include "compiler/emit/text.h"
 #include "compiler/emit/words.h"
 #include "runtime/cli/progress_state.h"
+#include "runtime/engine/decision.h"
 
 enum {
     WORTH_TELLING_MS = 10000, /* actions that take at least that long are told at their start too */
@@ -278,6 +279,10 @@ static bool put_event(const struct plain *plain)
     case EVENT_RUN_ENDED:
         buffer_puts(plain->out, " ended:");
         put_counts(plain);
+        return true;
+    case EVENT_DECISION:
+        buffer_putc(plain->out, ' ');
+        decision_put(plain->event->decision, plain->out);
         return true;
     }
     return false;

@@ -11,6 +11,7 @@
 #include "compiler/emit/text.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
+#include "runtime/engine/decision.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/report.h"
 #include "runtime/engine/run.h"
@@ -176,12 +177,15 @@ static void show_node(const struct report *report, uint32_t index, struct buffer
     const struct graph_node *node = &report->graph->nodes[index];
     const struct node_status *status = &report->nodes[index];
     const char *before = waits_for(report, index);
-    buffer_printf(out, "  %-9s %8s  %-40s", node_state_name(status->state),
+    buffer_printf(out, "  %-9s %8s  %-40s", status->waived ? "skipped" : node_state_name(status->state),
                   time_of(started, status), node->id);
     if (status->state == NODE_BLOCKED && before) {
         buffer_printf(out, " waits for %s", before);
     } else if (status->state == NODE_SKIPPED && status->cause != NO_NODE) {
         buffer_printf(out, " because %s failed", report->graph->nodes[status->cause].id);
+    } else if (status->waived) {
+        buffer_puts(out, " by a person's decision: ");
+        decision_put(status->waived, out);
     } else if (status->detail) {
         buffer_printf(out, " %s", status->detail);
     }
@@ -222,7 +226,7 @@ static void show_text(const struct invocation *invocation, const struct run_info
     bool titled = false;
     for (uint32_t i = 0; i < report->graph->node_count; i++) {
         enum node_state state = report->nodes[i].state;
-        bool quiet = state == NODE_DONE || state == NODE_BLOCKED;
+        bool quiet = (state == NODE_DONE && !report->nodes[i].waived) || state == NODE_BLOCKED;
         if (invocation->given[FLAG_ALL] || !quiet) {
             buffer_puts(out, titled ? "" : "\n  state      started  action\n");
             titled = true;

@@ -5,6 +5,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
+#include "runtime/engine/decision.h"
 #include "runtime/engine/history.h"
 #include "runtime/world/world.h"
 
@@ -31,6 +32,7 @@ const char *executor_event_name(enum executor_event_type type)
         [EVENT_NODE_FAILED] = "node_failed",   [EVENT_NODE_SKIPPED] = "node_skipped",
         [EVENT_VM_FAILED] = "vm_failed",       [EVENT_INTERRUPTED] = "interrupted",
         [EVENT_HEARTBEAT] = "heartbeat",       [EVENT_RUN_ENDED] = "run_ended",
+        [EVENT_DECISION] = "decision",
     };
     return names[type];
 }
@@ -192,6 +194,17 @@ static void write_status(struct events *events, struct json_writer *json,
     write_cause(events, json, status->cause);
 }
 
+static void write_decision(struct json_writer *json, const struct decision *decision)
+{
+    char time[32];
+    json_key_string(json, "verb", decision->verb);
+    json_key_string(json, "target", decision->target);
+    json_key_string(json, "who", decision->who);
+    json_key_string(json, "comment", decision->comment);
+    json_key_string(json, "refused", decision->refused);
+    json_key_string(json, "at", format_time(time, decision->at_utc_ms));
+}
+
 void events_observe(void *context, const struct executor_event *event)
 {
     struct events *events = context;
@@ -212,6 +225,9 @@ void events_observe(void *context, const struct executor_event *event)
     json_key(&json, "data");
     json_begin_object(&json);
     json_key_string(&json, "text", event->text);
+    if (event->decision) {
+        write_decision(&json, event->decision);
+    }
     if (event->node) {
         write_status(events, &json, event);
     }

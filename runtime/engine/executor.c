@@ -50,6 +50,7 @@ static void tell_events(struct executor *executor)
             .node = queued->node < 0 ? NULL : &executor->graph->nodes[queued->node],
             .status = queued->node < 0 ? NULL : &executor->nodes[queued->node].status,
             .text = queued->text,
+            .decision = queued->decision,
         };
         executor->options.observer(executor->options.observer_context, &event);
     }
@@ -139,7 +140,7 @@ static void check_end(struct executor *executor)
         finish(executor, EVENT_RUN_ENDED, failed ? "failed" : "succeeded");
     } else if (executor->interrupts > 1 ||
                (executor->interrupts > 0 && (all_landed(executor) || patience_over))) {
-        finish(executor, EVENT_INTERRUPTED, "interrupted");
+        finish(executor, EVENT_INTERRUPTED, executor->cancelled ? "cancelled" : "interrupted");
     }
 }
 
@@ -294,14 +295,14 @@ struct executor *executor_create(const struct executor_options *options, struct 
         executor_destroy(executor);
         return NULL;
     }
-    resume_count_blockers(executor);
+    again_count_blockers(executor);
     return executor;
 }
 
 static enum executor_result result_of(const struct executor *executor)
 {
     if (executor->unfinished > 0) {
-        return EXECUTOR_INTERRUPTED;
+        return executor->cancelled ? EXECUTOR_CANCELLED : EXECUTOR_INTERRUPTED;
     }
     return policy_run_failed(executor) ? EXECUTOR_FAILED : EXECUTOR_SUCCEEDED;
 }

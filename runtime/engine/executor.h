@@ -14,6 +14,7 @@
 #include "runtime/world/provider.h"
 #include "runtime/world/world.h"
 
+struct decision;
 struct executor;
 struct journal;
 struct limits;
@@ -38,12 +39,14 @@ struct node_status {
     const char *help;     /* NULL */
     const char *code, *service, *request_id;
     int32_t cause;        /* SKIPPED: the node that failed; NO_NODE */
+    const struct decision *waived; /* DONE because a person went on without it; NULL */
 };
 
 enum executor_event_type {
     EVENT_RUN_STARTED, EVENT_RUN_RESUMED, EVENT_NODE_STARTED, EVENT_NODE_RETRY, EVENT_NODE_DETAIL,
     EVENT_NODE_DONE, EVENT_NODE_FAILED, EVENT_NODE_SKIPPED, EVENT_VM_FAILED, EVENT_INTERRUPTED,
     EVENT_HEARTBEAT, EVENT_RUN_ENDED,
+    EVENT_DECISION, /* a person has decided something, or tried to */
 };
 struct executor_event {
     enum executor_event_type type;
@@ -51,6 +54,7 @@ struct executor_event {
     const struct graph_node *node; /* NULL: of the run */
     const struct node_status *status;
     const char *text;
+    const struct decision *decision; /* EVENT_DECISION; NULL */
 };
 typedef void (*executor_observer)(void *context, const struct executor_event *event);
 
@@ -60,6 +64,7 @@ enum executor_result {
     EXECUTOR_INTERRUPTED,
     EXECUTOR_BROKEN,  /* the journal cannot be written */
     EXECUTOR_DAMAGED, /* the journal cannot be read back: nothing was sent */
+    EXECUTOR_CANCELLED, /* by a person: not to be resumed */
 };
 
 struct executor_options {
@@ -71,6 +76,10 @@ struct executor_options {
     struct limits *limits;
     struct provider *providers[PROVIDER_COUNT]; /* ENGINE's own is built in */
     const char *run_id;
+    /* Resuming: the VMs and node ids that are taken up again, with what was skipped because of them;
+     * what else failed stays so. None: everything. */
+    const char *const *again;
+    size_t again_count;
     executor_observer observer;
     void *observer_context;
 };
@@ -80,6 +89,18 @@ struct executor *executor_create(const struct executor_options *options, struct 
 enum executor_result executor_run(struct executor *executor, struct error *error);
 /* First call: start nothing new, wait for what is under way, persist. Second: stop now. */
 void executor_interrupt(struct executor *executor);
+
+/* What people decide while it runs. Each is journalled with who, when and why, also when it cannot
+ * be done (then with the reason), and told as EVENT_DECISION once that is durable. False: too late,
+ * the run has ended, and nothing was journalled. */
+/* decision->target counts as done, and what was skipped because of it is taken up again. */
+bool executor_skip(struct executor *executor, const struct decision *decision);
+/* As an interrupt, but for good: the result is EXECUTOR_CANCELLED. */
+bool executor_cancel(struct executor *executor, const struct decision *decision);
+/* The step decision->target (NULL: the only one) that waits for approval goes on. */
+bool executor_approve(struct executor *executor, const struct decision *decision);
+/* Journals what could not even be understood (decision->refused says why). */
+bool executor_refuse(struct executor *executor, const struct decision *decision);
 const struct node_status *executor_status(const struct executor *executor, uint32_t node);
 /* Counters for the report. */
 struct executor_counters {

@@ -92,6 +92,7 @@ struct queued_event {
     enum executor_event_type type;
     int32_t node;
     const char *text; /* in the executor's arena, or static */
+    const struct decision *decision; /* in the executor's arena */
 };
 
 struct outgoing {
@@ -145,6 +146,7 @@ struct executor {
     int interrupts;
     bool starved;              /* something ready waits for a limit */
     bool resumed, running, turn_scheduled, finished, broken;
+    bool cancelled;            /* by a person: it is not to be resumed */
     struct world_task *turn_task, *timer;
     int64_t timer_due_ms;
     struct error error;
@@ -224,6 +226,7 @@ void record_skipped(struct executor *executor, uint32_t node);
 void record_retry(struct executor *executor, uint32_t node, enum outcome outcome);
 void record_seen(struct executor *executor, uint32_t node);
 void record_next(struct executor *executor, uint32_t node, const char *kind);
+void record_again(struct executor *executor, uint32_t node);
 void record_tick(struct executor *executor);
 void record_end(struct executor *executor, const char *result);
 /* A copy without what is no valid UTF-8, cut at DETAIL_MAX; NULL for NULL. The caller frees. */
@@ -231,7 +234,14 @@ char *text_clean(const char *text);
 
 /* --- resume.c --- */
 bool resume_replay(struct executor *executor, struct error *error);
+
+/* --- again.c: what has ended is taken up again --- */
+/* At the beginning: all that failed or was skipped, or what options.again names, with what follows
+ * from it. False: a name is wrong, or there is nothing to take up. */
+bool again_begin(struct executor *executor, struct error *error);
 /* Counters of blockers from the states; what can start is made ready. */
-void resume_count_blockers(struct executor *executor);
+void again_count_blockers(struct executor *executor);
+/* While it runs: what was skipped for a reason that is gone. Nothing may be left to propagate. */
+void again_freed(struct executor *executor);
 
 #endif

@@ -315,6 +315,43 @@ static void forget(struct history *history, uint32_t index)
     node->started_utc_ms = node->ended_utc_ms = node->due_ms = -1;
 }
 
+static void take_again(struct history *history, uint32_t index)
+{
+    int32_t vm = history->graph->nodes[index].vm;
+    forget(history, index);
+    if (vm != NO_VM) {
+        history->vm_failed[vm] = false;
+    }
+}
+
+/* One that went through skips its node: it counts as done. */
+static void take_decision(struct history *history, int32_t index, const cJSON *record)
+{
+    struct decision decision = decision_read(history->arena, record);
+    struct history_decision *made;
+    history->decisions = arena_grow(history->arena, history->decisions, history->decision_count,
+                                    &history->decision_capacity, sizeof *history->decisions);
+    made = &history->decisions[history->decision_count++];
+    *made = (struct history_decision){.decision = decision, .node = index};
+    if (index != NO_NODE && !strcmp(decision.verb, "skip") && !decision.refused) {
+        struct node_status *status = &history->nodes[index].status;
+        end(history, (uint32_t)index, NODE_DONE, record);
+        if (!cJSON_GetObjectItemCaseSensitive(record, "t")) { /* while no process worked on it */
+            status->ended_ms = history->elapsed_ms;
+            status->started_ms = status->started_ms > 0 ? status->started_ms : status->ended_ms;
+        }
+        status->cause = NO_NODE;
+        status->waived = decision_copy(history->arena, &decision);
+        history->nodes[index].slot = -1;
+        release_slot(history, (uint32_t)index);
+    }
+    if (history->observer) {
+        struct executor_event event = {
+            .type = EVENT_DECISION, .utc_ms = decision.at_utc_ms, .decision = &decision};
+        history->observer(history->observer_context, &event);
+    }
+}
+
 static void take_node(struct history *history, uint32_t index, const char *kind,
                       const cJSON *record)
 {
@@ -337,6 +374,10 @@ static void take_node(struct history *history, uint32_t index, const char *kind,
     } else if (!strcmp(kind, "redo")) {
         forget(history, index);
         history->nodes[index].slot = -1;
+    } else if (!strcmp(kind, "again")) {
+        take_again(history, index);
+    } else if (!strcmp(kind, "decision")) {
+        take_decision(history, (int32_t)index, record);
     }
 }
 
@@ -355,8 +396,11 @@ static void take_session(struct history *history, const cJSON *record)
 {
     history->sessions++;
     history->result = NULL;
-    memset(history->vm_failed, 0, history->graph->vm_count * sizeof *history->vm_failed);
-    for (uint32_t i = 0; i < history->graph->node_count; i++) {
+    bool named = number_of(record, "named", 0) != 0; /* "again" says of each what is taken up */
+    if (!named) {
+        memset(history->vm_failed, 0, history->graph->vm_count * sizeof *history->vm_failed);
+    }
+    for (uint32_t i = 0; !named && i < history->graph->node_count; i++) {
         enum node_state state = history->nodes[i].status.state;
         bool stays = state == NODE_FAILED && history->nodes[i].forgiven;
         if ((state == NODE_FAILED && !stays) || state == NODE_SKIPPED) {
@@ -382,7 +426,8 @@ static void take_session(struct history *history, const cJSON *record)
 static void take_end(struct history *history, const cJSON *record)
 {
     history->result = copy(history, record, "result");
-    bool interrupted = history->result && !strcmp(history->result, "interrupted");
+    bool interrupted = history->result && (!strcmp(history->result, "interrupted") ||
+                                           !strcmp(history->result, "cancelled"));
     tell(history, interrupted ? EVENT_INTERRUPTED : EVENT_RUN_ENDED, NO_NODE,
          number_of(record, "at", 0), history->result);
 }
@@ -390,7 +435,7 @@ static void take_end(struct history *history, const cJSON *record)
 static void take_status(struct history *history, const cJSON *record)
 {
     const char *name = text_of(record, "status");
-    for (int i = RUN_PREPARING; name && i <= RUN_CANCELLED; i++) {
+    for (int i = RUN_PREPARING; name && i < RUN_STATUS_COUNT; i++) {
         if (!strcmp(name, run_status_name((enum run_status)i))) {
             history->status = (enum run_status)i;
         }
@@ -409,6 +454,8 @@ static void take_run(struct history *history, const char *kind, const cJSON *rec
         take_session(history, record);
     } else if (!strcmp(kind, "end")) {
         take_end(history, record);
+    } else if (!strcmp(kind, "decision")) {
+        take_decision(history, NO_NODE, record);
     } else if (!strcmp(kind, "tick")) {
         history->counters.requests = number_of(record, "q", 0);
         history->counters.throttled = number_of(record, "th", 0);

@@ -9,6 +9,7 @@
 
 #include "compiler/graph/graph.h"
 #include "runtime/engine/actual_path.h"
+#include "runtime/engine/decision.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/ledger.h"
 #include "runtime/engine/run.h"
@@ -48,6 +49,11 @@ struct history_node {
     size_t note_count, note_capacity, notes_dropped;
 };
 
+struct history_decision {
+    struct decision decision;
+    int32_t node; /* NO_NODE: of the run, or refused */
+};
+
 /* Lies in an arena. Moments are alive time (milliseconds since the run's start in which a process
  * worked on it), or, with `wall`, what the clock on the wall counted since then. */
 struct history {
@@ -69,6 +75,8 @@ struct history {
     size_t outage_count, outage_capacity;
     int64_t number;  /* of the last group taken */
     int64_t damaged; /* the number of a group that does not fit; 0: none */
+    struct history_decision *decisions; /* what people decided, in order */
+    size_t decision_count, decision_capacity;
     struct executor_counters counters; /* done, failed, skipped are kept up to date */
     executor_observer observer; /* NULL; is told what happened, as the executor's own are */
     void *observer_context;

@@ -1,6 +1,7 @@
 /* Record: the journal's lines, and reading none of them (resume.c does). Written by hand into the
  * group's buffer, because this is the hot path:
- *   start, resume {at,t}      a process begins to work on the run; t is alive time, at is UTC
+ *   start, resume {at,t}      a process begins to work on the run; t is alive time, at is UTC; named:
+ *                             only what `again` names is taken up
  *   intent {n,g,c,a,t,at,k,d} a request for node n is about to go out (generation, choice, attempt,
  *                             token, digest of the request, s: the slot taken for it)
  *   wait {n,t}                a wait has begun
@@ -12,6 +13,9 @@
  *                             time, for those who watch
  *   next {n,g,c}              another alternative: nothing exists of the one before
  *   redo {n,g}                a guard has undone it: it is done again
+ *   again {n}                 it had failed or was skipped, and is taken up again (retry, skip of what
+ *                             it waited for); a resume of everything needs none
+ *   decision {n,t,verb,id,target,who,comment,refused,at}  what a person asked, and what came of it
  *   tick {t,q,th,re,lo}       counters, with each group
  *   end {result,t,at} */
 #include <inttypes.h>
@@ -74,9 +78,10 @@ static void put_alive(struct executor *executor, struct buffer *out)
 void record_session(struct executor *executor)
 {
     struct buffer *out = journal_group(executor->options.journal);
-    buffer_printf(out, "{\"r\":\"%s\",\"at\":%" PRId64 ",\"t\":%" PRId64 "}\n",
+    buffer_printf(out, "{\"r\":\"%s\",\"at\":%" PRId64 ",\"t\":%" PRId64 "%s}\n",
                   executor->resumed ? "resume" : "start", world_utc_ms(executor->world),
-                  executor_alive_ms(executor));
+                  executor_alive_ms(executor),
+                  executor->options.again_count ? ",\"named\":1" : "");
 }
 
 void record_intent(struct executor *executor, const struct flight *flight)
@@ -187,6 +192,12 @@ void record_next(struct executor *executor, uint32_t node, const char *kind)
     put_alive(executor, out);
     put_int(out, ",\"g\":", run->status.generation);
     put_int(out, ",\"c\":", run->status.choice);
+    finish(out);
+}
+
+void record_again(struct executor *executor, uint32_t node)
+{
+    struct buffer *out = begin(executor, "again", node);
     finish(out);
 }
 

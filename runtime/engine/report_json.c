@@ -4,6 +4,8 @@
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
 #include "compiler/emit/emit.h"
+#include "runtime/engine/decision.h"
+#include "runtime/engine/history.h"
 #include "runtime/engine/report.h"
 #include "runtime/engine/report_parts.h"
 #include "runtime/world/world.h"
@@ -44,6 +46,20 @@ static void write_vm(struct json_writer *json, const struct report *report,
     json_end_object(json);
 }
 
+void report_put_decision(struct json_writer *json, const struct decision *decision,
+                         const char *verb)
+{
+    char time[32];
+    json_begin_object(json);
+    json_key_string(json, "verb", verb);
+    json_key_string(json, "target", verb ? decision->target : NULL);
+    json_key_string(json, "who", decision->who);
+    json_key_string(json, "comment", decision->comment);
+    json_key_string(json, "refused", decision->refused);
+    json_key_string(json, "at", format_time(time, decision->at_utc_ms));
+    json_end_object(json);
+}
+
 static void write_node(struct json_writer *json, const struct report *report, uint32_t index)
 {
     const struct graph_node *node = &report->graph->nodes[index];
@@ -66,6 +82,10 @@ static void write_node(struct json_writer *json, const struct report *report, ui
     json_key_string(json, "help", status->help);
     if (status->cause != NO_NODE) {
         json_key_string(json, "cause", report->graph->nodes[status->cause].id);
+    }
+    if (status->waived) {
+        json_key(json, "skipped_by");
+        report_put_decision(json, status->waived, NULL);
     }
     json_key_string(json, "file", node->because.file);
     if (node->because.line) {
@@ -134,6 +154,13 @@ void report_write_json(const struct report *report, struct buffer *out)
     json_begin_array(json);
     for (size_t i = 0; i < report->cause_count; i++) {
         json_string(json, report->graph->nodes[report->causes[i]].id);
+    }
+    json_end_array(json);
+    json_key(json, "decisions");
+    json_begin_array(json);
+    for (size_t i = 0; i < report->history->decision_count; i++) {
+        const struct decision *decision = &report->history->decisions[i].decision;
+        report_put_decision(json, decision, decision->verb);
     }
     json_end_array(json);
     json_key(json, "vms");

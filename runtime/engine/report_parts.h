@@ -4,6 +4,9 @@
 
 #include "runtime/engine/report.h"
 
+struct decision;
+struct json_writer;
+
 const char *report_outcome_name(enum vm_outcome outcome); /* "recovered" */
 
 /* "RTO 9m 58s of 20m (predicted 9m 40s, +3 %)" */
@@ -15,5 +18,8 @@ void report_put_phases(const struct report *report, const struct report_vm *vm,
                        struct buffer *out);
 /* "ec2 InvalidVolume.NotFound (request …)" */
 void report_put_answer(const struct node_status *status, struct buffer *out);
+/* {"verb","target","who","comment","refused","at"}; without verb and target when verb is NULL. */
+void report_put_decision(struct json_writer *json, const struct decision *decision,
+                         const char *verb);
 
 #endif

@@ -5,8 +5,10 @@
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
+#include "runtime/engine/history.h"
 #include "runtime/engine/report.h"
 #include "runtime/engine/report_parts.h"
+#include "runtime/world/world.h"
 
 enum { BAR_MIN = 16, BAR_MAX = 40, TEXT_INDENT = 7 };
 
@@ -49,6 +51,10 @@ static const char *how_it_ended(const struct report *report)
         return "is cleaned up";
     case RUN_CANCELLED:
         return "was cancelled";
+    case RUN_ROLLED_BACK:
+        return "was rolled back";
+    case RUN_COMMITTED:
+        return "is committed";
     case RUN_FAILED:
         return "failed";
     case RUN_INTERRUPTED:
@@ -219,6 +225,25 @@ static void write_causes(const struct page *page)
     write_skipped(page);
 }
 
+/* --- what people decided --- */
+
+static void write_decisions(const struct page *page)
+{
+    const struct history *history = page->report->history;
+    buffer_puts(page->out, history->decision_count ? "\nDecided:\n" : "");
+    for (size_t i = 0; i < history->decision_count; i++) {
+        char time[32];
+        const struct decision *decision = &history->decisions[i].decision;
+        struct buffer text = {0};
+        buffer_printf(&text, "%s  ", format_time(time, decision->at_utc_ms));
+        decision_put(decision, &text);
+        buffer_puts(page->out, "  ");
+        text_wrap(page->out, buffer_text(&text), 2, 24, page->width);
+        buffer_putc(page->out, '\n');
+        buffer_free(&text);
+    }
+}
+
 /* --- timeline --- */
 
 static const char *bar_cell(const struct report_vm *vm, int64_t from, int64_t to)
@@ -373,6 +398,12 @@ static void write_commands(const struct page *page)
     buffer_puts(page->out, report->thing_count ? "\nNothing that was made is deleted. What now:\n"
                                                : "\nNothing is left in the cloud. What now:\n");
     buffer_printf(page->out, "  drc run resume %s     go on from here\n", run);
+    for (size_t i = 0; i < report->cause_count && i < 1; i++) {
+        const char *cause = report->graph->nodes[report->causes[i]].id;
+        buffer_printf(page->out, "  drc run retry %s %s    only that, and what it held up\n", run,
+                      cause);
+        buffer_printf(page->out, "  drc run skip %s %s    count it as done\n", run, cause);
+    }
     buffer_printf(page->out, "  drc run show %s       every action and its state\n", run);
     if (report->thing_count) {
         buffer_printf(page->out, "  drc run cleanup %s    delete what it has made\n", run);
@@ -385,6 +416,7 @@ void report_write_text(const struct report *report, int width, bool colour, stru
     write_head(&page);
     write_objectives(&page);
     write_causes(&page);
+    write_decisions(&page);
     write_timeline(&page);
     write_calls(&page);
     write_things(&page);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/engine/decision.h"
 #include "runtime/engine/executor_state.h"
 #include "runtime/engine/journal.h"
 
@@ -110,6 +111,29 @@ static void replay_redo(struct node_run *run, const cJSON *record)
     run->output_count = 0;
     run->attempted = false;
     run->slot = -1;
+    run->status.waived = NULL;
+}
+
+static int32_t replay_cause(const struct executor *executor, const cJSON *record)
+{
+    int64_t cause = number_of(record, "c", NO_NODE);
+    return cause >= 0 && cause < (int64_t)executor->graph->node_count ? (int32_t)cause : NO_NODE;
+}
+
+/* A node that a person went on without counts as done. */
+static void replay_decision(struct executor *executor, struct node_run *run, const cJSON *record)
+{
+    struct decision decision = decision_read(executor->arena, record);
+    if (!strcmp(decision.verb, "skip") && !decision.refused) {
+        run->status.state = NODE_DONE;
+        run->status.waived = decision_copy(executor->arena, &decision);
+        run->status.ended_ms = number_of(record, "t", executor->base_ms);
+        if (run->status.started_ms < 0) {
+            run->status.started_ms = run->status.ended_ms;
+        }
+        run->in_doubt = false;
+        run->slot = -1;
+    }
 }
 
 static void replay_node(struct executor *executor, uint32_t node, const char *kind,
@@ -128,12 +152,17 @@ static void replay_node(struct executor *executor, uint32_t node, const char *ki
         replay_failed(run, record);
     } else if (!strcmp(kind, "skip")) {
         run->status.state = NODE_SKIPPED;
+        run->status.cause = replay_cause(executor, record);
+    } else if (!strcmp(kind, "decision")) {
+        replay_decision(executor, run, record);
     } else if (!strcmp(kind, "retry")) {
         replay_retry(run, record);
     } else if (!strcmp(kind, "next")) {
         replay_again(run, record);
     } else if (!strcmp(kind, "redo")) {
         replay_redo(run, record);
+    } else if (!strcmp(kind, "again")) {
+        run->status.state = NODE_BLOCKED;
     }
 }
 
@@ -170,112 +199,6 @@ static bool replay_record(void *context, int64_t number, const char *text)
     return !replay->damaged;
 }
 
-/* --- taking up again --- */
-
-static bool is_wait(const struct executor *executor, uint32_t node)
-{
-    return action_info(executor->graph->nodes[node].action)->effect == EFFECT_WAIT;
-}
-
-/* What was under way keeps its start, because its deadline counts alive time over all sessions;
- * what had ended gets its whole time again. */
-static void take_up(struct executor *executor, uint32_t node)
-{
-    struct node_run *run = &executor->nodes[node];
-    bool ended = run->status.state == NODE_FAILED || run->status.state == NODE_SKIPPED;
-    if (ended) {
-        run->status.started_ms = run->status.ended_ms = -1;
-        run->status.attempts = 0;
-        run->attempted = run->attempted && !is_wait(executor, node);
-    }
-    if (run->exhausted) {
-        run->exhausted = false;
-        run->status.choice = 0;
-        run->status.generation++;
-        run->digest = 0;
-        record_next(executor, node, "next");
-    }
-    run->status.state = NODE_BLOCKED;
-    run->status.cause = NO_NODE;
-}
-
-static bool stays(const struct node_run *run)
-{
-    return run->status.state == NODE_DONE || (run->status.state == NODE_FAILED && run->forgiven);
-}
-
-static void redo(struct executor *executor, uint32_t node)
-{
-    struct node_run *run = &executor->nodes[node];
-    run->status.generation++;
-    run->status.choice = 0;
-    run->status.state = NODE_BLOCKED;
-    run->status.started_ms = run->status.ended_ms = -1;
-    run->status.attempts = 0;
-    run->digest = 0;
-    run->output_count = 0;
-    run->attempted = run->in_doubt = false;
-    run->slot = -1;
-    record_next(executor, node, "redo");
-}
-
-static bool all_before_stay(const struct executor *executor, const struct graph_node *node)
-{
-    for (uint32_t e = 0; e < node->after_count; e++) {
-        if (!stays(&executor->nodes[node->after[e].node])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A guard has done its work because something between it and what it guards failed: a volume was
- * detached, a slot given back. What it guards has to be done anew, with all that rests on it. */
-static bool mark_undone(const struct executor *executor, bool *undone)
-{
-    bool any = false;
-    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
-        const struct node_run *run = &executor->nodes[i];
-        if (run->guarded == NO_NODE || run->status.state != NODE_DONE ||
-            all_before_stay(executor, &executor->graph->nodes[i])) {
-            continue;
-        }
-        uint32_t guarded = (uint32_t)run->guarded;
-        undone[i] = true;
-        undone[guarded] = undone[guarded] || executor->nodes[guarded].status.state == NODE_DONE;
-        any = true;
-    }
-    return any;
-}
-
-static bool rests_on_undone(const struct executor *executor, uint32_t node, const bool *undone)
-{
-    const struct graph_node *graph_node = &executor->graph->nodes[node];
-    for (uint32_t e = 0; e < graph_node->after_count; e++) {
-        uint32_t before = graph_node->after[e].node;
-        if (undone[before] && executor->graph->nodes[before].vm == graph_node->vm) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void redo_undone(struct executor *executor)
-{
-    bool *undone = base_alloc(executor->graph->node_count + 1);
-    if (mark_undone(executor, undone)) {
-        for (uint32_t i = 0; i < executor->graph->node_count; i++) {
-            struct node_run *run = &executor->nodes[i];
-            bool done = run->status.state == NODE_DONE;
-            if (done && (undone[i] || rests_on_undone(executor, i, undone))) {
-                undone[i] = true;
-                redo(executor, i);
-            }
-        }
-    }
-    free(undone);
-}
-
 static void restore_pools(struct executor *executor)
 {
     for (uint32_t i = 0; i < executor->graph->node_count; i++) {
@@ -291,20 +214,6 @@ static void restore_pools(struct executor *executor)
     }
 }
 
-static void count_done(struct executor *executor)
-{
-    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
-        const struct node_run *run = &executor->nodes[i];
-        if (stays(run)) {
-            executor->unfinished--;
-            executor->counters.done += run->status.state == NODE_DONE;
-            executor->counters.failed += run->status.state == NODE_FAILED;
-            executor->recovered += run->status.state == NODE_DONE &&
-                                   executor->graph->nodes[i].action == ACTION_RECOVERED;
-        }
-    }
-}
-
 bool resume_replay(struct executor *executor, struct error *error)
 {
     struct replay replay = {.executor = executor};
@@ -316,32 +225,9 @@ bool resume_replay(struct executor *executor, struct error *error)
                   (long long)replay.number);
         return journal_help_damaged(error);
     }
-    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
-        if (!stays(&executor->nodes[i])) {
-            take_up(executor, i);
-        }
+    if (!again_begin(executor, error)) {
+        return false;
     }
-    redo_undone(executor);
     restore_pools(executor);
-    count_done(executor);
     return true;
-}
-
-void resume_count_blockers(struct executor *executor)
-{
-    const struct graph *graph = executor->graph;
-    for (uint32_t i = 0; i < graph->node_count; i++) {
-        if (stays(&executor->nodes[i])) {
-            continue;
-        }
-        uint32_t end = executor->successor_start[i + 1];
-        for (uint32_t s = executor->successor_start[i]; s < end; s++) {
-            executor->nodes[executor->successors[s].node].blockers++;
-        }
-    }
-    for (uint32_t i = 0; i < graph->node_count; i++) {
-        if (executor->nodes[i].blockers == 0 && !stays(&executor->nodes[i])) {
-            ready_push(executor, i);
-        }
-    }
 }

@@ -24,6 +24,7 @@ static const char *const status_names[] = {
     [RUN_PREPARING] = "preparing", [RUN_RUNNING] = "running",     [RUN_INTERRUPTED] = "interrupted",
     [RUN_WAITING] = "waiting",     [RUN_FAILED] = "failed",       [RUN_SUCCEEDED] = "succeeded",
     [RUN_CLEANED] = "cleaned",     [RUN_CANCELLED] = "cancelled",
+    [RUN_ROLLED_BACK] = "rolled-back", [RUN_COMMITTED] = "committed",
 };
 
 const char *run_status_name(enum run_status status)
@@ -33,7 +34,8 @@ const char *run_status_name(enum run_status status)
 
 bool run_status_is_final(enum run_status status)
 {
-    return status == RUN_SUCCEEDED || status == RUN_CLEANED || status == RUN_CANCELLED;
+    return status == RUN_SUCCEEDED || status == RUN_CLEANED || status == RUN_CANCELLED ||
+           status == RUN_ROLLED_BACK || status == RUN_COMMITTED;
 }
 
 static enum run_status status_by_name(const char *name)
@@ -447,6 +449,8 @@ enum run_status run_status_after(enum executor_result result)
         return RUN_SUCCEEDED;
     case EXECUTOR_FAILED:
         return RUN_FAILED;
+    case EXECUTOR_CANCELLED:
+        return RUN_CANCELLED;
     case EXECUTOR_INTERRUPTED:
     case EXECUTOR_BROKEN:
     case EXECUTOR_DAMAGED:

@@ -27,9 +27,12 @@ enum run_status {
     RUN_SUCCEEDED,
     RUN_CLEANED,
     RUN_CANCELLED,
+    RUN_ROLLED_BACK, /* undone: production is at home again */
+    RUN_COMMITTED,   /* the recovery site is production for good */
+    RUN_STATUS_COUNT,
 };
 const char *run_status_name(enum run_status status);
-/* Nothing is left to resume: succeeded, cleaned or cancelled. */
+/* Nothing is left to resume: succeeded, cleaned, cancelled, rolled back or committed. */
 bool run_status_is_final(enum run_status status);
 
 /* What `drc run list` shows; lies in the arena of the caller. */

@@ -275,6 +275,7 @@ static enum rehearsal_end end_of(enum executor_result result)
         return REHEARSAL_SUCCEEDED;
     case EXECUTOR_FAILED:
         return REHEARSAL_FAILED;
+    case EXECUTOR_CANCELLED:
     case EXECUTOR_INTERRUPTED:
         return REHEARSAL_INTERRUPTED;
     case EXECUTOR_BROKEN:

@@ -96,7 +96,7 @@ void bench_close(struct bench *bench)
     remove_directory(bench->directory);
 }
 
-void bench_begin(struct bench *bench)
+bool bench_try(struct bench *bench, struct error *error)
 {
     if (!bench->journal) {
         bench->journal = journal_open(bench->path, false, &bench->error);
@@ -113,11 +113,18 @@ void bench_begin(struct bench *bench)
         .limits = bench->limits,
         .providers = {[PROVIDER_AWS] = &bench->fake.base, [PROVIDER_HOST] = &bench->fake.base},
         .run_id = "run00001",
+        .again = bench->again,
+        .again_count = bench->again_count,
         .observer = bench->observer,
         .observer_context = bench->observer_context,
     };
-    bench->executor = executor_create(&options, &bench->error);
-    must(bench->executor != NULL, &bench->error);
+    bench->executor = executor_create(&options, error);
+    return bench->executor != NULL;
+}
+
+void bench_begin(struct bench *bench)
+{
+    must(bench_try(bench, &bench->error), &bench->error);
 }
 
 enum executor_result bench_run(struct bench *bench)

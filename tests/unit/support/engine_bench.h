@@ -19,6 +19,8 @@ struct bench {
     struct executor *executor;
     const struct facts *facts;
     const struct schedule *schedule;
+    const char *const *again; /* retry: what is taken up; NULL: all */
+    size_t again_count;
     executor_observer observer;
     void *observer_context;
     struct error error;
@@ -33,6 +35,8 @@ void bench_close(struct bench *bench);
 /* Makes executor and provider over journal and cloud; bench_finish takes them away again and closes
  * the journal, as the end of a process does. */
 void bench_begin(struct bench *bench);
+/* The same, where it may be refused. */
+bool bench_try(struct bench *bench, struct error *error);
 enum executor_result bench_run(struct bench *bench);
 void bench_finish(struct bench *bench);
 /* All three. */

@@ -1,0 +1,423 @@
+/* Again: which of the nodes that have ended are taken up again, and how: all that failed or was
+ * skipped when a run is resumed, those that are named (retry), those that a decision frees. Their
+ * dependants go with them; what a guard has undone meanwhile is done anew. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/error.h"
+#include "compiler/front/diagnostic.h"
+#include "runtime/engine/decision.h"
+#include "runtime/engine/executor_state.h"
+
+struct choice {
+    struct executor *executor;
+    bool *chosen; /* by node: taken up again */
+    bool *bad;    /* by VM: it stays failed or skipped */
+};
+
+static bool stays(const struct node_run *run)
+{
+    return run->status.state == NODE_DONE || (run->status.state == NODE_FAILED && run->forgiven);
+}
+
+static struct choice choice_make(struct executor *executor)
+{
+    return (struct choice){
+        .executor = executor,
+        .chosen = base_alloc(executor->graph->node_count + 1),
+        .bad = base_alloc(executor->graph->vm_count + 1),
+    };
+}
+
+static void choice_free(struct choice *choice)
+{
+    free(choice->chosen);
+    free(choice->bad);
+}
+
+/* --- which --- */
+
+static void choose_unfinished(struct choice *choice, bool ended_too)
+{
+    const struct executor *executor = choice->executor;
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        const struct node_run *run = &executor->nodes[i];
+        choice->chosen[i] =
+            ended_too ? !stays(run) : !node_is_final(run->status.state);
+    }
+}
+
+static void find_bad_vms(struct choice *choice)
+{
+    const struct executor *executor = choice->executor;
+    memset(choice->bad, 0, executor->graph->vm_count);
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        const struct node_run *run = &executor->nodes[i];
+        int32_t vm = executor->graph->nodes[i].vm;
+        if (vm != NO_VM && run->status.state == NODE_FAILED && !stays(run) && !choice->chosen[i]) {
+            choice->bad[vm] = true;
+        }
+    }
+}
+
+/* Something that it needs stays failed or skipped. */
+static bool stays_blocked(const struct choice *choice, const struct graph_node *node)
+{
+    const struct executor *executor = choice->executor;
+    for (uint32_t e = 0; e < node->after_count; e++) {
+        uint32_t before = node->after[e].node;
+        const struct node_run *run = &executor->nodes[before];
+        if (node->after[e].when == WHEN_OK && node_is_final(run->status.state) && !stays(run) &&
+            !choice->chosen[before]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_freed(const struct choice *choice, uint32_t index)
+{
+    const struct graph_node *node = &choice->executor->graph->nodes[index];
+    int32_t guarded = choice->executor->nodes[index].guarded;
+    if (guarded != NO_NODE) {
+        return choice->chosen[guarded];
+    }
+    return !(node->vm != NO_VM && choice->bad[node->vm]) && !stays_blocked(choice, node);
+}
+
+/* Skipped nodes whose reason is gone. A VM of which one node stays skipped stays so as a whole: so
+ * again, until nothing changes. */
+static void choose_freed(struct choice *choice)
+{
+    const struct executor *executor = choice->executor;
+    bool changed = true;
+    find_bad_vms(choice);
+    while (changed) {
+        changed = false;
+        for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+            int32_t vm = executor->graph->nodes[i].vm;
+            if (executor->nodes[i].status.state != NODE_SKIPPED) {
+                continue;
+            }
+            choice->chosen[i] = is_freed(choice, i);
+            bool own = executor->nodes[i].guarded == NO_NODE;
+            if (!choice->chosen[i] && own && vm != NO_VM && !choice->bad[vm]) {
+                choice->bad[vm] = changed = true;
+            }
+        }
+    }
+}
+
+/* --- named --- */
+
+static int32_t vm_of_name(const struct graph *graph, const char *name)
+{
+    for (size_t i = 0; i < graph->vm_count; i++) {
+        if (!strcmp(graph->vms[i].name, name)) {
+            return (int32_t)i;
+        }
+    }
+    return NO_VM;
+}
+
+static bool unknown_name(const struct graph *graph, const char *name, struct error *error)
+{
+    size_t count = 0;
+    const char **names = base_alloc((graph->vm_count + graph->node_count + 1) * sizeof *names);
+    for (size_t i = 0; i < graph->vm_count; i++) {
+        names[count++] = graph->vms[i].name;
+    }
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        names[count++] = graph->nodes[i].id;
+    }
+    const char *near = nearest_name(name, names, count);
+    error_set(error, "the run has no VM or action \"%s\"%s%s%s", name, near ? ": did you mean " : "",
+              near ? near : "", near ? "?" : "");
+    free(names);
+    return error_help(error, "drc run show --all lists them");
+}
+
+/* A VM is taken up with all that failed in it. */
+static bool choose_vm(struct choice *choice, int32_t vm, struct error *error)
+{
+    const struct executor *executor = choice->executor;
+    const struct graph *graph = executor->graph;
+    int32_t cause = NO_NODE;
+    bool any = false;
+    for (uint32_t i = executor->vm_start[vm]; i < executor->vm_start[vm + 1]; i++) {
+        uint32_t node = executor->vm_nodes[i];
+        const struct node_status *status = &executor->nodes[node].status;
+        if (status->state == NODE_FAILED && !executor->nodes[node].forgiven) {
+            choice->chosen[node] = any = true;
+        } else if (status->state == NODE_SKIPPED) {
+            cause = status->cause;
+        }
+    }
+    if (any) {
+        return true;
+    }
+    if (cause == NO_NODE) {
+        return error_set(error, "nothing of %s has failed", graph->vms[vm].name);
+    }
+    int32_t other = graph->nodes[cause].vm;
+    error_set(error, "%s was skipped because %s failed", graph->vms[vm].name,
+              graph->nodes[cause].id);
+    return error_help(error, "drc run retry %s takes it up, and %s with it",
+                      other == NO_VM ? graph->nodes[cause].id : graph->vms[other].name,
+                      graph->vms[vm].name);
+}
+
+static bool choose_node(struct choice *choice, const struct graph_node *node, struct error *error)
+{
+    const struct executor *executor = choice->executor;
+    const struct node_run *run = &executor->nodes[node->index];
+    if (run->status.state == NODE_SKIPPED && run->status.cause != NO_NODE) {
+        const char *cause = executor->graph->nodes[run->status.cause].id;
+        error_set(error, "%s was skipped because %s failed", node->id, cause);
+        return error_help(error, "drc run retry %s takes both up again", cause);
+    }
+    if (run->status.state != NODE_FAILED || run->forgiven) {
+        return error_set(error, "%s has not failed: it is %s", node->id,
+                         node_state_name(run->status.state));
+    }
+    choice->chosen[node->index] = true;
+    return true;
+}
+
+static bool choose_named(struct choice *choice, const char *name, struct error *error)
+{
+    const struct graph *graph = choice->executor->graph;
+    int32_t vm = vm_of_name(graph, name);
+    if (vm != NO_VM) {
+        return choose_vm(choice, vm, error);
+    }
+    struct error unknown = {0};
+    const struct graph_node *node = decision_find_node(graph, name, &unknown);
+    error_clear(&unknown);
+    return node ? choose_node(choice, node, error) : unknown_name(graph, name, error);
+}
+
+/* --- taking up --- */
+
+static bool is_wait(const struct executor *executor, uint32_t node)
+{
+    return action_info(executor->graph->nodes[node].action)->effect == EFFECT_WAIT;
+}
+
+/* What was under way keeps its start, because its deadline counts alive time over all sessions;
+ * what had ended gets its whole time again. */
+static void take_up(struct executor *executor, uint32_t node)
+{
+    struct node_run *run = &executor->nodes[node];
+    bool ended = run->status.state == NODE_FAILED || run->status.state == NODE_SKIPPED;
+    if (ended) {
+        run->status.started_ms = run->status.ended_ms = -1;
+        run->status.attempts = 0;
+        run->attempted = run->attempted && !is_wait(executor, node);
+    }
+    if (run->exhausted) {
+        run->exhausted = false;
+        run->status.choice = 0;
+        run->status.generation++;
+        run->digest = 0;
+        record_next(executor, node, "next");
+    }
+    run->status.state = NODE_BLOCKED;
+    run->status.cause = NO_NODE;
+    run->inputs = NULL; /* what they came from may be done anew */
+    run->absent_since_ms = -1;
+    run->refusals = run->poll_failures = 0;
+}
+
+static void redo(struct executor *executor, uint32_t node)
+{
+    struct node_run *run = &executor->nodes[node];
+    run->status.generation++;
+    run->status.choice = 0;
+    run->status.state = NODE_BLOCKED;
+    run->status.started_ms = run->status.ended_ms = -1;
+    run->status.attempts = 0;
+    run->digest = 0;
+    run->output_count = 0;
+    run->attempted = run->in_doubt = false;
+    run->slot = -1;
+    run->inputs = NULL;
+    run->status.waived = NULL;
+    record_next(executor, node, "redo");
+}
+
+/* A guard has done its work because something between it and what it guards failed: a volume was
+ * detached, a slot given back. What it guards has to be done anew, with all that rests on it. */
+static bool is_undone(const struct choice *choice, uint32_t index)
+{
+    const struct graph_node *node = &choice->executor->graph->nodes[index];
+    const struct node_run *run = &choice->executor->nodes[index];
+    if (run->guarded == NO_NODE || run->status.state != NODE_DONE) {
+        return false;
+    }
+    for (uint32_t e = 0; e < node->after_count; e++) {
+        if (choice->chosen[node->after[e].node]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool mark_undone(const struct choice *choice, bool *undone)
+{
+    const struct executor *executor = choice->executor;
+    bool any = false;
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        if (is_undone(choice, i)) {
+            uint32_t guarded = (uint32_t)executor->nodes[i].guarded;
+            undone[i] = any = true;
+            undone[guarded] =
+                undone[guarded] || executor->nodes[guarded].status.state == NODE_DONE;
+        }
+    }
+    return any;
+}
+
+static bool rests_on_undone(const struct executor *executor, uint32_t node, const bool *undone)
+{
+    const struct graph_node *graph_node = &executor->graph->nodes[node];
+    for (uint32_t e = 0; e < graph_node->after_count; e++) {
+        uint32_t before = graph_node->after[e].node;
+        if (undone[before] && executor->graph->nodes[before].vm == graph_node->vm) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void redo_undone(const struct choice *choice)
+{
+    struct executor *executor = choice->executor;
+    bool *undone = base_alloc(executor->graph->node_count + 1);
+    if (mark_undone(choice, undone)) {
+        for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+            bool done = executor->nodes[i].status.state == NODE_DONE;
+            if (done && (undone[i] || rests_on_undone(executor, i, undone))) {
+                undone[i] = true;
+                redo(executor, i);
+            }
+        }
+    }
+    free(undone);
+}
+
+/* What is left to do, from the states. */
+static void count(struct executor *executor)
+{
+    struct executor_counters *counters = &executor->counters;
+    counters->done = counters->failed = counters->skipped = 0;
+    executor->unfinished = executor->recovered = 0;
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        enum node_state state = executor->nodes[i].status.state;
+        executor->unfinished += !node_is_final(state);
+        counters->done += state == NODE_DONE;
+        counters->failed += state == NODE_FAILED;
+        counters->skipped += state == NODE_SKIPPED;
+        executor->recovered +=
+            state == NODE_DONE && executor->graph->nodes[i].action == ACTION_RECOVERED;
+    }
+}
+
+static void take_up_chosen(const struct choice *choice)
+{
+    struct executor *executor = choice->executor;
+    bool all = !executor->running && executor->options.again_count == 0;
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        if (choice->chosen[i]) {
+            if (!all && node_is_final(executor->nodes[i].status.state)) {
+                record_again(executor, i);
+            }
+            take_up(executor, i);
+        }
+    }
+    redo_undone(choice);
+    count(executor);
+}
+
+bool again_begin(struct executor *executor, struct error *error)
+{
+    const struct executor_options *options = &executor->options;
+    struct choice choice = choice_make(executor);
+    choose_unfinished(&choice, options->again_count == 0);
+    bool ok = true;
+    for (size_t i = 0; ok && i < options->again_count; i++) {
+        ok = choose_named(&choice, options->again[i], error);
+    }
+    if (ok) {
+        if (options->again_count) {
+            choose_freed(&choice);
+        }
+        take_up_chosen(&choice);
+    }
+    choice_free(&choice);
+    return ok;
+}
+
+/* --- blockers --- */
+
+static void count_blockers(struct executor *executor, bool (*counts)(const struct node_run *run))
+{
+    const struct graph *graph = executor->graph;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        executor->nodes[i].blockers = 0;
+    }
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        if (!counts(&executor->nodes[i])) {
+            continue;
+        }
+        uint32_t end = executor->successor_start[i + 1];
+        for (uint32_t s = executor->successor_start[i]; s < end; s++) {
+            executor->nodes[executor->successors[s].node].blockers++;
+        }
+    }
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct node_run *run = &executor->nodes[i];
+        if (run->blockers == 0 && run->status.state == NODE_BLOCKED) {
+            ready_push(executor, i);
+        }
+    }
+}
+
+static bool does_not_stay(const struct node_run *run)
+{
+    return !stays(run);
+}
+
+static bool is_unfinished(const struct node_run *run)
+{
+    return !node_is_final(run->status.state);
+}
+
+/* The ends of those that stay failed or skipped are told once more: the process may have died before
+ * all that follows from them was journalled. */
+void again_count_blockers(struct executor *executor)
+{
+    for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        const struct node_run *run = &executor->nodes[i];
+        if (!stays(run) && node_is_final(run->status.state)) {
+            executor->unfinished++; /* policy_ended takes it off again */
+            policy_ended(executor, i);
+        }
+    }
+    count_blockers(executor, does_not_stay);
+}
+
+void again_freed(struct executor *executor)
+{
+    struct choice choice = choice_make(executor);
+    choose_freed(&choice);
+    take_up_chosen(&choice);
+    for (size_t vm = 0; vm < executor->graph->vm_count; vm++) {
+        if (!choice.bad[vm]) {
+            executor->vm_failed[vm] = NO_NODE;
+        }
+    }
+    count_blockers(executor, is_unfinished);
+    choice_free(&choice);
+}
