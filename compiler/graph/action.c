@@ -50,8 +50,9 @@ static const struct action_info actions[ACTION_COUNT] = {
 };
 
 static const struct bucket_info buckets[BUCKET_COUNT] = {
-#define BUCKET(NAME, capacity_, refill_)                                                           \
-    [BUCKET_##NAME] = {.name = #NAME, .capacity = capacity_, .refill_per_s = refill_},
+#define BUCKET(NAME, api_, capacity_, refill_)                                                     \
+    [BUCKET_##NAME] = {                                                                            \
+        .name = #NAME, .api = api_, .capacity = capacity_, .refill_per_s = refill_},
 #include "compiler/graph/bucket.def"
 #undef BUCKET
 };
@@ -150,4 +151,14 @@ const struct bucket_info *bucket_info(enum bucket bucket)
 {
     assert((unsigned)bucket < BUCKET_COUNT);
     return &buckets[bucket];
+}
+
+enum bucket bucket_of_api(const char *api, enum bucket otherwise)
+{
+    for (int i = 0; i < BUCKET_COUNT; i++) {
+        if (buckets[i].api[0] && strcmp(buckets[i].api, api) == 0) {
+            return (enum bucket)i;
+        }
+    }
+    return otherwise;
 }

@@ -18,7 +18,7 @@ enum action {
 };
 
 enum bucket {
-#define BUCKET(NAME, capacity, refill) BUCKET_##NAME,
+#define BUCKET(NAME, ...) BUCKET_##NAME,
 #include "compiler/graph/bucket.def"
 #undef BUCKET
     BUCKET_COUNT
@@ -94,8 +94,11 @@ void action_reference(struct buffer *out);
 
 struct bucket_info {
     const char *name;              /* "EC2_DESCRIBE" */
+    const char *api;               /* "DescribeVolumes"; "": several share it */
     double capacity, refill_per_s; /* 0: no limit */
 };
 const struct bucket_info *bucket_info(enum bucket bucket);
+/* The bucket of an API of its own; `otherwise` when it has none. */
+enum bucket bucket_of_api(const char *api, enum bucket otherwise);
 
 #endif

@@ -219,7 +219,7 @@ void asks_add_form(struct asks *asks, const char *operation, struct form *form, 
                                 .operation = operation,
                                 .body = buffer_text(&form->body),
                                 .paged = paged,
-                                .bucket = BUCKET_EC2_DESCRIBE,
+                                .bucket = bucket_of_api(operation, BUCKET_EC2_DESCRIBE),
                                 .page = page,
                                 .context = context};
     asks_add(asks, &question);

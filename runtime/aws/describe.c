@@ -6,8 +6,8 @@
 #include "compiler/base/map.h"
 
 enum {
-    REPEATS_MAX = 3,    /* a chunk is asked about again without the ids that are not there */
-    REFUSED_MAX = 24,   /* answers in one poll that some id is not there */
+    REPEATS_MAX = 3,  /* a chunk is asked about again without the ids that are not there */
+    REFUSED_MAX = 24, /* answers in one poll that some id is not there */
     PAGES_MAX = 1000,
     TIMEOUT_MS = 30000, /* many waits hang on one answer: rather ask again */
 };
@@ -57,7 +57,8 @@ static void ask_page(struct operation *op, const char *next_token)
     struct form form = {{0}};
     buffer_puts(&form.body, poll->question);
     form_add(&form, next_token, "NextToken");
-    operation_send(op, poll->describe->api, &form, false, BUCKET_EC2_DESCRIBE, on_page);
+    operation_send(op, poll->describe->api, &form, false,
+                   bucket_of_api(poll->describe->api, BUCKET_EC2_DESCRIBE), on_page);
 }
 
 /* Asks about those of the chunk that have no result. False when there are none. */

@@ -84,7 +84,7 @@ static void find_image(struct operation *op)
     form_begin(&form, AWS_SERVICE_EC2, "DescribeImages");
     form_add(&form, "self", "Owner.1");
     form_filter(&form, 1, "name", image_name(op));
-    operation_send(op, "DescribeImages", &form, false, BUCKET_EC2_DESCRIBE, on_image_found);
+    operation_send(op, "DescribeImages", &form, false, BUCKET_EC2_DESCRIBE_IMAGES, on_image_found);
 }
 
 const struct aws_action register_image_action = {.start = register_image, .lookup = find_image};

@@ -115,7 +115,8 @@ static void retype_next(struct operation *op)
     form_begin(&form, AWS_SERVICE_EC2, "ModifyInstanceAttribute");
     form_add(&form, call_text(call, "instance_id"), "InstanceId");
     form_add(&form, wanted_type(call), "InstanceType.Value");
-    operation_send(op, "ModifyInstanceAttribute", &form, true, BUCKET_EC2_MUTATE, on_retyped);
+    operation_send(op, "ModifyInstanceAttribute", &form, true, BUCKET_EC2_MODIFY_INSTANCE_ATTRIBUTE,
+                   on_retyped);
 }
 
 static void start_instances(struct operation *op)

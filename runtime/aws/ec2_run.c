@@ -148,7 +148,8 @@ static void find_instance(struct operation *op)
     struct form form = {{0}};
     form_begin(&form, AWS_SERVICE_EC2, "DescribeInstances");
     form_filter_made_by(&form, op->calls[0]);
-    operation_send(op, "DescribeInstances", &form, false, BUCKET_EC2_DESCRIBE, on_instance_found);
+    operation_send(op, "DescribeInstances", &form, false, BUCKET_EC2_DESCRIBE_INSTANCES,
+                   on_instance_found);
 }
 
 const struct aws_action run_instance_action = {.start = run_instance, .lookup = find_instance};

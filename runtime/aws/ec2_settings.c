@@ -73,7 +73,7 @@ static void ask_for_cards(struct operation *op)
     struct form form = {{0}};
     form_begin(&form, AWS_SERVICE_EC2, "DescribeInstances");
     form_add(&form, call_text(op->calls[0], "instance_id"), "InstanceId.1");
-    operation_send(op, "DescribeInstances", &form, false, BUCKET_EC2_DESCRIBE, on_cards);
+    operation_send(op, "DescribeInstances", &form, false, BUCKET_EC2_DESCRIBE_INSTANCES, on_cards);
 }
 
 static void on_associated(struct operation *op, const struct aws_answer *answer)

@@ -85,7 +85,8 @@ static void find_volume(struct operation *op)
     struct form form = {{0}};
     form_begin(&form, AWS_SERVICE_EC2, "DescribeVolumes");
     form_filter_made_by(&form, op->calls[0]);
-    operation_send(op, "DescribeVolumes", &form, false, BUCKET_EC2_DESCRIBE, on_volume_found);
+    operation_send(op, "DescribeVolumes", &form, false, BUCKET_EC2_DESCRIBE_VOLUMES,
+                   on_volume_found);
 }
 
 const struct aws_action create_volume_action = {.start = create_volume, .lookup = find_volume};

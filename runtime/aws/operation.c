@@ -86,6 +86,7 @@ static void send(struct operation *op, const struct aws_client_request *request,
 {
     op->next = next;
     op->service = request->service;
+    op->gated = request->bucket != BUCKET_NONE;
     op->sent = aws_client_send(op->client, request, on_answer, op);
 }
 
@@ -143,7 +144,8 @@ void operation_refused_one(struct operation *op, size_t i, const struct aws_answ
 {
     struct call_result result = {.outcome = answer->outcome,
                                  .error = answer->error,
-                                 .retry_after_ms = answer->retry_after_ms};
+                                 .retry_after_ms = answer->retry_after_ms,
+                                 .told_gate = op->gated};
     operation_result(op, i, &result);
 }
 

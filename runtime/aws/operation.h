@@ -25,6 +25,7 @@ struct operation {
     struct aws_client_call *sent;
     struct world_task *task; /* NULL: none */
     operation_step next;
+    bool gated;          /* the last request passed the gate, which is told of refusals */
     int requests;        /* sent, and not counted in a result yet */
     int64_t timeout_ms;  /* of each request; 0: as usual */
     struct operation **list, *prev, *following;

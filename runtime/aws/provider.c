@@ -52,7 +52,8 @@ static const char *conversion_instance(const struct call *call)
     return instance ? instance : "";
 }
 
-/* SSM lists commands by the instance that they run on: a question for each, all at the same time. */
+/* SSM lists commands by the instance that they run on: a question for each, all at the same time.
+ */
 static void poll_commands(struct provider *provider, struct call **calls, size_t n, call_done done,
                           void *context)
 {
@@ -68,8 +69,7 @@ static void poll_commands(struct provider *provider, struct call **calls, size_t
             (same ? group : rest)[same ? together++ : kept++] = rest[i];
         }
         n = kept;
-        begin(provider, group, together, done, context,
-              &aws_action(group[0]->node->action)->poll);
+        begin(provider, group, together, done, context, &aws_action(group[0]->node->action)->poll);
     }
     arena_destroy(arena);
 }

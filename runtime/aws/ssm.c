@@ -8,7 +8,13 @@
 #include "compiler/base/sha256.h"
 #include "runtime/aws/operation.h"
 
-enum { COMMENT_MAX = 100, DELIVERY_S = 120, PAGES_MAX = 40, LIST_PAGES_MAX = 2, OUTPUT_SHOWN_MAX = 300 };
+enum {
+    COMMENT_MAX = 100,
+    DELIVERY_S = 120,
+    PAGES_MAX = 40,
+    LIST_PAGES_MAX = 2,
+    OUTPUT_SHOWN_MAX = 300
+};
 
 /* One word of the shell, whatever is in it. */
 static void append_quoted(struct buffer *line, const char *word)
@@ -225,7 +231,8 @@ static bool is_going_on(const char *status)
 }
 
 /* Many commands on one instance: one list tells which are still going on and which are done. Those
- * that it does not tell of, and those that failed, whose output is wanted, are asked about alone. */
+ * that it does not tell of, and those that failed, whose output is wanted, are asked about alone.
+ */
 struct invocations {
     size_t at; /* asked about alone */
     int pages;

@@ -33,6 +33,7 @@ struct flight *flight_create(struct executor *executor, uint32_t node, enum flig
     flight->kind = kind;
     flight->node = node;
     flight->batch_size = 1;
+    flight->batch = 0;
     flight->follows = false;
     flight->next = NULL;
     flight->token[0] = '\0';

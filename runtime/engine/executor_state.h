@@ -32,6 +32,7 @@ struct flight {
     enum flight_kind kind;
     uint32_t node;
     uint32_t batch_size;  /* calls that shared its request */
+    uint64_t batch;       /* the request's number; 0: it had one call */
     bool follows;         /* in a batch, behind the first */
     char token[65];
     struct flight *next;  /* free list */
@@ -133,6 +134,10 @@ struct executor {
     size_t call_scratch_capacity;
     struct flight *free_flights;
     struct retry_budget budget;
+    uint64_t batches;          /* requests of several calls so far */
+    uint64_t answering;        /* that whose answer is being looked at; 0: none */
+    uint64_t delayed_batch;    /* that whose calls wait delay_ms; 0: none */
+    int64_t delay_ms;
     struct executor_counters counters;
     size_t unfinished;         /* nodes that have not ended */
     size_t recovered;

@@ -4,17 +4,21 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/graph/action.h"
 #include "runtime/world/event_heap.h"
 
-/* How it learns: additive increase, multiplicative decrease. */
+/* How it learns, as TCP CUBIC does (RFC 9438) and the AWS SDKs' adaptive mode: a refusal halves the
+ * rate; from there it climbs back, fast at first, lingers about the rate that was refused, and only
+ * then tries more, faster and faster. */
 static const double DECREASE = 0.5;
-static const double RECOVERY_PER_S = 1.0 / 40; /* of the full (or last learnt) rate */
-static const double FLOOR_OF_FULL = 1.0 / 16;  /* never slower than this part of AWS's figure */
-static const double FLOOR_PER_S = 0.2;         /* nor than that, where no figure is known */
-static const double OBSERVED_OVER_S = 5;       /* the window of the observed rate */
+static const double CLIMB_S = 40; /* from half the refused rate to twice: (1 + 0.5^(1/3)) of it */
+static const double FLOOR_OF_FULL = 1.0 / 16; /* never slower than this part of AWS's figure */
+static const double FLOOR_PER_S = 0.2;        /* nor than that, where no figure is known */
+static const double FASTEST_PER_S = 1e6;
+static const double OBSERVED_OVER_S = 5; /* the window of the observed rate */
 enum {
     DECREASE_EVERY_MS = 1000, /* requests that were under way together are refused together */
     PRIORITY_MAX_MS = 60000,
@@ -35,7 +39,7 @@ struct token_bucket {
     bool limited;
     double tokens, capacity, rate_per_s;
     double full_per_s;     /* AWS's rate, up to which it recovers; 0: no such ceiling */
-    double learnt_per_s;   /* the rate after the last decrease; 0: nothing learnt */
+    double refused_per_s;  /* the rate that was refused last; 0: nothing learnt */
     double observed_per_s; /* what went through lately */
     int64_t at_ms, observed_at_ms, decreased_ms;
     struct event_heap waiters;
@@ -48,6 +52,9 @@ struct token_bucket {
 struct limits {
     struct gate gate; /* first: the gate is the limits */
     struct world *world;
+    enum limits_mode mode;
+    char *account, *region;   /* NULL: the run's own */
+    struct limits *elsewhere; /* list: those of other accounts and regions */
     uint64_t sequence;
     struct token_bucket buckets[BUCKET_COUNT];
 };
@@ -74,13 +81,15 @@ static void set_rate(struct token_bucket *bucket, double rate_per_s)
     bucket->tokens = fmin(bucket->tokens, bucket->capacity);
 }
 
-/* Without a throttle answer the rate grows again, slowly. */
-static void recover(struct token_bucket *bucket, double elapsed_s)
+/* Without a throttle answer the rate grows again. */
+static void recover(struct token_bucket *bucket, int64_t now_ms)
 {
     double full = bucket->full_per_s;
-    if (bucket->learnt_per_s > 0 && (full == 0 || bucket->rate_per_s < full)) {
-        double step = elapsed_s * RECOVERY_PER_S * (full > 0 ? full : bucket->learnt_per_s);
-        double rate = bucket->rate_per_s + step;
+    if (bucket->refused_per_s > 0 && (full == 0 || bucket->rate_per_s < full)) {
+        double since_s = (double)(now_ms - bucket->decreased_ms) / 1000;
+        double part = since_s / CLIMB_S - cbrt(1 - DECREASE);
+        double rate = bucket->refused_per_s * (1 + part * part * part);
+        rate = fmin(fmax(rate, bucket->rate_per_s), FASTEST_PER_S);
         set_rate(bucket, full > 0 ? fmin(rate, full) : rate);
     }
 }
@@ -91,7 +100,7 @@ static int64_t refill(struct token_bucket *bucket)
     double elapsed_s = (double)(now_ms - bucket->at_ms) / 1000;
     bucket->at_ms = now_ms;
     if (bucket->limited && elapsed_s > 0) {
-        recover(bucket, elapsed_s);
+        recover(bucket, now_ms);
         bucket->tokens = fmin(bucket->tokens + elapsed_s * bucket->rate_per_s, bucket->capacity);
     }
     return now_ms;
@@ -274,9 +283,9 @@ void limits_throttled(struct limits *limits, enum bucket which)
     if (!bucket->limited || now_ms - bucket->decreased_ms >= DECREASE_EVERY_MS) {
         double rate = bucket->limited ? bucket->rate_per_s : observed(bucket, now_ms);
         bucket->limited = true;
-        bucket->learnt_per_s = fmax(rate * DECREASE, slowest(bucket));
+        bucket->refused_per_s = fmax(rate, slowest(bucket) / DECREASE);
         bucket->decreased_ms = now_ms;
-        set_rate(bucket, bucket->learnt_per_s);
+        set_rate(bucket, bucket->refused_per_s * DECREASE);
     }
     bucket->tokens = fmin(bucket->tokens, 0); /* the service has none left */
     schedule(bucket);
@@ -289,7 +298,7 @@ static void reset(struct token_bucket *bucket, enum limits_mode mode)
     const struct bucket_info *info = bucket->info;
     bucket->limited = mode == LIMITS_AWS && info->capacity > 0;
     bucket->full_per_s = bucket->limited ? info->refill_per_s : 0;
-    bucket->learnt_per_s = 0;
+    bucket->refused_per_s = 0;
     bucket->tokens = bucket->capacity = info->capacity;
     bucket->rate_per_s = info->refill_per_s;
     bucket->reserved = 0;
@@ -301,9 +310,13 @@ static void reset(struct token_bucket *bucket, enum limits_mode mode)
 
 void limits_set_mode(struct limits *limits, enum limits_mode mode)
 {
+    limits->mode = mode;
     for (int i = 0; i < BUCKET_COUNT; i++) {
         reset(&limits->buckets[i], mode);
         schedule(&limits->buckets[i]);
+    }
+    if (limits->elsewhere) {
+        limits_set_mode(limits->elsewhere, mode);
     }
 }
 
@@ -321,6 +334,20 @@ struct limits *limits_create(struct world *world, enum limits_mode mode)
     return limits;
 }
 
+struct limits *limits_elsewhere(struct limits *limits, const char *account, const char *region)
+{
+    struct limits **end = &limits->elsewhere;
+    for (; *end; end = &(*end)->elsewhere) {
+        if (strcmp((*end)->account, account) == 0 && strcmp((*end)->region, region) == 0) {
+            return *end;
+        }
+    }
+    *end = limits_create(limits->world, limits->mode);
+    (*end)->account = base_strdup(account);
+    (*end)->region = base_strdup(region);
+    return *end;
+}
+
 static void bucket_clear(struct token_bucket *bucket)
 {
     struct waiter *waiter;
@@ -334,11 +361,15 @@ static void bucket_clear(struct token_bucket *bucket)
 
 void limits_destroy(struct limits *limits)
 {
-    if (limits) {
+    while (limits) {
+        struct limits *next = limits->elsewhere;
         for (int i = 0; i < BUCKET_COUNT; i++) {
             bucket_clear(&limits->buckets[i]);
         }
+        free(limits->account);
+        free(limits->region);
         free(limits);
+        limits = next;
     }
 }
 

@@ -1,5 +1,5 @@
 /* Limits: token buckets for each row of bucket.def, learning from throttle answers; and the gate
- * through which providers send. */
+ * through which providers send. One struct is one account and region. */
 #ifndef DRC_ENGINE_LIMITS_H
 #define DRC_ENGINE_LIMITS_H
 
@@ -17,7 +17,10 @@ enum limits_mode {
 
 struct limits *limits_create(struct world *world, enum limits_mode mode);
 void limits_destroy(struct limits *limits);
-/* Changes the mode; what was learnt so far is forgotten. */
+/* The limits of another account or region that the run reaches too, made when first asked for: buckets
+ * of their own, in the same mode, which go with `limits`. */
+struct limits *limits_elsewhere(struct limits *limits, const char *account, const char *region);
+/* Changes the mode, elsewhere too; what was learnt so far is forgotten. */
 void limits_set_mode(struct limits *limits, enum limits_mode mode);
 /* The gate lives as long as the limits. `go` is never called from within `enter`. Priorities count
  * in milliseconds: one that is n ms more urgent passes those that have waited up to n ms longer, so
@@ -31,7 +34,7 @@ bool limits_take(struct limits *limits, enum bucket bucket, double cost, int64_t
 /* Tokens there now (a large number when unlimited). */
 double limits_available(struct limits *limits, enum bucket bucket);
 /* A service refused for its rate: the bucket is empty after all, and its rate is halved (where none
- * was known: half of what was observed), to recover slowly. */
+ * was known: half of what was observed), to recover within a minute if nothing is refused again. */
 void limits_throttled(struct limits *limits, enum bucket bucket);
 
 #endif

@@ -228,8 +228,10 @@ static void gather_batch(struct executor *executor, const struct action_info *in
             count++;
         }
     }
+    executor->batches += count > 1;
     for (size_t i = begun; i < executor->outgoing_count; i++) {
         executor->outgoing[i].flight->batch_size = (uint32_t)count;
+        executor->outgoing[i].flight->batch = count > 1 ? executor->batches : 0;
         executor->outgoing[i].flight->follows = i > begun;
         executor->outgoing[i].last_of_batch = i + 1 == executor->outgoing_count;
     }

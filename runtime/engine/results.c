@@ -187,14 +187,25 @@ bool node_absent(struct executor *executor, uint32_t node, const struct call_err
     return true;
 }
 
+/* Those whose request failed together pay for one retry, and go together again. */
+static int64_t next_delay_ms(struct executor *executor, const struct node_run *run, bool timeout,
+                             int64_t at_least_ms)
+{
+    if (executor->answering == 0 || executor->answering != executor->delayed_batch) {
+        executor->delayed_batch = executor->answering;
+        executor->delay_ms = retry_delay_ms(&executor->budget, executor->world,
+                                            run->status.attempts, timeout, at_least_ms);
+    }
+    return executor->delay_ms;
+}
+
 void node_retry(struct executor *executor, uint32_t node, const struct call_result *result)
 {
     struct node_run *run = &executor->nodes[node];
     int64_t now = world_monotonic_ms(executor->world);
     bool timeout = result->outcome == OUTCOME_UNKNOWN;
     node_set_detail(executor, node, &result->error);
-    int64_t delay = retry_delay_ms(&executor->budget, executor->world, run->status.attempts, timeout,
-                                   result->retry_after_ms);
+    int64_t delay = next_delay_ms(executor, run, timeout, result->retry_after_ms);
     if (now + delay >= node_deadline_ms(executor, node)) {
         node_failed_late(executor, node, &result->error);
         return;
@@ -266,10 +277,13 @@ static void refused(struct executor *executor, struct flight *flight,
     }
 }
 
-static void count_throttled(struct executor *executor, const struct flight *flight)
+static void count_throttled(struct executor *executor, const struct flight *flight, bool told_gate)
 {
-    if (!flight->follows) {
-        executor->counters.throttled++;
+    if (flight->follows) {
+        return;
+    }
+    executor->counters.throttled++;
+    if (!told_gate) {
         limits_throttled(executor->options.limits,
                          action_info(flight->call.node->action)->bucket);
     }
@@ -283,11 +297,13 @@ static void act_on_start(struct executor *executor, struct flight *flight,
     run->in_doubt = result->outcome == OUTCOME_UNKNOWN;
     switch (result->outcome) {
     case OUTCOME_OK:
-        retry_succeeded(&executor->budget, run->status.attempts);
+        if (!flight->follows) {
+            retry_succeeded(&executor->budget, run->status.attempts);
+        }
         node_done(executor, node, result);
         return;
     case OUTCOME_THROTTLED:
-        count_throttled(executor, flight);
+        count_throttled(executor, flight, result->told_gate);
         node_retry(executor, node, result);
         return;
     case OUTCOME_EXHAUSTED:
@@ -334,7 +350,9 @@ void results_started(void *context, struct call *call, const struct call_result 
     struct executor *executor = context;
     struct flight *flight = (struct flight *)call;
     if (land(executor, flight, result)) {
+        executor->answering = flight->batch;
         act_on_start(executor, flight, result);
+        executor->answering = 0;
     }
     flight_free(executor, flight);
 }

@@ -1,7 +1,7 @@
 /* Retry: how long to wait before another attempt: rand * min(2^i, 20 s), and a budget, as the AWS
  * SDKs' standard mode has it (AWS SDKs and Tools Reference Guide, "Retry behavior"): 500 tokens, 5
  * for each retry, 10 after a timeout; success gives them back. An SDK gives up without budget; a
- * failover must not: it goes on at the slowest pace. */
+ * failover must not: it goes on at the slowest pace, 10 to 20 s, which is not the same for all. */
 #ifndef DRC_ENGINE_RETRY_H
 #define DRC_ENGINE_RETRY_H
 

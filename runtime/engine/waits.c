@@ -1,10 +1,10 @@
 /* Waits: one poller for each kind of object asks about all of its waits at once, whatever each of
- * them waits for. When it asks: early once, because some things are there at once; then, from shortly
- * before such waits use to end (expected, or learned in this run, action by action), every 1/16 of
- * the time they take, 0.5 to 5 s. Who is asked about takes those along that would have to be asked
- * about soon. While many requests are on their way the poller takes its time, because what it would
- * wake could not be sent. Waits that one question cannot serve (checks from the runner) keep times of
- * their own. */
+ * them waits for. When it asks: early once, because some things are there at once; then, from
+ * shortly before such waits use to end (expected, or learned in this run, action by action), every
+ * 1/16 of the time they take, 0.5 to 5 s. Who is asked about takes those along that would have to
+ * be asked about soon. While many requests are on their way the poller takes its time, because what
+ * it would wake could not be sent. Waits that one question cannot serve (checks from the runner)
+ * keep times of their own. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -56,8 +56,7 @@ static int64_t interval_of(const struct flight *flight)
 
 static int64_t started_monotonic_ms(const struct executor *executor, uint32_t node)
 {
-    return executor->session_start_ms + executor->nodes[node].status.started_ms -
-           executor->base_ms;
+    return executor->session_start_ms + executor->nodes[node].status.started_ms - executor->base_ms;
 }
 
 /* How long such a wait takes. */
@@ -185,13 +184,13 @@ static void hurry(struct executor *executor, struct poller *poller)
         uint32_t node = poller->nodes[i];
         if (!executor->nodes[node].polling && interval_of(executor->nodes[node].flight) == 0) {
             int64_t ripe = started_monotonic_ms(executor, node) + ripe_ms(executor, node);
-            set_due(executor, node,
-                    min_ms(executor->nodes[node].due_ms, ripe > now ? ripe : now));
+            set_due(executor, node, min_ms(executor->nodes[node].due_ms, ripe > now ? ripe : now));
         }
     }
 }
 
-/* As round-trip times are learned for TCP (RFC 6298): what is usual, and how far from it ends lie. */
+/* As round-trip times are learned for TCP (RFC 6298): what is usual, and how far from it ends lie.
+ */
 static void learn(struct executor *executor, uint32_t node)
 {
     struct lesson *lesson = &executor->lessons[action_of(executor, node)];
@@ -306,8 +305,7 @@ static int64_t poller_due_ms(const struct executor *executor, enum poll_kind pol
     if (poller->in_flight > 0) {
         return INT64_MAX;
     }
-    int64_t earliest =
-        poller->last_ms < 0 ? poller->next_ms : poller->last_ms + apart_ms(executor);
+    int64_t earliest = poller->last_ms < 0 ? poller->next_ms : poller->last_ms + apart_ms(executor);
     return poller->next_ms > earliest ? poller->next_ms : earliest;
 }
 
@@ -315,8 +313,8 @@ static void scratch_for(struct executor *executor, size_t count)
 {
     if (count > executor->call_scratch_capacity) {
         executor->call_scratch_capacity = count * 2;
-        executor->call_scratch = arena_alloc(
-            executor->arena, executor->call_scratch_capacity * sizeof *executor->call_scratch);
+        executor->call_scratch = arena_alloc(executor->arena, executor->call_scratch_capacity *
+                                                                  sizeof *executor->call_scratch);
     }
 }
 

@@ -42,6 +42,7 @@ struct call_result {
     struct call_output outputs[ACTION_PORTS_MAX];
     size_t output_count;
     int64_t retry_after_ms; /* 0: as usual */
+    bool told_gate;         /* THROTTLED: another request than the executor's own; the gate knows */
     int requests;           /* API requests that were sent for it */
 };
 

@@ -141,6 +141,10 @@ static void test_permission_and_bucket_agree(void **state)
         if (info->effect == EFFECT_WAIT) {
             assert_true(begins(colon + 1, "Describe") || begins(colon + 1, "Get"));
         }
+        /* EC2 counts each API on its own. */
+        const char *api = bucket_info(info->bucket)->api;
+        assert_true(!begins(permission, "ec2:") || strcmp(api, colon + 1) == 0);
+        assert_int_equal(bucket_of_api(colon + 1, info->bucket), info->bucket);
         if (info->resource != BUCKET_NONE) {
             assert_non_null(strstr(bucket_info(info->resource)->name, "_RESOURCES"));
         }
@@ -194,6 +198,8 @@ static void test_buckets_are_used(void **state)
 {
     (void)state;
     bool used[BUCKET_COUNT] = {[BUCKET_NONE] = true,
+                               [BUCKET_EC2_DESCRIBE] = true, /* preflight, lookups */
+                               [BUCKET_EC2_MUTATE] = true,   /* changes of no action's own */
                                [BUCKET_EC2_DESCRIBE_UNFILTERED] = true, /* facts, preflight */
                                [BUCKET_EC2_CREATE_TAGS] = true,         /* tags after the fact */
                                [BUCKET_STS] = true};                    /* identity */

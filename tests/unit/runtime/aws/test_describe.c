@@ -93,9 +93,7 @@ static void test_halves_find_the_absent_one(void **state)
     struct canned_result results[8];
     poll(canned, ids, 8, results);
     for (int i = 0; i < 8; i++) {
-        enum outcome expected = i == 2   ? OUTCOME_PENDING
-                                : i == 6 ? OUTCOME_ABSENT
-                                         : OUTCOME_OK;
+        enum outcome expected = i == 2 ? OUTCOME_PENDING : i == 6 ? OUTCOME_ABSENT : OUTCOME_OK;
         assert_int_equal(results[i].outcome, expected);
     }
     canned_destroy(canned);

@@ -99,8 +99,8 @@ static void test_its_end(void **state)
 }
 
 /* Five commands on one instance and one on another. */
-static void poll_six(const struct canned_answer *script, size_t count, struct canned_result *results,
-                     size_t *requests)
+static void poll_six(const struct canned_answer *script, size_t count,
+                     struct canned_result *results, size_t *requests)
 {
     struct canned *canned = canned_create(script, count);
     struct aws *aws = canned_aws(canned);
@@ -128,11 +128,10 @@ static void test_one_list_for_an_instance(void **state)
          .body = "{\"CommandInvocations\":[" INVOCATION("c-0", "Success") "," INVOCATION(
              "c-1", "InProgress") "," INVOCATION("x", "Failed") "],\"NextToken\":\"1\"}"},
         {"{\"CommandId\":\"c-2\",\"InstanceId\":\"i-2\"}", .body = "{\"Status\":\"Success\"}"},
-        {"\"NextToken\":\"1\"",
-         .body = "{\"CommandInvocations\":[" INVOCATION("c-3", "Failed") "," INVOCATION(
-             "c-5", "Pending") "]}"},
+        {"\"NextToken\":\"1\"", .body = "{\"CommandInvocations\":[" INVOCATION(
+                                    "c-3", "Failed") "," INVOCATION("c-5", "Pending") "]}"},
         {"{\"CommandId\":\"c-3\"", .body = "{\"Status\":\"Failed\",\"ResponseCode\":3,"
-                                          "\"StandardErrorContent\":\"no kernel\"}"},
+                                           "\"StandardErrorContent\":\"no kernel\"}"},
         {"{\"CommandId\":\"c-4\"", .body = "{\"Status\":\"Success\"}"}};
     struct canned_result results[6];
     size_t requests;

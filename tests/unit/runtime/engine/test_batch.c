@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/engine/executor_state.h"
 #include "tests/unit/support/engine_bench.h"
 #include "tests/unit/support/graph_maker.h"
 
@@ -63,21 +64,76 @@ static void test_not_batchable(void **state)
     arena_destroy(arena);
 }
 
-/* One bad id among 64: the 63 others are stopped, with few requests. */
+/* One bad id among 64: the 63 others are stopped (started, terminated), with few requests. */
 static void test_halving(void **state)
+{
+    (void)state;
+    static const enum action actions[] = {ACTION_STOP_INSTANCE, ACTION_START_INSTANCE,
+                                          ACTION_TERMINATE_INSTANCE};
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        struct arena *arena = arena_create();
+        struct bench bench;
+        bench_open(&bench, many(arena, actions[i], 64), 1);
+        bench_begin(&bench);
+        const char *bad = arena_printf(arena, "vm37/%s", action_info(actions[i])->name);
+        bench.fake.poison = bad;
+        assert_int_equal(bench_run(&bench), EXECUTOR_FAILED);
+        struct executor_counters counters = executor_counters(bench.executor);
+        assert_int_equal(counters.done, 63);
+        assert_int_equal(counters.failed, 1);
+        assert_int_equal(bench_status(&bench, bad)->state, NODE_FAILED);
+        assert_true(bench.fake.requests <= 1 + 2 * 6);
+        bench_close(&bench);
+        arena_destroy(arena);
+    }
+}
+
+/* No capacity for one of 32 that are started together: halves find it, it gets its next type,
+ * alone, and the others start as they are. */
+static void test_no_capacity_for_one(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct graph *graph = many(arena, ACTION_START_INSTANCE, 32);
+    static const char *const types[] = {"m5.large", "m6i.large"};
+    for (uint32_t i = 0; i < 32; i++) {
+        maker_value(graph, i, "instance_types", maker_texts(graph, types, 2));
+    }
+    struct bench bench;
+    bench_open(&bench, graph, 1);
+    bench_begin(&bench);
+    for (int i = 0; i < 6; i++) { /* 32, 16, 8, 4, 2, 1 */
+        fake_script(bench.cloud, "vm9/start-instance", OUTCOME_EXHAUSTED);
+    }
+    assert_int_equal(bench_run(&bench), EXECUTOR_SUCCEEDED);
+    for (uint32_t i = 0; i < 32; i++) {
+        const struct node_status *status = executor_status(bench.executor, i);
+        bool short_of = !strcmp(graph->nodes[i].id, "vm9/start-instance");
+        assert_int_equal(status->choice, short_of ? 1 : 0);
+        assert_int_equal(bench.cloud->things[i].made, 1);
+    }
+    assert_true(bench.fake.requests <= 1 + 2 * 5 + 1);
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
+/* A request for many that is throttled is one retry, not one for each: the budget pays once, and
+ * they go together again. */
+static void test_a_batch_is_retried_as_one(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
     struct bench bench;
     bench_open(&bench, many(arena, ACTION_STOP_INSTANCE, 64), 1);
     bench_begin(&bench);
-    bench.fake.poison = "vm37/stop-instance";
-    assert_int_equal(bench_run(&bench), EXECUTOR_FAILED);
-    struct executor_counters counters = executor_counters(bench.executor);
-    assert_int_equal(counters.done, 63);
-    assert_int_equal(counters.failed, 1);
-    assert_int_equal(bench_status(&bench, "vm37/stop-instance")->state, NODE_FAILED);
-    assert_true(bench.fake.requests <= 1 + 2 * 6);
+    fake_script(bench.cloud, "vm3/stop-instance", OUTCOME_THROTTLED);
+    fake_script(bench.cloud, "vm3/stop-instance", OUTCOME_RETRY);
+    int tokens = bench.executor->budget.tokens;
+    assert_int_equal(bench_run(&bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(bench.fake.requests, 3);
+    assert_int_equal(bench.fake.largest_batch, 64);
+    assert_int_equal(executor_counters(bench.executor).throttled, 1);
+    assert_int_equal(bench.executor->budget.tokens, tokens - 2 * RETRY_COST + RETRY_COST);
     bench_close(&bench);
     arena_destroy(arena);
 }
@@ -133,6 +189,8 @@ int main(void)
         cmocka_unit_test(test_as_large_as_the_api_allows),
         cmocka_unit_test(test_not_batchable),
         cmocka_unit_test(test_halving),
+        cmocka_unit_test(test_no_capacity_for_one),
+        cmocka_unit_test(test_a_batch_is_retried_as_one),
         cmocka_unit_test(test_batches_wait_for_company),
         cmocka_unit_test(test_under_limits),
     };

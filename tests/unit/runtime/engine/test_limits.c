@@ -337,6 +337,271 @@ static void no_slower_than_the_rate(void **state)
     world_destroy(world);
 }
 
+/* Each account and region has buckets of its own; one that is throttled slows no other, nor another
+ * API's in the same place. */
+static void each_place_has_its_own(void **state)
+{
+    (void)state;
+    struct world *world = make_world(1);
+    struct limits *here = limits_create(world, LIMITS_AWS);
+    struct limits *there = limits_elsewhere(here, "222233334444", "eu-west-1");
+    struct limits *other = limits_elsewhere(here, "222233334444", "us-east-1");
+    assert_ptr_equal(limits_elsewhere(here, "222233334444", "eu-west-1"), there);
+    assert_ptr_not_equal(there, other);
+    assert_ptr_not_equal(there, here);
+    limits_throttled(there, BUCKET_EC2_ATTACH_VOLUME);
+    assert_true(limits_available(there, BUCKET_EC2_ATTACH_VOLUME) == 0);
+    assert_true(limits_available(there, BUCKET_EC2_DETACH_VOLUME) == 50);
+    assert_true(limits_available(other, BUCKET_EC2_ATTACH_VOLUME) == 50);
+    assert_true(limits_available(here, BUCKET_EC2_ATTACH_VOLUME) == 50);
+    limits_set_mode(here, LIMITS_NONE); /* everywhere */
+    assert_true(limits_available(there, BUCKET_EC2_ATTACH_VOLUME) > 1e6);
+    assert_true(limits_available(other, BUCKET_EC2_ATTACH_VOLUME) > 1e6);
+    limits_destroy(here);
+    world_destroy(world);
+}
+
+/* 500 RunInstances wait for requests (5, then 2 a second); 2000 at once, if requests were free, for
+ * the instances that an account may ask for (1000, then 2 a second). */
+static int64_t run_all(double cost_each, int calls)
+{
+    struct world *world = make_world(1);
+    struct limits *limits = limits_create(world, LIMITS_AWS);
+    for (int i = 0; i < calls; i++) {
+        int64_t wait_ms = 0;
+        while (!limits_take(limits, BUCKET_EC2_RUN_INSTANCES, 1, &wait_ms) ||
+               !limits_take(limits, BUCKET_EC2_RUN_RESOURCES, cost_each, &wait_ms)) {
+            pass(world, wait_ms);
+        }
+    }
+    int64_t took_ms = world_monotonic_ms(world);
+    limits_destroy(limits);
+    world_destroy(world);
+    return took_ms;
+}
+
+static void instances_count_too(void **state)
+{
+    (void)state;
+    assert_int_equal(run_all(1, 500), (500 - 5) * 500);
+    assert_int_equal(run_all(1, 2000), (2000 - 5) * 500); /* both refill 2 a second */
+    struct world *world = make_world(1);
+    struct limits *limits = limits_create(world, LIMITS_AWS);
+    int64_t wait_ms = 0;
+    for (int i = 0; i < 10; i++) { /* StopInstances of 100 each */
+        assert_true(limits_take(limits, BUCKET_EC2_STOP_RESOURCES, 100, &wait_ms));
+    }
+    assert_false(limits_take(limits, BUCKET_EC2_STOP_RESOURCES, 100, &wait_ms));
+    assert_int_equal(wait_ms, 5000); /* 100 at 20 a second */
+    assert_true(limits_available(limits, BUCKET_EC2_STOP_INSTANCES) == 50);
+    limits_destroy(limits);
+    world_destroy(world);
+}
+
+/* --- learning, against servers whose real rates are others than the table's --- */
+
+enum { LEARNING_MS = 900000, CLIENTS = 40, LATENCY_MS = 100 };
+
+struct phase { /* of the server: a bucket */
+    int64_t until_ms;
+    double capacity, refill_per_s;
+};
+
+struct server {
+    struct world *world;
+    struct limits *limits;
+    struct gate *gate;
+    const struct phase *phases;
+    enum bucket bucket;
+    double tokens, refilled; /* refilled: what it had to give in all */
+    int64_t at_ms;
+    double tenant_per_s; /* another one asks as often */
+    int64_t accepted, refused, tenant_accepted;
+    int64_t late_accepted, late_refused; /* once it had a minute to learn */
+};
+
+static const struct phase *server_phase(const struct server *server)
+{
+    const struct phase *phase = server->phases;
+    while (world_monotonic_ms(server->world) >= phase->until_ms) {
+        phase++;
+    }
+    return phase;
+}
+
+static bool server_takes(struct server *server)
+{
+    const struct phase *phase = server_phase(server);
+    int64_t now_ms = world_monotonic_ms(server->world);
+    server->tokens += (double)(now_ms - server->at_ms) / 1000 * phase->refill_per_s;
+    server->at_ms = now_ms;
+    if (server->tokens > phase->capacity) {
+        server->tokens = phase->capacity;
+    }
+    if (server->tokens < 1) {
+        return false;
+    }
+    server->tokens -= 1;
+    return true;
+}
+
+static void client_sends(void *context);
+
+static void client_is_answered(void *context)
+{
+    struct server *server = context;
+    int64_t now_ms = world_monotonic_ms(server->world);
+    bool over = now_ms >= LEARNING_MS, late = now_ms >= 60000;
+    if (server_takes(server)) {
+        server->accepted += !over;
+        server->late_accepted += late;
+    } else {
+        server->refused++;
+        server->late_refused += late;
+        server->gate->throttled(server->gate, server->bucket);
+    }
+    if (!over) {
+        server->gate->enter(server->gate, server->bucket, 1, 0, client_sends, server);
+    }
+}
+
+static void client_sends(void *context)
+{
+    struct server *server = context;
+    world_timer(server->world, LATENCY_MS, client_is_answered, server);
+}
+
+static void tenant_sends(void *context)
+{
+    struct server *server = context;
+    server->tenant_accepted += server_takes(server);
+    if (world_monotonic_ms(server->world) < LEARNING_MS) {
+        world_timer(server->world, (int64_t)(1000 / server->tenant_per_s), tenant_sends, server);
+    }
+}
+
+struct learning {
+    const char *name;
+    enum limits_mode mode;
+    enum bucket bucket;
+    struct phase phases[4];
+    double tenant_per_s;
+    double least_part;   /* of what was possible */
+    double refused_most; /* of 1000 */
+};
+
+/* What the server gave, or could have given, beside the tenant. */
+static double possible(const struct learning *learning, const struct server *server)
+{
+    double sum = learning->phases[0].capacity;
+    int64_t from_ms = 0;
+    for (const struct phase *phase = learning->phases; from_ms < LEARNING_MS; phase++) {
+        int64_t to_ms = phase->until_ms < LEARNING_MS ? phase->until_ms : LEARNING_MS;
+        sum += (double)(to_ms - from_ms) / 1000 * phase->refill_per_s;
+        from_ms = to_ms;
+    }
+    return sum - (double)server->tenant_accepted;
+}
+
+static void learn_one(const struct learning *learning)
+{
+    struct world *world = make_world(1);
+    struct limits *limits = limits_create(world, learning->mode);
+    struct server server = {.world = world,
+                            .limits = limits,
+                            .gate = limits_gate(limits),
+                            .phases = learning->phases,
+                            .bucket = learning->bucket,
+                            .tokens = learning->phases[0].capacity,
+                            .tenant_per_s = learning->tenant_per_s};
+    for (int i = 0; i < CLIENTS; i++) {
+        server.gate->enter(server.gate, learning->bucket, 1, 0, client_sends, &server);
+    }
+    if (learning->tenant_per_s > 0) {
+        tenant_sends(&server);
+    }
+    pass(world, LEARNING_MS + 60000);
+    double part = (double)server.accepted / possible(learning, &server);
+    double refused =
+        1000.0 * (double)server.late_refused / (double)(server.late_accepted + server.late_refused);
+    print_message(
+        "%-36s %.2f of what was possible; refused: %3lld of %5lld, after the first minute "
+        "%.1f of 1000\n",
+        learning->name, part, (long long)server.refused,
+        (long long)(server.accepted + server.refused), refused);
+    assert_true(part >= learning->least_part && part <= 1.01);
+    assert_true(refused <= learning->refused_most);
+    limits_destroy(limits);
+    world_destroy(world);
+}
+
+static void throttle_answers_stay_few(void **state)
+{
+    (void)state;
+    static const struct learning cases[] = {
+        {"as documented", LIMITS_AWS, BUCKET_EC2_MUTATE, {{INT64_MAX, 50, 5}}, 0, 0.98, 0},
+        {"half of the documented rate",
+         LIMITS_AWS,
+         BUCKET_EC2_MUTATE,
+         {{INT64_MAX, 50, 2.5}},
+         0,
+         0.95,
+         20},
+        {"a fifth of it, and a small bucket",
+         LIMITS_AWS,
+         BUCKET_EC2_MUTATE,
+         {{INT64_MAX, 10, 1}},
+         0,
+         0.95,
+         40},
+        {"twice the documented rate",
+         LIMITS_AWS,
+         BUCKET_EC2_MUTATE,
+         {{INT64_MAX, 100, 10}},
+         0,
+         0.49,
+         0},
+        {"full, half for five minutes, full",
+         LIMITS_AWS,
+         BUCKET_EC2_DESCRIBE,
+         {{300000, 100, 20}, {600000, 100, 10}, {INT64_MAX, 100, 20}},
+         0,
+         0.95,
+         5},
+        {"another tenant takes half",
+         LIMITS_AWS,
+         BUCKET_EC2_MUTATE,
+         {{INT64_MAX, 50, 5}},
+         2.5,
+         0.95,
+         10},
+        {"nothing known, documented rate",
+         LIMITS_NONE,
+         BUCKET_EC2_MUTATE,
+         {{INT64_MAX, 50, 5}},
+         0,
+         0.95,
+         15},
+        {"nothing known, fast server",
+         LIMITS_NONE,
+         BUCKET_EC2_DESCRIBE,
+         {{INT64_MAX, 200, 100}},
+         0,
+         0.9,
+         5},
+        {"nothing known, 1 a second",
+         LIMITS_NONE,
+         BUCKET_EC2_MUTATE,
+         {{INT64_MAX, 5, 1}},
+         0,
+         0.95,
+         40},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        learn_one(&cases[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +615,9 @@ int main(void)
         cmocka_unit_test(limits_that_are_lifted_let_go),
         cmocka_unit_test(never_more_than_the_rate),
         cmocka_unit_test(no_slower_than_the_rate),
+        cmocka_unit_test(each_place_has_its_own),
+        cmocka_unit_test(instances_count_too),
+        cmocka_unit_test(throttle_answers_stay_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
