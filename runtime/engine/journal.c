@@ -12,6 +12,8 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/embedded.h"
+#include "runtime/engine/journal_state.h"
+#include "runtime/engine/records.h"
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
@@ -20,22 +22,6 @@ enum {
     JOURNAL_VERSION = 1,
     JOURNAL_BUSY_MS = 5000,
     JOURNAL_CACHE_KIB = 256, /* it is written from front to back, and seldom read */
-};
-
-struct summary_line {
-    char *name, *value;
-};
-
-struct journal {
-    sqlite3 *database;
-    sqlite3_stmt *insert, *summarize;
-    char *path;
-    struct world *world;
-    struct buffer group;
-    struct summary_line *lines;
-    size_t line_count, line_capacity;
-    int64_t number;
-    bool read_only, broken;
 };
 
 #define DAMAGED_HELP                                                                               \
@@ -72,7 +58,7 @@ static const char *help_for(int code)
     }
 }
 
-static bool database_error(struct journal *journal, const char *doing, struct error *error)
+bool journal_database_error(struct journal *journal, const char *doing, struct error *error)
 {
     int code = sqlite3_extended_errcode(journal->database);
     error_set(error, "%s %s: %s", doing, journal->path, sqlite3_errmsg(journal->database));
@@ -86,20 +72,20 @@ static bool database_error(struct journal *journal, const char *doing, struct er
 static bool execute(struct journal *journal, const char *doing, const char *sql, struct error *error)
 {
     return sqlite3_exec(journal->database, sql, NULL, NULL, NULL) == SQLITE_OK ||
-           database_error(journal, doing, error);
+           journal_database_error(journal, doing, error);
 }
 
-static bool prepare(struct journal *journal, const char *sql, sqlite3_stmt **statement,
-                    struct error *error)
+bool journal_prepare(struct journal *journal, const char *sql, sqlite3_stmt **statement,
+                     struct error *error)
 {
     return sqlite3_prepare_v2(journal->database, sql, -1, statement, NULL) == SQLITE_OK ||
-           database_error(journal, "preparing the journal", error);
+           journal_database_error(journal, "preparing the journal", error);
 }
 
 static bool connect_database(struct journal *journal, int flags, struct error *error)
 {
     if (sqlite3_open_v2(journal->path, &journal->database, flags, NULL) != SQLITE_OK) {
-        return database_error(journal, "opening the journal", error);
+        return journal_database_error(journal, "opening the journal", error);
     }
     sqlite3_extended_result_codes(journal->database, 1);
     sqlite3_busy_timeout(journal->database, JOURNAL_BUSY_MS);
@@ -113,13 +99,13 @@ static bool read_integer(struct journal *journal, const char *sql, int64_t *valu
 {
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(journal->database, sql, -1, &statement, NULL) != SQLITE_OK) {
-        return database_error(journal, "reading the journal", error);
+        return journal_database_error(journal, "reading the journal", error);
     }
     bool ok = sqlite3_step(statement) == SQLITE_ROW;
     if (ok) {
         *value = sqlite3_column_int64(statement, 0);
     } else {
-        database_error(journal, "reading the journal", error);
+        journal_database_error(journal, "reading the journal", error);
     }
     sqlite3_finalize(statement);
     return ok;
@@ -150,8 +136,10 @@ static bool set_up_writer(struct journal *journal, struct error *error)
 {
     return execute(journal, "opening the journal",
                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", error) &&
-           prepare(journal, "INSERT INTO groups VALUES (?, ?, ?)", &journal->insert, error) &&
-           prepare(journal, "INSERT OR REPLACE INTO summary VALUES (?, ?)", &journal->summarize,
+           journal_prepare(journal, "INSERT INTO groups VALUES (?, ?, ?)", &journal->insert, error) &&
+           journal_prepare(journal, "INSERT OR IGNORE INTO groups VALUES (?, ?, ?)", &journal->copy,
+                           error) &&
+           journal_prepare(journal, "INSERT OR REPLACE INTO summary VALUES (?, ?)", &journal->summarize,
                    error);
 }
 
@@ -262,13 +250,21 @@ struct journal *journal_open(const char *path, bool read_only, struct error *err
     return journal;
 }
 
-static void clear_lines(struct journal *journal)
+static void batch_clear(struct journal_batch *batch)
 {
-    for (size_t i = 0; i < journal->line_count; i++) {
-        free(journal->lines[i].name);
-        free(journal->lines[i].value);
+    for (size_t i = 0; i < batch->line_count; i++) {
+        free(batch->lines[i].name);
+        free(batch->lines[i].value);
     }
-    journal->line_count = 0;
+    batch->line_count = 0;
+    buffer_clear(&batch->group);
+}
+
+static void batch_free(struct journal_batch *batch)
+{
+    batch_clear(batch);
+    free(batch->lines);
+    buffer_free(&batch->group);
 }
 
 void journal_close(struct journal *journal)
@@ -276,12 +272,13 @@ void journal_close(struct journal *journal)
     if (!journal) {
         return;
     }
+    records_close(journal->records);
     sqlite3_finalize(journal->insert);
+    sqlite3_finalize(journal->copy);
     sqlite3_finalize(journal->summarize);
     sqlite3_close(journal->database);
-    clear_lines(journal);
-    free(journal->lines);
-    buffer_free(&journal->group);
+    batch_free(&journal->open);
+    batch_free(&journal->sending);
     free(journal->path);
     free(journal);
 }
@@ -307,18 +304,25 @@ static bool refuse_when_broken(const struct journal *journal, struct error *erro
 bool journal_put_blob(struct journal *journal, const char *name, const void *bytes, size_t length,
                       struct error *error)
 {
-    if (!refuse_when_broken(journal, error)) {
+    if (!refuse_when_broken(journal, error) ||
+        (journal->records && !records_put_blob(journal->records, name, bytes, length, error))) {
         return false;
     }
+    return journal_write_blob(journal, name, bytes, length, error);
+}
+
+bool journal_write_blob(struct journal *journal, const char *name, const void *bytes, size_t length,
+                        struct error *error)
+{
     sqlite3_stmt *statement = NULL;
-    if (!prepare(journal, "INSERT OR REPLACE INTO blobs VALUES (?, ?)", &statement, error)) {
+    if (!journal_prepare(journal, "INSERT OR REPLACE INTO blobs VALUES (?, ?)", &statement, error)) {
         return false;
     }
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
     sqlite3_bind_blob64(statement, 2, length ? bytes : "", length, SQLITE_STATIC);
     int code = sqlite3_step(statement);
     if (code != SQLITE_DONE) {
-        database_error(journal, "writing the journal", error);
+        journal_database_error(journal, "writing the journal", error);
         /* A second blob of one name is the caller's slip and harms nothing. */
         journal->broken = (sqlite3_errcode(journal->database) & 0xff) != SQLITE_CONSTRAINT;
     }
@@ -330,7 +334,7 @@ bool journal_get_blob(struct journal *journal, const char *name, void **bytes, s
                       struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    if (!prepare(journal, "SELECT bytes FROM blobs WHERE name = ?", &statement, error)) {
+    if (!journal_prepare(journal, "SELECT bytes FROM blobs WHERE name = ?", &statement, error)) {
         return false;
     }
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
@@ -343,7 +347,7 @@ bool journal_get_blob(struct journal *journal, const char *name, void **bytes, s
         }
         *bytes = copy;
     } else if (code != SQLITE_DONE) {
-        database_error(journal, "reading the journal", error);
+        journal_database_error(journal, "reading the journal", error);
     }
     sqlite3_finalize(statement);
     return code == SQLITE_ROW;
@@ -351,31 +355,31 @@ bool journal_get_blob(struct journal *journal, const char *name, void **bytes, s
 
 void journal_append(struct journal *journal, const char *record)
 {
-    buffer_puts(&journal->group, record);
-    buffer_putc(&journal->group, '\n');
+    buffer_puts(&journal->open.group, record);
+    buffer_putc(&journal->open.group, '\n');
 }
 
 struct buffer *journal_group(struct journal *journal)
 {
-    return &journal->group;
+    return &journal->open.group;
 }
 
 void journal_summarize(struct journal *journal, const char *name, const char *value)
 {
-    if (journal->line_count == journal->line_capacity) {
-        journal->line_capacity = journal->line_capacity ? journal->line_capacity * 2 : 8;
-        journal->lines =
-            base_realloc(journal->lines, journal->line_capacity * sizeof *journal->lines);
+    struct journal_batch *batch = &journal->open;
+    if (batch->line_count == batch->line_capacity) {
+        batch->line_capacity = batch->line_capacity ? batch->line_capacity * 2 : 8;
+        batch->lines = base_realloc(batch->lines, batch->line_capacity * sizeof *batch->lines);
     }
-    journal->lines[journal->line_count++] =
-        (struct summary_line){.name = base_strdup(name), .value = base_strdup(value)};
+    batch->lines[batch->line_count++] =
+        (struct journal_line){.name = base_strdup(name), .value = base_strdup(value)};
 }
 
 const char *journal_summary(struct journal *journal, struct arena *arena, const char *name)
 {
     sqlite3_stmt *statement = NULL;
     const char *value = NULL;
-    if (!prepare(journal, "SELECT value FROM summary WHERE name = ?", &statement, NULL)) {
+    if (!journal_prepare(journal, "SELECT value FROM summary WHERE name = ?", &statement, NULL)) {
         return NULL;
     }
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
@@ -388,7 +392,7 @@ const char *journal_summary(struct journal *journal, struct arena *arena, const 
 
 bool journal_is_dirty(const struct journal *journal)
 {
-    return journal->group.length > 0 || journal->line_count > 0;
+    return journal->open.group.length > 0 || journal->open.line_count > 0;
 }
 
 int64_t journal_number(const struct journal *journal)
@@ -402,25 +406,62 @@ static bool step_and_reset(sqlite3_stmt *statement)
     return sqlite3_reset(statement) == SQLITE_OK && ok;
 }
 
-static bool write_group(struct journal *journal)
+static bool write_line(struct journal *journal, const char *name, const char *value)
 {
-    sqlite3_bind_int64(journal->insert, 1, journal->number + 1);
-    sqlite3_bind_int64(journal->insert, 2, journal->world ? world_utc_ms(journal->world) : 0);
-    sqlite3_bind_text64(journal->insert, 3, buffer_text(&journal->group), journal->group.length,
-                        SQLITE_STATIC, SQLITE_UTF8);
-    return step_and_reset(journal->insert);
+    sqlite3_bind_text(journal->summarize, 1, name, -1, SQLITE_STATIC);
+    sqlite3_bind_text(journal->summarize, 2, value, -1, SQLITE_STATIC);
+    return step_and_reset(journal->summarize);
 }
 
-static bool write_lines(struct journal *journal)
+/* A copy of shared records may have this one already: another process on this host has read it from
+ * there first. */
+static bool write_rows(struct journal *journal, const struct journal_write *write)
 {
-    for (size_t i = 0; i < journal->line_count; i++) {
-        sqlite3_bind_text(journal->summarize, 1, journal->lines[i].name, -1, SQLITE_STATIC);
-        sqlite3_bind_text(journal->summarize, 2, journal->lines[i].value, -1, SQLITE_STATIC);
-        if (!step_and_reset(journal->summarize)) {
-            return false;
-        }
+    sqlite3_stmt *insert = write->chain ? journal->copy : journal->insert;
+    sqlite3_bind_int64(insert, 1, write->number);
+    sqlite3_bind_int64(insert, 2, write->at_utc_ms);
+    sqlite3_bind_text64(insert, 3, write->length ? write->text : "", write->length, SQLITE_STATIC,
+                        SQLITE_UTF8);
+    bool ok = step_and_reset(insert);
+    if (ok && sqlite3_changes(journal->database) == 0) {
+        return true;
     }
+    for (size_t i = 0; ok && i < write->line_count; i++) {
+        ok = write_line(journal, write->lines[i].name, write->lines[i].value);
+    }
+    return ok && (!write->chain || write_line(journal, JOURNAL_CHAIN, write->chain));
+}
+
+bool journal_write(struct journal *journal, const struct journal_write *write, struct error *error)
+{
+    bool one_row = write->line_count == 0 && !write->chain; /* SQLite's own transaction does */
+    bool ok = (one_row || execute(journal, "writing the journal", "BEGIN IMMEDIATE", error)) &&
+              write_rows(journal, write) &&
+              (one_row || sqlite3_exec(journal->database, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+    if (!ok) {
+        journal_database_error(journal, "writing the journal", error);
+        journal->broken = true;
+        sqlite3_exec(journal->database, "ROLLBACK", NULL, NULL, NULL);
+        return false;
+    }
+    journal->number = write->number;
     return true;
+}
+
+/* The group under way becomes the one that is sent; what comes from now on is the next. */
+static struct journal_write seal(struct journal *journal)
+{
+    struct journal_batch sealed = journal->open;
+    journal->open = journal->sending;
+    journal->sending = sealed;
+    return (struct journal_write){
+        .number = journal->number + 1,
+        .at_utc_ms = journal->world ? world_utc_ms(journal->world) : 0,
+        .text = sealed.group.data,
+        .length = sealed.group.length,
+        .lines = sealed.lines,
+        .line_count = sealed.line_count,
+    };
 }
 
 bool journal_commit(struct journal *journal, struct error *error)
@@ -431,20 +472,71 @@ bool journal_commit(struct journal *journal, struct error *error)
     if (!refuse_when_broken(journal, error)) {
         return false;
     }
-    bool one_row = journal->line_count == 0; /* then SQLite's own transaction does */
-    bool ok = (one_row || execute(journal, "writing the journal", "BEGIN IMMEDIATE", error)) &&
-              write_group(journal) && write_lines(journal) &&
-              (one_row || sqlite3_exec(journal->database, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
-    if (!ok) {
-        database_error(journal, "writing the journal", error);
+    struct journal_write write = seal(journal);
+    bool ok = !journal->records || records_put_now(journal->records, &write, error);
+    journal->broken = !ok;
+    write.chain = ok && journal->records ? records_chain(journal->records) : NULL;
+    ok = ok && journal_write(journal, &write, error);
+    batch_clear(&journal->sending);
+    return ok;
+}
+
+static void accepted(void *context, const struct error *error)
+{
+    struct journal *journal = context;
+    struct error own = {0};
+    journal->under_way = false;
+    journal->write.chain = error ? NULL : records_chain(journal->records);
+    if (error) {
         journal->broken = true;
-        sqlite3_exec(journal->database, "ROLLBACK", NULL, NULL, NULL);
+    } else if (!journal_write(journal, &journal->write, &own)) {
+        error = &own;
+    }
+    batch_clear(&journal->sending);
+    journal->committed(journal->committed_context, error);
+    error_clear(&own);
+}
+
+static void waits(void *context, const char *why)
+{
+    struct journal *journal = context;
+    journal->waiting(journal->committed_context, why);
+}
+
+bool journal_commit_begin(struct journal *journal, journal_committed committed,
+                          journal_waiting waiting, void *context, struct error *error)
+{
+    if (!refuse_when_broken(journal, error)) {
         return false;
     }
-    journal->number++;
-    buffer_clear(&journal->group);
-    clear_lines(journal);
+    journal->committed = committed;
+    journal->waiting = waiting;
+    journal->committed_context = context;
+    journal->write = seal(journal);
+    journal->under_way = true;
+    records_put(journal->records, &journal->write, accepted, waits, journal);
     return true;
+}
+
+void journal_abandon(struct journal *journal)
+{
+    if (journal->under_way) {
+        journal->under_way = false;
+        journal->broken = true;
+        records_abandon(journal->records);
+    }
+}
+
+bool journal_is_shared(const struct journal *journal)
+{
+    return journal->records != NULL;
+}
+
+void journal_attach(struct journal *journal, struct records *records)
+{
+    journal->records = records;
+    /* What is durable are the records: the file may lag behind them. */
+    sqlite3_exec(journal->database, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 }
 
 /* Calls `each` for every line of one group. The text is copied because lines are cut by NULs. */
@@ -469,7 +561,7 @@ bool journal_replay_after(struct journal *journal, int64_t after, bool (*each)(v
                           int64_t number, const char *record), void *context, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    if (!prepare(journal, "SELECT number, records FROM groups WHERE number > ? ORDER BY number",
+    if (!journal_prepare(journal, "SELECT number, records FROM groups WHERE number > ? ORDER BY number",
                  &statement, error)) {
         return false;
     }
@@ -491,7 +583,7 @@ bool journal_replay_after(struct journal *journal, int64_t after, bool (*each)(v
     }
     bool ok = !go_on || code == SQLITE_DONE;
     if (!ok) {
-        database_error(journal, "reading the journal", error);
+        journal_database_error(journal, "reading the journal", error);
     }
     sqlite3_finalize(statement);
     return ok;
@@ -501,4 +593,72 @@ bool journal_replay(struct journal *journal, bool (*each)(void *context, int64_t
                     const char *record), void *context, struct error *error)
 {
     return journal_replay_after(journal, 0, each, context, error);
+}
+
+bool journal_each_group(struct journal *journal,
+                        bool (*each)(void *context, const struct journal_write *write),
+                        void *context, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (!journal_prepare(journal, "SELECT number, at, records FROM groups ORDER BY number",
+                         &statement, error)) {
+        return false;
+    }
+    bool ok = true;
+    while (ok && sqlite3_step(statement) == SQLITE_ROW) {
+        struct journal_write write = {
+            .number = sqlite3_column_int64(statement, 0),
+            .at_utc_ms = sqlite3_column_int64(statement, 1),
+            .text = (const char *)sqlite3_column_text(statement, 2),
+            .length = (size_t)sqlite3_column_bytes(statement, 2),
+        };
+        ok = each(context, &write);
+    }
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+bool journal_each_blob(struct journal *journal,
+                       bool (*each)(void *context, const char *name, const void *bytes,
+                                    size_t length),
+                       void *context, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (!journal_prepare(journal, "SELECT name, bytes FROM blobs ORDER BY name", &statement, error)) {
+        return false;
+    }
+    bool ok = true;
+    while (ok && sqlite3_step(statement) == SQLITE_ROW) {
+        ok = each(context, (const char *)sqlite3_column_text(statement, 0),
+                  sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
+    }
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+bool journal_set_chain(struct journal *journal, const char *chain, struct error *error)
+{
+    return write_line(journal, JOURNAL_CHAIN, chain) ||
+           journal_database_error(journal, "writing the journal", error);
+}
+
+size_t journal_lines(struct journal *journal, struct arena *arena, struct journal_line **lines)
+{
+    sqlite3_stmt *statement = NULL;
+    size_t count = 0, capacity = 0;
+    *lines = NULL;
+    if (!journal_prepare(journal, "SELECT name, value FROM summary ORDER BY name", &statement, NULL)) {
+        return 0;
+    }
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        if (strcmp(name, JOURNAL_CHAIN) != 0) {
+            *lines = arena_grow(arena, *lines, count, &capacity, sizeof **lines);
+            (*lines)[count++] = (struct journal_line){
+                arena_strdup(arena, name),
+                arena_strdup(arena, (const char *)sqlite3_column_text(statement, 1))};
+        }
+    }
+    sqlite3_finalize(statement);
+    return count;
 }

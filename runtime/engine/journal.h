@@ -47,6 +47,22 @@ const char *journal_summary(struct journal *journal, struct arena *arena, const 
 /* Makes the group durable as number N+1; without one, nothing happens. After a failure (disk full)
  * the journal refuses all. */
 bool journal_commit(struct journal *journal, struct error *error);
+/* Where the state is shared (records.h), a group counts once it is among the records: that may take
+ * its time, and this file is only a copy of them. */
+struct records;
+/* From now on; the journal owns it. Its groups are among the records already. */
+void journal_attach(struct journal *journal, struct records *records);
+bool journal_is_shared(const struct journal *journal);
+/* Of a shared one, with something to commit: begins to. What is appended meanwhile belongs to the next
+ * group. `committed` comes once, from the loop, `error` NULL when the group is durable; `waiting`
+ * before it, each time that the store did not take it and is asked again. False: refused. */
+typedef void (*journal_committed)(void *context, const struct error *error);
+typedef void (*journal_waiting)(void *context, const char *why);
+bool journal_commit_begin(struct journal *journal, journal_committed committed,
+                          journal_waiting waiting, void *context, struct error *error);
+/* Gives a commit up that is under way: whether it has happened will be seen when the records are read
+ * again, so nothing is written any more. `committed` never comes. */
+void journal_abandon(struct journal *journal);
 bool journal_is_dirty(const struct journal *journal);
 /* Number of the last group that is durable; 0: none. */
 int64_t journal_number(const struct journal *journal);

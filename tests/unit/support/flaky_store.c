@@ -1,0 +1,99 @@
+#include "tests/unit/support/flaky_store.h"
+
+#include <stdlib.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/world/world.h"
+
+/* One put with a flaw. All are kept until the store goes. */
+struct flawed {
+    struct flawed *next;
+    enum flaw flaw;
+    struct world *world;
+    struct world_task *task;
+    store_callback done;
+    void *context;
+};
+
+static void fail_it(void *context)
+{
+    struct flawed *flawed = context;
+    struct error error = {.message = "the network is down"};
+    struct store_result result = {.outcome = STORE_FAILED, .version = "", .error = &error};
+    flawed->task = NULL;
+    flawed->done(flawed->context, &result);
+}
+
+static void happened(void *context, const struct store_result *result)
+{
+    struct flawed *flawed = context;
+    (void)result;
+    if (flawed->flaw == FLAW_LOST_ANSWER) {
+        fail_it(flawed);
+    }
+}
+
+static void flaky_get(struct store *store, const char *key, store_callback done, void *context)
+{
+    struct store *inner = ((struct flaky_store *)store)->inner;
+    inner->get(inner, key, done, context);
+}
+
+static void flaky_put(struct store *store, const char *key, const void *bytes, size_t length,
+                      enum store_condition condition, const char *version, store_callback done,
+                      void *context)
+{
+    struct flaky_store *flaky = (struct flaky_store *)store;
+    struct store *inner = flaky->inner;
+    flaky->puts++;
+    if (flaky->flaw == FLAW_NONE || flaky->next == 0) {
+        inner->put(inner, key, bytes, length, condition, version, done, context);
+        return;
+    }
+    flaky->next--;
+    struct flawed *flawed = base_alloc(sizeof *flawed);
+    *flawed = (struct flawed){.next = flaky->owned, .flaw = flaky->flaw, .world = flaky->world,
+                              .done = done, .context = context};
+    flaky->owned = flawed;
+    if (flaky->flaw == FLAW_LOST_REQUEST) {
+        flawed->task = world_timer(flaky->world, 10, fail_it, flawed);
+    } else {
+        inner->put(inner, key, bytes, length, condition, version, happened, flawed);
+    }
+}
+
+static void flaky_list(struct store *store, const char *prefix, const char *after,
+                       store_callback done, void *context)
+{
+    struct store *inner = ((struct flaky_store *)store)->inner;
+    inner->list(inner, prefix, after, done, context);
+}
+
+static void flaky_remove(struct store *store, const char *key, store_callback done, void *context)
+{
+    struct store *inner = ((struct flaky_store *)store)->inner;
+    inner->remove(inner, key, done, context);
+}
+
+static void flaky_destroy(struct store *store)
+{
+    struct flaky_store *flaky = (struct flaky_store *)store;
+    store_destroy(flaky->inner);
+    for (struct flawed *flawed = flaky->owned, *next; flawed; flawed = next) {
+        next = flawed->next;
+        world_cancel(flawed->world, flawed->task);
+        free(flawed);
+    }
+    free(flaky);
+}
+
+struct flaky_store *flaky_store_create(struct world *world, struct store *inner)
+{
+    struct flaky_store *flaky = base_alloc(sizeof *flaky);
+    flaky->store = (struct store){.name = "flaky", .get = flaky_get, .put = flaky_put,
+                                  .list = flaky_list, .remove = flaky_remove,
+                                  .destroy = flaky_destroy};
+    flaky->inner = inner;
+    flaky->world = world;
+    return flaky;
+}

@@ -1,0 +1,27 @@
+/* Flaky store: passes on to another, but for puts that fail as a network's do. */
+#ifndef DRC_TESTS_FLAKY_STORE_H
+#define DRC_TESTS_FLAKY_STORE_H
+
+#include "runtime/world/store.h"
+
+enum flaw {
+    FLAW_NONE,
+    FLAW_LOST_REQUEST, /* fails, and did not happen */
+    FLAW_LOST_ANSWER,  /* happened, and fails */
+    FLAW_SILENT,       /* happened, and there is never an answer */
+};
+
+struct flaky_store {
+    struct store store; /* first */
+    struct store *inner;
+    struct world *world;
+    enum flaw flaw;
+    int next;    /* puts that have it; negative: all */
+    int puts;    /* so far */
+    void *owned; /* its own */
+};
+
+/* Owns `inner`. store_destroy takes both. */
+struct flaky_store *flaky_store_create(struct world *world, struct store *inner);
+
+#endif
