@@ -62,8 +62,7 @@ static int64_t unit_ms(char unit)
     }
 }
 
-/* -1 when it is no duration, or longer than ten years. */
-static int64_t parse_duration(const char *text)
+int64_t duration_parse(const char *text)
 {
     int64_t number = 0;
     const char *at = text;
@@ -86,7 +85,7 @@ struct duration bind_duration(struct binder *binder, const struct tree *tree, in
         return (struct duration){.ms = fallback_ms};
     }
     struct duration duration = {.given = true, .at = tree->span};
-    duration.ms = parse_duration(tree->text ? tree->text : "");
+    duration.ms = duration_parse(tree->text ? tree->text : "");
     if (duration.ms < 0) {
         struct diagnostic *found =
             diagnose(binder->diagnostics, DIAG_INVALID_DURATION, tree->span,
@@ -103,7 +102,7 @@ struct duration bind_positive_duration(struct binder *binder, const struct tree 
                                        int64_t fallback_ms)
 {
     struct duration duration = bind_duration(binder, tree, fallback_ms);
-    if (duration.given && parse_duration(tree->text ? tree->text : "") == 0) {
+    if (duration.given && duration_parse(tree->text ? tree->text : "") == 0) {
         struct diagnostic *found = diagnose(binder->diagnostics, DIAG_INVALID_DURATION, tree->span,
                                             "this duration must not be zero");
         diagnostic_help(binder->diagnostics, found, "the shortest is 1s");

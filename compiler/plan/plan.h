@@ -36,6 +36,8 @@ struct duration {
     bool given;
     struct span at;
 };
+/* "30s", "15m", "4h", "30d" in milliseconds; -1: it is no duration, or longer than ten years. */
+int64_t duration_parse(const char *text);
 struct tag {
     const char *key, *value;
     struct span at;

@@ -54,7 +54,7 @@ struct command {
     enum exit_status (*run)(const struct invocation *invocation);
     int min_arguments, max_arguments;
     const char *arguments;
-    uint32_t flags;
+    uint64_t flags; /* 1 << FLAG_… */
     const char *summary, *details, *examples;
 };
 extern const struct command commands[];
