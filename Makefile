@@ -132,6 +132,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
 
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 bench: deps-test venv all $(BENCH_PROGRAMS)
+	@tools/deps bench
 	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) PYTHON=$(VENV)/bin/python tests/bench/run
 
 # Killed, without disk, without memory at every moment (tests/sweep/run): STRIDE=N takes every Nth.

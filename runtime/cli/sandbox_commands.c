@@ -2,6 +2,7 @@
 #include "runtime/cli/command.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,7 +130,10 @@ static bool serve(struct sandbox *sandbox, int port, struct error *error)
     fflush(stdout);
     int signal = 0;
     sigwait(&signals, &signal);
+    struct sandbox_served served = sandbox_server_served(server);
     sandbox_server_stop(server);
+    fprintf(stderr, "%" PRId64 " requests answered, %" PRId64 " of them refused for their rate\n",
+            served.requests, served.throttled);
     return true;
 }
 

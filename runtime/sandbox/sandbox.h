@@ -75,6 +75,11 @@ struct world *sandbox_world(struct sandbox *sandbox, struct world *inner);
 struct sandbox_server;
 struct sandbox_server *sandbox_server_start(struct sandbox *sandbox, int port, int *bound,
                                             struct error *error);
+/* What it has answered so far, and how much of it with a refusal for its rate. */
+struct sandbox_served {
+    int64_t requests, throttled;
+};
+struct sandbox_served sandbox_server_served(struct sandbox_server *server);
 void sandbox_server_stop(struct sandbox_server *server);
 
 #endif

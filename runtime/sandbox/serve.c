@@ -18,6 +18,7 @@ struct sandbox_server {
     pthread_mutex_t lock;
     pthread_cond_t stopped; /* wakes those that let time pass */
     bool stopping;
+    struct sandbox_served served; /* under the sandbox's lock */
 };
 
 /* A request while it arrives. */
@@ -95,6 +96,13 @@ static void copy_reply(struct reply *reply, const struct http_response *response
     reply->request_id = id ? base_strdup(id) : NULL;
 }
 
+/* EC2 says RequestLimitExceeded, STS Throttling, SSM ThrottlingException. */
+static bool refused_for_rate(const struct http_response *response)
+{
+    return response->status >= 400 && response->body &&
+           (strstr(response->body, "RequestLimitExceeded") || strstr(response->body, "Throttling"));
+}
+
 static struct reply ask(struct sandbox_server *server, struct MHD_Connection *connection,
                         const char *method, struct arrival *arrival)
 {
@@ -116,6 +124,8 @@ static struct reply ask(struct sandbox_server *server, struct MHD_Connection *co
     pthread_mutex_lock(&server->sandbox->lock);
     sandbox_answer(server->sandbox, world_utc_ms(server->world), &request, &response,
                    &reply.latency_ms);
+    server->served.requests++;
+    server->served.throttled += refused_for_rate(&response);
     copy_reply(&reply, &response);
     pthread_mutex_unlock(&server->sandbox->lock);
     return reply;
@@ -236,6 +246,14 @@ struct sandbox_server *sandbox_server_start(struct sandbox *sandbox, int port, i
         return NULL;
     }
     return server;
+}
+
+struct sandbox_served sandbox_server_served(struct sandbox_server *server)
+{
+    pthread_mutex_lock(&server->sandbox->lock);
+    struct sandbox_served served = server->served;
+    pthread_mutex_unlock(&server->sandbox->lock);
+    return served;
 }
 
 void sandbox_server_stop(struct sandbox_server *server)

@@ -1,6 +1,9 @@
-"""Failover of N VMs on moto: drc against the boto3 script beside this file, in one run, each on a moto
-of its own. Prints wall time, API requests (by moto's log), CPU and peak memory of the client, and
-their ratios. Usage: bench_failover.py [VMs]."""
+"""Failover of N VMs: drc against the boto3 script beside this file, in one run, each on a server of its
+own: moto, or the sandbox served over HTTP with the times and the rate limits of the real service.
+Prints wall time, API requests (by the server), CPU and peak memory of the client, their
+ratios, and on the sandbox wall time against the critical path.
+Usage: bench_failover.py moto|sandbox [VMs]."""
+import json
 import os
 import pathlib
 import subprocess
@@ -11,8 +14,10 @@ import time
 import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "interop"))
+for folder in ("interop", "servers"):
+    sys.path.insert(0, str(HERE.parent / folder))
 from moto_world import Moto, Shape, populate  # noqa: E402
+from sandbox_server import SandboxServer  # noqa: E402
 
 DRC = os.environ["DRC"]
 
@@ -51,8 +56,7 @@ def peak_of(pid, peak):
     return peak
 
 
-def measured(command, env, moto):
-    requests = moto.requests()
+def measured(command, env):
     start = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=output,
@@ -68,39 +72,70 @@ def measured(command, env, moto):
         if process.returncode != 0:
             output.seek(0)
             raise SystemExit(f"{command[0]} failed:\n{output.read().decode()[-3000:]}")
-    return {"wall s": wall, "requests": moto.requests() - requests,
-            "CPU s": usage.ru_utime + usage.ru_stime, "peak MiB": peak / 1024}
+    return {"wall s": wall, "requests": 0, "CPU s": usage.ru_utime + usage.ru_stime,
+                  "peak MiB": peak / 1024}
 
 
-def contender(folder, source, command):
-    moto = Moto(folder / "moto")
-    try:
-        path, _ = populate(moto, source, folder / "plan",
+def start_server(kind, folder, source):
+    """The server, the plan's path there, and what drc needs to be told of its limits."""
+    if kind == "moto":
+        server = Moto(folder / "moto")
+        path, _ = populate(server, source, folder / "plan",
                            {f"vm-{i:04}": Shape(disks=(8,)) for i in range(count)})
-        env = {**os.environ, **moto.environment(), "HOME": str(folder),
-               "DRC_STATE_DIR": str(folder / "state"), "AWS_DEFAULT_REGION": "eu-west-1"}
-        return measured([part.replace("PLAN", str(path)) for part in command], env, moto)
+        return server, path, []
+    server = SandboxServer(folder / "aws", source, "--seed", "1", "--speed", "1")
+    server.set_fault("consistency", 0)  # as moto: the job is compared, not who survives what
+    return server.start(), source, ["--limits", "aws"]
+
+
+def contender(kind, folder, source, command):
+    """Its figures; for drc also the run's report."""
+    folder.mkdir()
+    server, path, limits = start_server(kind, folder, source)
+    env = {**os.environ, **server.environment(), "HOME": str(folder), "NO_COLOR": "1",
+           "DRC_STATE_DIR": str(folder / "state"), "AWS_DEFAULT_REGION": "eu-west-1"}
+    before = server.requests() if kind == "moto" else 0  # by its log; populating it took some
+    report = None
+    try:
+        words = [str(path) if word == "PLAN" else word for word in command]
+        figures = measured(words + (limits if words[0] == DRC else []), env)
+        if kind == "moto":
+            figures["requests"] = server.requests() - before
+        if words[0] == DRC:
+            report = json.loads(subprocess.run([DRC, "run", "report", "--json"], env=env, check=True,
+                                               capture_output=True).stdout)
     finally:
-        moto.stop()
+        server.stop()
+    if kind == "sandbox":
+        figures["requests"], figures["throttled"] = server.requests, server.throttled
+    return figures, report
 
 
-count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+kind = sys.argv[1]
+count = int(sys.argv[2]) if len(sys.argv) > 2 else 100
 with tempfile.TemporaryDirectory() as name:
     base = pathlib.Path(name)
     source = base / "plan.yaml"
     source.write_text(yaml.safe_dump(plan_of(count), sort_keys=False))
-    ours = contender(base / "drc", source, [DRC, "plan", "apply", "PLAN", "failover", "--yes"])
-    theirs = contender(base / "boto3", source,
-                       [sys.executable, str(HERE / "failover_boto3.py"), "PLAN"])
+    ours, report = contender(kind, base / "drc", source,
+                             [DRC, "plan", "apply", "PLAN", "failover", "--yes"])
+    theirs, _ = contender(kind, base / "boto3", source,
+                          [sys.executable, str(HERE / "failover_boto3.py"), "PLAN"])
 # What cannot be batched: CreateVolume, RunInstances, DetachVolume, DeleteVolume, AttachVolume,
 # ModifyInstanceAttribute for each VM.
 floor = 6 * count
-print(f"failover of {count} VMs on moto (one server each, one after the other)")
+print(f"failover of {count} VMs on {kind} (one server each, one after the other)")
 print(f"  {'':12}{'drc':>10}{'boto3':>10}{'drc/boto3':>11}")
 for key in ours:
-    print(f"  {key:12}{ours[key]:10.2f}{theirs[key]:10.2f}{ours[key] / theirs[key]:11.2f}")
+    ratio = f"{ours[key] / theirs[key]:.2f}" if theirs[key] else "-"
+    print(f"  {key:12}{ours[key]:10.2f}{theirs[key]:10.2f}{ratio:>11}")
 print(f"  requests over those that cannot be batched ({floor}): drc {ours['requests'] / floor:.2f}, "
       f"boto3 {theirs['requests'] / floor:.2f}")
+if kind == "sandbox":
+    # The estimate knows the rate limits; what it says is the way through the graph that binds.
+    print(f"  drc's run {report['elapsed_ms'] / 1000:.1f} s, its critical path as predicted "
+          f"{report['predicted_rto_ms'] / 1000:.1f} s: "
+          f"{report['elapsed_ms'] / report['predicted_rto_ms']:.2f}")
 budgets = {"requests that cannot be batched": (ours["requests"] / floor, 1.1),
            "CPU": (ours["CPU s"] / theirs["CPU s"], 1 / 10),
            "memory": (ours["peak MiB"] / theirs["peak MiB"], 1 / 3),

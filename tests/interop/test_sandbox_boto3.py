@@ -4,7 +4,6 @@ import os
 import pathlib
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -15,7 +14,9 @@ import botocore.exceptions
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DRC = os.environ.get("DRC", str(ROOT / "build" / "drc"))
+sys.path.insert(0, str(ROOT / "tests" / "servers"))
+from sandbox_server import SandboxServer  # noqa: E402
+
 REGION = "eu-west-1"
 CONVERSION = "i-0f00ba40000000000"
 SPEED = 100  # half a minute of EC2 in 0.3 s
@@ -53,36 +54,16 @@ vms:
 """
 
 
-class Served:
-    """A sandbox of its own, served; stop() ends it by its process id."""
+class Served(SandboxServer):
+    """A sandbox of its own, served, as boto3 and the AWS CLI see it."""
 
     def __init__(self, folder):
         folder.mkdir()
         plan = folder / "plan.yaml"
         plan.write_text(PLAN)
-        self.directory = folder / "sandbox"
-        made = subprocess.run([DRC, "sandbox", "init", str(self.directory), str(plan), "--seed", "7",
-                               "--speed", str(SPEED), "--no-throttle"], capture_output=True, text=True)
-        assert made.returncode == 0, made.stderr
-        self.fault("consistency", 0)
+        super().__init__(folder / "sandbox", plan, "--seed", 7, "--speed", SPEED, "--no-throttle")
+        self.set_fault("consistency", 0)
         self.start()
-
-    def start(self):
-        self.process = subprocess.Popen([DRC, "sandbox", "serve", str(self.directory), "--port", "0"],
-                                        stdout=subprocess.PIPE, text=True)
-        self.endpoint = self.process.stdout.readline().strip()
-        assert self.endpoint.startswith("http://127.0.0.1:"), self.endpoint
-
-    def stop(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        status = self.process.wait(timeout=30)
-        self.process.stdout.close()
-        return status
-
-    def fault(self, name, value):
-        with sqlite3.connect(self.directory / "sandbox.db", timeout=20) as state:
-            state.execute("INSERT OR REPLACE INTO faults VALUES (?, ?)", (name, value))
-        state.close()
 
     def client(self, service, secret="sandbox", token=None, key="sandbox", region=REGION, retries=0):
         config = botocore.config.Config(retries={"max_attempts": retries}, region_name=region)
@@ -232,7 +213,7 @@ def test_errors(ec2):
 
 
 def test_no_capacity(served, ec2):
-    served.fault("capacity:m6i.large/eu-west-1a", 1)
+    served.set_fault("capacity:m6i.large/eu-west-1a", 1)
     assert refused(lambda **more: run(ec2, **more)) == ("InsufficientInstanceCapacity", 500)
     assert run(ec2, InstanceType="m6i.xlarge")["InstanceType"] == "m6i.xlarge"
 
@@ -363,11 +344,11 @@ def test_killed_and_served_again(served, ec2):
 def test_lost_answers(served):
     """boto3 resends with the same token, and gets what the lost request made."""
     patient = served.client("ec2", retries=8)
-    served.fault("lost", 0.5)
+    served.set_fault("lost", 0.5)
     tokens = [f"lost-{n}" for n in range(6)]
     made = {patient.create_volume(AvailabilityZone="eu-west-1a", Size=8, ClientToken=token)["VolumeId"]
             for token in tokens}
-    served.fault("lost", 0)
+    served.set_fault("lost", 0)
     found = patient.describe_volumes(Filters=[{"Name": "size", "Values": ["8"]}])["Volumes"]
     ours = {volume["VolumeId"] for volume in found if not volume.get("SnapshotId")
             and not volume["Attachments"]}
