@@ -9,6 +9,7 @@
 #include "compiler/base/json_writer.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
+#include "runtime/cli/explain_run.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/engine/decision.h"
@@ -243,6 +244,9 @@ enum exit_status command_run_show(const struct invocation *invocation)
 {
     struct error error = {0};
     struct run_info run;
+    if (invocation->given[FLAG_EXPLAIN]) {
+        return explain_run(invocation);
+    }
     struct report *report = load_report(invocation, &run, &error);
     if (!report) {
         return tell_error(&error);

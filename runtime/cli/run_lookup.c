@@ -65,6 +65,17 @@ bool lookup_run(struct session *session, enum lookup_default otherwise, struct e
     return ok;
 }
 
+bool lookup_open_clock(struct session *session, struct error *error)
+{
+    struct error gone = {0};
+    if (site_open_world(&session->site, session->options.sandbox, &gone)) {
+        return true;
+    }
+    error_clear(&gone);
+    site_close(&session->site);
+    return site_open_world(&session->site, NULL, error);
+}
+
 bool lookup_take(struct session *session, struct error *error)
 {
     if (!site_open_world(&session->site, session->options.sandbox, error)) {

@@ -20,6 +20,9 @@ enum lookup_default {
 /* Fills state, run and options of RUN (from its journal), without taking its lease. */
 bool lookup_run(struct session *session, enum lookup_default otherwise, struct error *error);
 
+/* For one who only looks on: a world with the run's own clock, if its sandbox is still there. */
+bool lookup_open_clock(struct session *session, struct error *error);
+
 /* World, lease and journal for going on with it. */
 bool lookup_take(struct session *session, struct error *error);
 

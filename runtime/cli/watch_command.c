@@ -316,24 +316,12 @@ static enum exit_status follow(struct watch *watch)
     return watch->error.message ? tell_error(&watch->error) : watch->status;
 }
 
-/* The run's own clock, if its sandbox is still there. */
-static bool open_clock(struct session *session, struct error *error)
-{
-    struct error gone = {0};
-    if (site_open_world(&session->site, session->options.sandbox, &gone)) {
-        return true;
-    }
-    error_clear(&gone);
-    site_close(&session->site);
-    return site_open_world(&session->site, NULL, error);
-}
-
 enum exit_status command_run_watch(const struct invocation *invocation)
 {
     struct session session = {.invocation = invocation};
     struct watch watch = {.session = &session, .speed = 1, .status = EXIT_DONE};
     struct error error = {0};
-    if (!lookup_run(&session, LOOKUP_NEWEST_UNFINISHED, &error) || !open_clock(&session, &error)) {
+    if (!lookup_run(&session, LOOKUP_NEWEST_UNFINISHED, &error) || !lookup_open_clock(&session, &error)) {
         return tell_error(&error);
     }
     watch.source = run_source_journal(session.state, &session.run, &error);
