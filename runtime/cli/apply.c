@@ -18,6 +18,7 @@
 #include "runtime/cli/summary.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
+#include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
 /* Flags of the design that later work brings: refused, never ignored. */
@@ -363,7 +364,7 @@ static bool find_state(struct session *session, struct error *error)
     session->state = run_state_directory(session->invocation->arena, session->site.world,
                                          session->invocation->values[FLAG_STATE], plan->state.value,
                                          plan->directory, error);
-    return session->state != NULL;
+    return session->state && files_check_private(session->state, true, error);
 }
 
 /* Without facts: tells only what makes it impossible. */

@@ -1,6 +1,7 @@
 #include "runtime/cli/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -34,12 +35,20 @@ static bool is_special(const char *path)
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
+/* Where others may write too (/tmp), nobody's link is followed. */
+static FILE *open_new(const char *path)
+{
+    unlink(path); /* of a process of that number that died */
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    return file < 0 ? NULL : fdopen(file, "w");
+}
+
 bool write_file(const char *path, const void *bytes, size_t length, struct error *error)
 {
     struct buffer temporary = {0};
     bool special = is_special(path); /* /dev/stdout, a pipe: nothing to rename over */
     buffer_printf(&temporary, special ? "%s" : "%s.tmp%ld", path, (long)getpid());
-    FILE *file = fopen(buffer_text(&temporary), "w");
+    FILE *file = special ? fopen(buffer_text(&temporary), "w") : open_new(buffer_text(&temporary));
     bool ok = file && write_all(file, bytes, length);
     int reason = errno;
     if (file && fclose(file) != 0 && ok) {

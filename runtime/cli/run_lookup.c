@@ -2,6 +2,7 @@
 
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
+#include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
 const char *lookup_state(const struct invocation *invocation, struct error *error)
@@ -13,7 +14,7 @@ const char *lookup_state(const struct invocation *invocation, struct error *erro
     const char *state = run_state_directory(invocation->arena, world,
                                             invocation->values[FLAG_STATE], NULL, NULL, error);
     world_destroy(world);
-    return state;
+    return state && files_check_private(state, true, error) ? state : NULL;
 }
 
 const char *lookup_status_word(const struct run_info *run)

@@ -233,11 +233,31 @@ struct journal *journal_create(const char *path, struct error *error)
     return ok ? journal_open(path, false, error) : NULL;
 }
 
-struct journal *journal_open(const char *path, bool read_only, struct error *error)
+/* Neither the file nor its directory may be another's to write. One that others may read (a copy that
+ * was put back) is closed again before it grows. */
+static bool check_owner(const char *path, bool read_only, struct error *error)
 {
     struct stat info;
-    if (stat(path, &info) != 0) {
-        error_set(error, "opening the journal %s: %s", path, strerror(errno));
+    if (lstat(path, &info) != 0) {
+        return error_set(error, "opening the journal %s: %s", path, strerror(errno));
+    }
+    char *directory = base_strdup(path);
+    char *slash = strrchr(directory, '/');
+    if (slash) {
+        *slash = '\0';
+    }
+    bool ok = files_check_private(slash && slash != directory ? directory : ".", false, error) &&
+              files_check_private(path, false, error);
+    free(directory);
+    if (ok && !read_only && info.st_uid == geteuid() && info.st_mode & 077) {
+        ok = chmod(path, 0600) == 0 || files_error(error, errno, "closing to others", path);
+    }
+    return ok || error_prefix(error, "opening the journal");
+}
+
+struct journal *journal_open(const char *path, bool read_only, struct error *error)
+{
+    if (!check_owner(path, read_only, error)) {
         return NULL;
     }
     struct journal *journal = allocate(path, read_only);

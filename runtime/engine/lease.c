@@ -102,7 +102,7 @@ struct lease *lease_take(const char *state, const char *plan, const char *name, 
     buffer_printf(&path, "%s/%s/leases/%s", state, plan, name);
     int file = -1;
     if (files_make_parents(path.data, error)) {
-        file = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        file = open(path.data, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (file < 0) {
             files_error(error, errno, "taking the lease", path.data);
         }

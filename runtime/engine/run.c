@@ -190,6 +190,11 @@ static bool has_journal(const struct run_listing *listing, const char *plan, con
 static bool list_plan(struct run_listing *listing, const char *plan, struct error *error)
 {
     const char *path = arena_printf(listing->arena, "%s/%s/runs", listing->state, plan);
+    if (!files_check_private(arena_printf(listing->arena, "%s/%s", listing->state, plan), false,
+                             error) ||
+        !files_check_private(path, false, error)) {
+        return false;
+    }
     DIR *directory = opendir(path);
     if (!directory) {
         return errno == ENOENT || errno == ENOTDIR || files_error(error, errno, "reading", path);

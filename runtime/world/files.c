@@ -59,6 +59,29 @@ bool files_sync_parent(const char *path)
     return ok;
 }
 
+bool files_check_private(const char *path, bool follow, struct error *error)
+{
+    struct stat info;
+    if ((follow ? stat(path, &info) : lstat(path, &info)) != 0) {
+        return errno == ENOENT || errno == ENOTDIR || files_error(error, errno, "looking at", path);
+    }
+    if (S_ISLNK(info.st_mode)) {
+        error_set(error, "%s is a symbolic link, which drc does not make there", path);
+        return error_help(error, "see who made it; put what it leads to in its place");
+    }
+    if (info.st_uid != geteuid() && info.st_uid != 0) {
+        error_set(error, "%s belongs to another user (%ld)", path, (long)info.st_uid);
+        return error_help(error, "run drc as that user, or give another state directory with "
+                                 "--state: what is in it decides what drc does");
+    }
+    if (info.st_mode & (S_IWGRP | S_IWOTH)) {
+        error_set(error, "%s can be written by other users (mode %04o)", path,
+                  (unsigned)(info.st_mode & 07777));
+        return error_help(error, "make sure that nobody did, then: chmod go-w %s", path);
+    }
+    return true;
+}
+
 static bool make_one(const char *path, struct error *error)
 {
     struct stat info;

@@ -13,6 +13,11 @@ struct arena;
 /* "DOING PATH: reason", with help that fits the reason (an errno). Returns false. */
 bool files_error(struct error *error, int reason, const char *doing, const char *path);
 
+/* Whether what is at `path` (if anything) can only have been written by this user or root: whose file
+ * it is, and that others may not write it, as ssh and git ask. What is in the state directory decides
+ * what drc does with the user's account. A symbolic link is refused unless follow. */
+bool files_check_private(const char *path, bool follow, struct error *error);
+
 /* Makes the directory and those above it (0700); it may be there already. */
 bool files_make_directory(const char *path, struct error *error);
 /* The same for the directory that `path` is in. */

@@ -149,6 +149,28 @@ static void help_fits_the_reason(void **state)
     }
 }
 
+static void what_others_can_write_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = in(f, "d"), *link = in(f, "link");
+    assert_true(files_check_private(path, false, &f->error)); /* nothing there is nobody's */
+    assert_true(files_make_directory(path, &f->error));
+    assert_int_equal(symlink(path, link), 0);
+    assert_true(files_check_private(link, true, &f->error));
+    static const unsigned bad[] = {0720, 0702, 0777, 01777};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(chmod(path, bad[i]), 0);
+        assert_false(files_check_private(path, false, &f->error));
+        assert_non_null(strstr(f->error.message, "can be written by other users"));
+        assert_non_null(strstr(f->error.help, "chmod go-w"));
+        error_clear(&f->error);
+    }
+    assert_int_equal(chmod(path, 0755), 0);
+    assert_true(files_check_private(path, false, &f->error));
+    assert_false(files_check_private(link, false, &f->error));
+    assert_non_null(strstr(f->error.message, "is a symbolic link"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -157,7 +179,7 @@ int main(void)
         TEST(directories_are_made_on_the_way),    TEST(a_file_in_the_way_is_told),
         TEST(written_is_read_with_its_nul_bytes), TEST(nothing_is_left_of_a_failed_write),
         TEST(absence_is_no_error),                TEST(only_small_regular_files_are_read),
-        TEST(help_fits_the_reason),
+        TEST(help_fits_the_reason),               TEST(what_others_can_write_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
