@@ -7,8 +7,11 @@
 #include "runtime/cli/events_file.h"
 #include "runtime/cli/progress.h"
 #include "runtime/site/site.h"
+#include "runtime/engine/decision.h"
 #include "runtime/engine/events.h"
+#include "runtime/engine/inbox.h"
 #include "runtime/sandbox/sandbox.h"
+#include "runtime/world/store.h"
 #include "runtime/world/world.h"
 
 /* Who gets the executor's events. */
@@ -17,6 +20,8 @@ struct watchers {
     struct events *events;
     struct events_file *events_file;
     struct executor *executor;
+    struct inbox *inbox;
+    int64_t began_utc_ms;
     int interrupts;
 };
 
@@ -27,6 +32,69 @@ static void observe(void *context, const struct executor_event *event)
     if (watchers->events) {
         events_observe(watchers->events, event);
     }
+    if (event->type == EVENT_DECISION && event->decision->id) {
+        inbox_done(watchers->inbox, event->decision->id);
+    }
+}
+
+/* --- what people ask from elsewhere --- */
+
+static bool act(struct watchers *watchers, const struct inbox_message *message,
+                struct decision *decision)
+{
+    struct executor *executor = watchers->executor;
+    decision->refused = message->problem;
+    if (message->problem) {
+        return executor_refuse(executor, decision);
+    }
+    switch (message->verb) {
+    case INBOX_SKIP:
+        return executor_skip(executor, decision);
+    case INBOX_APPROVE:
+        return executor_approve(executor, decision);
+    case INBOX_CANCEL:
+        if (message->at_utc_ms < watchers->began_utc_ms) {
+            decision->refused = "the run was resumed after that";
+            return executor_refuse(executor, decision);
+        }
+        progress_clear(watchers->progress);
+        fprintf(stderr, "cancelled by %s: nothing new is started, what is under way is awaited\n",
+                message->who ? message->who : "somebody");
+        return executor_cancel(executor, decision);
+    }
+    return false;
+}
+
+/* One that comes too late stays: who asked sees that the run has ended. */
+static void asked(void *context, const struct inbox_message *message)
+{
+    struct decision decision = {
+        .verb = message->problem ? "message" : inbox_verb_name(message->verb),
+        .id = message->id,
+        .target = message->target,
+        .who = message->who,
+        .comment = message->comment,
+        .at_utc_ms = message->at_utc_ms,
+    };
+    act(context, message, &decision);
+}
+
+static bool open_inbox(const struct carriage *carriage, struct watchers *watchers, double speed,
+                       struct error *error)
+{
+    struct world *world = carriage->site->world;
+    if (!carriage->state) {
+        return true;
+    }
+    struct store *store = store_directory_create(world, carriage->state, error);
+    if (!store) {
+        return false;
+    }
+    watchers->began_utc_ms = world_utc_ms(world);
+    watchers->inbox = inbox_watch(store, world, carriage->graph->plan_name, carriage->run_id,
+                                  (int64_t)(INBOX_INTERVAL_MS * (speed > 1 ? speed : 1)), asked,
+                                  watchers);
+    return true;
 }
 
 static void interrupted(void *context, int signal)
@@ -102,6 +170,8 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         .journal = carriage->journal,
         .limits = carriage->site->limits,
         .run_id = carriage->run_id,
+        .again = carriage->again,
+        .again_count = carriage->again_count,
         .observer = observe,
         .observer_context = &watchers,
     };
@@ -109,7 +179,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
     watchers.progress = progress_create(&progress);
     watchers.executor = executor_create(&options, error);
     enum executor_result result = EXECUTOR_DAMAGED;
-    if (watchers.executor) {
+    if (watchers.executor && open_inbox(carriage, &watchers, progress.speed, error)) {
         progress_attach(watchers.progress, watchers.executor);
         if (watchers.events) {
             events_attach(watchers.events, watchers.executor);
@@ -117,6 +187,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         result = run(carriage, &watchers, error);
     }
     progress_finish(watchers.progress);
+    inbox_close(watchers.inbox);
     executor_destroy(watchers.executor);
     close_events(&watchers);
     return result;

@@ -19,6 +19,9 @@ struct carriage {
     const struct schedule *schedule;
     const struct facts *facts; /* NULL: nothing is bound */
     const char *run_id;
+    const char *state; /* where its inbox is; NULL: nobody can ask anything of it */
+    const char *const *again; /* retry: what is taken up again; see executor_options */
+    size_t again_count;
     const char *doing; /* what is shown: "cleanup"; NULL: the graph's workflow */
 };
 

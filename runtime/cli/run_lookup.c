@@ -1,7 +1,12 @@
 #include "runtime/cli/run_lookup.h"
 
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/engine/decision.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
+#include "runtime/engine/report.h"
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
@@ -77,11 +82,72 @@ bool lookup_open_clock(struct session *session, struct error *error)
     return site_open_world(&session->site, NULL, error);
 }
 
+static bool is_name(const struct graph *graph, const char *word)
+{
+    struct decision_target target;
+    struct error ignored = {0};
+    bool found = decision_find(graph, word, &target, &ignored);
+    error_clear(&ignored);
+    return found;
+}
+
+/* With `prefix` in place of the arguments (NULL: none), and its report. */
+static struct report *look_up(struct session *session, const char *prefix, struct error *error)
+{
+    const struct invocation *given = session->invocation;
+    struct invocation *alone = ARENA_NEW(given->arena, struct invocation);
+    const char **arguments = ARENA_ARRAY(given->arena, const char *, 1);
+    *alone = *given;
+    arguments[0] = prefix;
+    alone->arguments = arguments;
+    alone->argument_count = prefix ? 1 : 0;
+    session->invocation = alone;
+    bool found = lookup_run(session, LOOKUP_NEWEST_UNFINISHED, error);
+    session->invocation = given;
+    struct journal *journal = found ? run_open(&session->run, NULL, true, error) : NULL;
+    struct report *report =
+        journal ? report_load(given->arena, journal, NULL, error) : NULL;
+    journal_close(journal);
+    return report;
+}
+
+static bool begins_a_run(struct session *session, const char *word)
+{
+    struct error ignored = {0};
+    struct run_info run;
+    bool one = run_find(session->invocation->arena, session->state, word, &run, &ignored);
+    bool several = !one && ignored.message && strstr(ignored.message, "several");
+    error_clear(&ignored);
+    return one || several;
+}
+
+bool lookup_run_and_names(struct session *session, const char *const **names, size_t *count,
+                          struct report **report, struct error *error)
+{
+    const struct invocation *invocation = session->invocation;
+    *names = invocation->arguments;
+    *count = invocation->argument_count;
+    *report = look_up(session, NULL, error);
+    if (!session->state || !*count ||
+        (*report && is_name((*report)->graph, invocation->arguments[0])) ||
+        !begins_a_run(session, invocation->arguments[0])) {
+        return *report != NULL;
+    }
+    error_clear(error);
+    *report = look_up(session, invocation->arguments[0], error);
+    ++*names;
+    --*count;
+    return *report != NULL;
+}
+
 bool lookup_take(struct session *session, struct error *error)
 {
-    if (!site_open_world(&session->site, session->options.sandbox, error)) {
-        return false;
-    }
+    return site_open_world(&session->site, session->options.sandbox, error) &&
+           lookup_take_open(session, error);
+}
+
+bool lookup_take_open(struct session *session, struct error *error)
+{
     session->lease =
         lease_take(session->state, session->run.plan, lease_of(session->options.workflow),
                    session->run.id, session->site.world, error);

@@ -23,7 +23,16 @@ bool lookup_run(struct session *session, enum lookup_default otherwise, struct e
 /* For one who only looks on: a world with the run's own clock, if its sandbox is still there. */
 bool lookup_open_clock(struct session *session, struct error *error);
 
+/* [RUN] NAME…: the first argument is a RUN when it is no name of a VM or action of the run that is
+ * meant without one, and a run begins with it. Fills state, run, options, names (in the arena) and,
+ * as its journal has it, the report. */
+struct report;
+bool lookup_run_and_names(struct session *session, const char *const **names, size_t *count,
+                          struct report **report, struct error *error);
+
 /* World, lease and journal for going on with it. */
 bool lookup_take(struct session *session, struct error *error);
+/* The same where the world is open already. */
+bool lookup_take_open(struct session *session, struct error *error);
 
 #endif

@@ -197,7 +197,23 @@ bool session_load_graph(struct session *session, struct error *error)
     return true;
 }
 
-static bool set_places(struct session *session, const struct report *report, bool cleaned,
+enum moment { RUN_BEGINS, RUN_HAS_ENDED, RUN_IS_CANCELLED, RUN_IS_UNDONE };
+
+static enum production_place place_at(enum moment moment, bool recovered)
+{
+    switch (moment) {
+    case RUN_IS_UNDONE:
+        return PRODUCTION_PRIMARY;
+    case RUN_IS_CANCELLED:
+        return recovered ? PRODUCTION_RECOVERY : PRODUCTION_PRIMARY;
+    case RUN_BEGINS:
+    case RUN_HAS_ENDED:
+        break;
+    }
+    return recovered ? PRODUCTION_RECOVERY : PRODUCTION_FAILING_OVER;
+}
+
+static bool set_places(struct session *session, const struct report *report, enum moment moment,
                        struct error *error)
 {
     struct arena *arena = session->invocation->arena;
@@ -209,18 +225,18 @@ static bool set_places(struct session *session, const struct report *report, boo
     size_t count = session->graph ? session->graph->vm_count : 0;
     for (size_t i = 0; i < count; i++) {
         struct production_vm now = production_of(production, session->graph->vms[i].name);
-        if (cleaned && (!now.run || strcmp(now.run, session->run.id) != 0)) {
+        bool ours = now.run && strcmp(now.run, session->run.id) == 0;
+        if ((moment == RUN_IS_UNDONE || moment == RUN_IS_CANCELLED) && !ours) {
             continue; /* another run has brought it where it is */
         }
         const struct report_vm *vm = report ? &report->vms[i] : NULL;
         bool recovered = vm && vm->outcome == VM_RECOVERED;
+        enum production_place place = place_at(moment, recovered);
         struct production_vm entry = {
             .name = session->graph->vms[i].name,
-            .place = cleaned     ? PRODUCTION_PRIMARY
-                     : recovered ? PRODUCTION_RECOVERY
-                                 : PRODUCTION_FAILING_OVER,
-            .run = cleaned ? NULL : session->run.id,
-            .instance_id = vm ? vm->instance_id : NULL,
+            .place = place,
+            .run = place == PRODUCTION_PRIMARY ? NULL : session->run.id,
+            .instance_id = vm && place != PRODUCTION_PRIMARY ? vm->instance_id : NULL,
             .since_utc_ms = world_utc_ms(session->site.world),
         };
         production_set(arena, production, &entry);
@@ -230,7 +246,15 @@ static bool set_places(struct session *session, const struct report *report, boo
 
 bool session_note_cleaned(struct session *session, struct error *error)
 {
-    return set_places(session, NULL, true, error);
+    return set_places(session, NULL, RUN_IS_UNDONE, error);
+}
+
+bool session_note_cancelled(struct session *session, struct error *error)
+{
+    struct report_known known = {session->graph, session->facts, session->schedule};
+    struct report *report =
+        report_load(session->invocation->arena, session->journal, &known, error);
+    return report && set_places(session, report, RUN_IS_CANCELLED, error);
 }
 
 static void tell_report(const struct session *session, const struct report *report)
@@ -254,7 +278,8 @@ static struct report *end_run(struct session *session, enum run_status status, s
     struct report_known known = {session->graph, session->facts, session->schedule};
     struct report *report =
         report_load(session->invocation->arena, session->journal, &known, error);
-    if (!report || !set_places(session, report, false, error) ||
+    enum moment moment = status == RUN_CANCELLED ? RUN_IS_CANCELLED : RUN_HAS_ENDED;
+    if (!report || !set_places(session, report, moment, error) ||
         !run_set_status(session->journal, session->site.world, status, error)) {
         return NULL;
     }
@@ -272,6 +297,12 @@ static enum exit_status tell_resumable(const struct session *session, struct err
 
 enum exit_status session_execute(struct session *session)
 {
+    return session_execute_named(session, NULL, 0);
+}
+
+enum exit_status session_execute_named(struct session *session, const char *const *names,
+                                       size_t count)
+{
     struct error error = {0};
     struct carriage carriage = {
         .invocation = session->invocation,
@@ -281,9 +312,12 @@ enum exit_status session_execute(struct session *session)
         .schedule = session->schedule,
         .facts = session->facts,
         .run_id = session->run.id,
+        .state = session->state,
+        .again = names,
+        .again_count = count,
     };
     run_set_progress(session->journal, session->graph->vm_count, 0);
-    if (!set_places(session, NULL, false, &error) ||
+    if (!set_places(session, NULL, RUN_BEGINS, &error) ||
         !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {
         return tell_error(&error);
     }

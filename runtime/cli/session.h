@@ -56,6 +56,9 @@ struct graph *session_read_graph(struct session *session, const char *blob, stru
 /* Into the journal. */
 bool session_store_graph(struct session *session, struct error *error);
 
+/* As session_execute, for the VMs and actions that are named only. */
+enum exit_status session_execute_named(struct session *session, const char *const *names,
+                                       size_t count);
 /* Carries the graph out, sets the run's status and where production is, tells the report. */
 enum exit_status session_execute(struct session *session);
 
@@ -65,6 +68,8 @@ void session_close(struct session *session);
 
 /* What the run brought over lives at home again, as far as the state goes. */
 bool session_note_cleaned(struct session *session, struct error *error);
+/* What the run was bringing over and has not lives at home. */
+bool session_note_cancelled(struct session *session, struct error *error);
 
 /* Where production is, by state and by tags. NOTHING_TO_DO: every VM runs at the recovery site
  * already (told on stdout). REFUSED: `error` says why. */

@@ -6,7 +6,6 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/error.h"
-#include "compiler/front/diagnostic.h"
 #include "runtime/engine/decision.h"
 #include "runtime/engine/executor_state.h"
 
@@ -111,91 +110,34 @@ static void choose_freed(struct choice *choice)
 
 /* --- named --- */
 
-static int32_t vm_of_name(const struct graph *graph, const char *name)
+static const struct node_status *status_of(const void *context, uint32_t node)
 {
-    for (size_t i = 0; i < graph->vm_count; i++) {
-        if (!strcmp(graph->vms[i].name, name)) {
-            return (int32_t)i;
-        }
-    }
-    return NO_VM;
-}
-
-static bool unknown_name(const struct graph *graph, const char *name, struct error *error)
-{
-    size_t count = 0;
-    const char **names = base_alloc((graph->vm_count + graph->node_count + 1) * sizeof *names);
-    for (size_t i = 0; i < graph->vm_count; i++) {
-        names[count++] = graph->vms[i].name;
-    }
-    for (uint32_t i = 0; i < graph->node_count; i++) {
-        names[count++] = graph->nodes[i].id;
-    }
-    const char *near = nearest_name(name, names, count);
-    error_set(error, "the run has no VM or action \"%s\"%s%s%s", name, near ? ": did you mean " : "",
-              near ? near : "", near ? "?" : "");
-    free(names);
-    return error_help(error, "drc run show --all lists them");
+    return executor_status(context, node);
 }
 
 /* A VM is taken up with all that failed in it. */
-static bool choose_vm(struct choice *choice, int32_t vm, struct error *error)
+static void choose_vm(struct choice *choice, int32_t vm)
 {
     const struct executor *executor = choice->executor;
-    const struct graph *graph = executor->graph;
-    int32_t cause = NO_NODE;
-    bool any = false;
     for (uint32_t i = executor->vm_start[vm]; i < executor->vm_start[vm + 1]; i++) {
-        uint32_t node = executor->vm_nodes[i];
-        const struct node_status *status = &executor->nodes[node].status;
-        if (status->state == NODE_FAILED && !executor->nodes[node].forgiven) {
-            choice->chosen[node] = any = true;
-        } else if (status->state == NODE_SKIPPED) {
-            cause = status->cause;
-        }
+        const struct node_run *run = &executor->nodes[executor->vm_nodes[i]];
+        choice->chosen[executor->vm_nodes[i]] |= run->status.state == NODE_FAILED && !stays(run);
     }
-    if (any) {
-        return true;
-    }
-    if (cause == NO_NODE) {
-        return error_set(error, "nothing of %s has failed", graph->vms[vm].name);
-    }
-    int32_t other = graph->nodes[cause].vm;
-    error_set(error, "%s was skipped because %s failed", graph->vms[vm].name,
-              graph->nodes[cause].id);
-    return error_help(error, "drc run retry %s takes it up, and %s with it",
-                      other == NO_VM ? graph->nodes[cause].id : graph->vms[other].name,
-                      graph->vms[vm].name);
-}
-
-static bool choose_node(struct choice *choice, const struct graph_node *node, struct error *error)
-{
-    const struct executor *executor = choice->executor;
-    const struct node_run *run = &executor->nodes[node->index];
-    if (run->status.state == NODE_SKIPPED && run->status.cause != NO_NODE) {
-        const char *cause = executor->graph->nodes[run->status.cause].id;
-        error_set(error, "%s was skipped because %s failed", node->id, cause);
-        return error_help(error, "drc run retry %s takes both up again", cause);
-    }
-    if (run->status.state != NODE_FAILED || run->forgiven) {
-        return error_set(error, "%s has not failed: it is %s", node->id,
-                         node_state_name(run->status.state));
-    }
-    choice->chosen[node->index] = true;
-    return true;
 }
 
 static bool choose_named(struct choice *choice, const char *name, struct error *error)
 {
-    const struct graph *graph = choice->executor->graph;
-    int32_t vm = vm_of_name(graph, name);
-    if (vm != NO_VM) {
-        return choose_vm(choice, vm, error);
+    const struct executor *executor = choice->executor;
+    struct decision_target target;
+    if (!decision_may_retry(executor->graph, status_of, executor, name, &target, error)) {
+        return false;
     }
-    struct error unknown = {0};
-    const struct graph_node *node = decision_find_node(graph, name, &unknown);
-    error_clear(&unknown);
-    return node ? choose_node(choice, node, error) : unknown_name(graph, name, error);
+    if (target.vm != NO_VM) {
+        choose_vm(choice, target.vm);
+    } else {
+        choice->chosen[target.node] = true;
+    }
+    return true;
 }
 
 /* --- taking up --- */

@@ -192,21 +192,116 @@ bool decision_may_skip(const struct graph *graph, decision_status status, const 
     return !is_wanted(graph, status, context, node, error);
 }
 
-const struct graph_node *decision_find_node(const struct graph *graph, const char *id,
-                                            struct error *error)
+/* --- names --- */
+
+static const char *nearest(const struct graph *graph, bool vms, const char *name)
 {
-    const char **names = base_alloc((graph->node_count + 1) * sizeof *names);
+    size_t count = 0;
+    const char **names = base_alloc((graph->vm_count + graph->node_count + 1) * sizeof *names);
+    for (size_t i = 0; vms && i < graph->vm_count; i++) {
+        names[count++] = graph->vms[i].name;
+    }
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        names[i] = graph->nodes[i].id;
-        if (!strcmp(id, names[i])) {
-            free(names);
+        names[count++] = graph->nodes[i].id;
+    }
+    const char *near = nearest_name(name, names, count);
+    free(names);
+    return near;
+}
+
+static bool unknown(const struct graph *graph, bool vms, const char *name, struct error *error)
+{
+    const char *near = nearest(graph, vms, name);
+    error_set(error, "the run has no %s \"%s\"%s%s%s", vms ? "VM or action" : "action", name,
+              near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
+    return error_help(error, "drc run show --all lists them");
+}
+
+static const struct graph_node *node_of(const struct graph *graph, const char *id)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        if (!strcmp(id, graph->nodes[i].id)) {
             return &graph->nodes[i];
         }
     }
-    const char *near = nearest_name(id, names, graph->node_count);
-    error_set(error, "the run has no action \"%s\"%s%s%s", id, near ? ": did you mean " : "",
-              near ? near : "", near ? "?" : "");
-    error_help(error, "drc run show --all lists them");
-    free(names);
     return NULL;
+}
+
+const struct graph_node *decision_find_node(const struct graph *graph, const char *id,
+                                            struct error *error)
+{
+    const struct graph_node *node = node_of(graph, id);
+    if (!node) {
+        unknown(graph, false, id, error);
+    }
+    return node;
+}
+
+bool decision_find(const struct graph *graph, const char *name, struct decision_target *target,
+                   struct error *error)
+{
+    *target = (struct decision_target){NO_VM, NO_NODE};
+    for (size_t i = 0; i < graph->vm_count; i++) {
+        if (!strcmp(graph->vms[i].name, name)) {
+            target->vm = (int32_t)i;
+            return true;
+        }
+    }
+    const struct graph_node *node = node_of(graph, name);
+    target->node = node ? (int32_t)node->index : NO_NODE;
+    return node || unknown(graph, true, name, error);
+}
+
+/* --- trying again --- */
+
+static bool may_retry_node(const struct graph *graph, const struct node_status *status,
+                           const struct graph_node *node, struct error *error)
+{
+    if (status->state == NODE_SKIPPED && status->cause != NO_NODE) {
+        const char *cause = graph->nodes[status->cause].id;
+        error_set(error, "%s was skipped because %s failed", node->id, cause);
+        return error_help(error, "drc run retry %s takes both up again", cause);
+    }
+    if (status->state != NODE_FAILED || node->continue_on_failure) {
+        return error_set(error, "%s has not failed: it is %s", node->id,
+                         node_state_name(status->state));
+    }
+    return true;
+}
+
+static bool may_retry_vm(const struct graph *graph, decision_status status, const void *context,
+                         int32_t vm, struct error *error)
+{
+    int32_t cause = NO_NODE;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct node_status *now = status(context, i);
+        if (graph->nodes[i].vm != vm) {
+            continue;
+        }
+        if (now->state == NODE_FAILED && !graph->nodes[i].continue_on_failure) {
+            return true;
+        }
+        cause = now->state == NODE_SKIPPED ? now->cause : cause;
+    }
+    const char *name = graph->vms[vm].name;
+    if (cause == NO_NODE) {
+        error_set(error, "nothing of %s has failed", name);
+        return error_help(error, "drc run resume goes on with all that is unfinished");
+    }
+    int32_t other = graph->nodes[cause].vm;
+    error_set(error, "%s was skipped because %s failed", name, graph->nodes[cause].id);
+    return error_help(error, "drc run retry %s takes it up, and %s with it",
+                      other == NO_VM ? graph->nodes[cause].id : graph->vms[other].name, name);
+}
+
+bool decision_may_retry(const struct graph *graph, decision_status status, const void *context,
+                        const char *name, struct decision_target *target, struct error *error)
+{
+    if (!decision_find(graph, name, target, error)) {
+        return false;
+    }
+    return target->vm != NO_VM
+               ? may_retry_vm(graph, status, context, target->vm, error)
+               : may_retry_node(graph, status(context, (uint32_t)target->node),
+                                &graph->nodes[target->node], error);
 }

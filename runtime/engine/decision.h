@@ -48,6 +48,18 @@ typedef const struct node_status *(*decision_status)(const void *context, uint32
 bool decision_may_skip(const struct graph *graph, decision_status status, const void *context,
                        uint32_t node, struct error *error);
 
+/* What a name means: a VM, or a node. */
+struct decision_target {
+    int32_t vm;   /* NO_VM: it is a node */
+    int32_t node; /* NO_NODE: it is a VM */
+};
+/* False: there is neither of that name; `error` says what may have been meant. */
+bool decision_find(const struct graph *graph, const char *name, struct decision_target *target,
+                   struct error *error);
+/* Whether it can be taken up again by itself: it failed for reasons of its own. */
+bool decision_may_retry(const struct graph *graph, decision_status status, const void *context,
+                        const char *name, struct decision_target *target, struct error *error);
+
 /* The node of that id, or an error with the nearest name. NULL: not there. */
 const struct graph_node *decision_find_node(const struct graph *graph, const char *id,
                                             struct error *error);
