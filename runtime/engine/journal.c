@@ -178,16 +178,18 @@ static bool create_file(const char *path, struct error *error)
     return true;
 }
 
+/* WAL comes last, and holds nothing then: what is in the file when this returns is all there is, so
+ * that it can be renamed. (What a WAL holds comes into the file when that is closed, and a disk that is
+ * full then tells nobody.) */
 static bool create_tables(const char *path, struct error *error)
 {
     struct journal *journal = allocate(path, false);
     struct buffer sql = {0};
-    buffer_printf(&sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN IMMEDIATE; %s; COMMIT;",
+    buffer_printf(&sql, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; PRAGMA application_id = %d; "
+                        "PRAGMA user_version = %d; %s; COMMIT; PRAGMA journal_mode = WAL",
                   JOURNAL_APPLICATION_ID, JOURNAL_VERSION, embedded_journal_sql);
     bool ok = connect_database(journal, SQLITE_OPEN_READWRITE, error) &&
-              execute(journal, "creating the journal", "PRAGMA journal_mode = WAL", error) &&
-              execute(journal, "creating the journal", buffer_text(&sql), error) &&
-              set_up_writer(journal, error);
+              execute(journal, "creating the journal", buffer_text(&sql), error);
     buffer_free(&sql);
     journal_close(journal);
     return ok;
