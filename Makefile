@@ -143,8 +143,15 @@ $(SWEEP_SHIM): tests/sweep/shim.c
 	$(call say,LD $@)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -shared -fPIC $< -o $@ -pthread
 
-sweep: all $(SWEEP_SHIM)
-	DRC=$(abspath $(BUILD)/drc) SWEEP_SHIM=$(abspath $(SWEEP_SHIM)) tests/sweep/run --stride $(STRIDE)
+$(BUILD)/tests/sweep/%: $(BUILD)/obj/tests/sweep/%.o $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
+
+SWEEP_REHEARSED := $(BUILD)/tests/sweep/sweep_rehearsed
+sweep: deps all $(SWEEP_SHIM) $(SWEEP_REHEARSED)
+	DRC=$(abspath $(BUILD)/drc) SWEEP_SHIM=$(abspath $(SWEEP_SHIM)) \
+	    SWEEP_REHEARSED=$(abspath $(SWEEP_REHEARSED)) tests/sweep/run --stride $(STRIDE)
 
 demo: deps all
 	tools/demo $(BUILD)/drc $(BUILD)/demo

@@ -134,12 +134,6 @@ def check_end(kind, done):
         demand("drc run resume" in err or "drc run cleanup" in err, "nothing says how to go on", err)
 
 
-def cut_power(place, settings, at):
-    record = (place.folder / "record").read_bytes() if (place.folder / "record").exists() else b""
-    shutil.rmtree(place.state, ignore_errors=True)
-    power_cut.after(record, place.state, settings["cut"], at)
-
-
 def go_on(place, workflow):
     """What the messages tell a person to do, until it is done. Returns the run that did it."""
     for _ in range(4):
@@ -240,10 +234,11 @@ def sweep_point(prepared, folder, name, kind, at, expected):
     plan, workflow = WORKFLOWS[name]
     place = copied(prepared, folder, plan)
     try:
+        disk = power_cut.Disk(place.state)
         done = begin(place, workflow, shim_for(place, kind, at))
         check_end(kind, done)
         if "cut" in KINDS[kind]:
-            cut_power(place, KINDS[kind], at)
+            disk.cut((place.folder / "record").read_bytes(), KINDS[kind]["cut"], at)
         run = go_on(place, workflow)
         found = outcome(place, workflow, run)
         wrong = differences(expected, found)

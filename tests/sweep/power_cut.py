@@ -6,13 +6,14 @@ is there. Of what was not, by `kind`:
           them: less than file systems in use promise, and all that POSIX does."""
 import pathlib
 import random
+import shutil
 
 SECTOR = 512
 
 
 class File:
-    def __init__(self):
-        self.durable, self.pending = b"", []  # pending: (offset, bytes), or (length, None) for a truncation
+    def __init__(self, durable=b""):
+        self.durable, self.pending = durable, []  # pending: (offset, bytes), or (length, None) for a truncation
 
     def now(self):
         return applied(self.durable, self.pending)
@@ -44,10 +45,14 @@ def operations(record):
 
 
 class Disk:
+    """Begins with what is below `root` now."""
+
     def __init__(self, root):
         self.root = str(root)
-        self.names = {}          # path -> File, or None for a directory
-        self.durable_names = {}
+        self.names = {}  # path -> File, or None for a directory
+        for path in [root, *root.rglob("*")] if root.exists() else []:
+            self.names[str(path)] = None if path.is_dir() else File(path.read_bytes())
+        self.durable_names = dict(self.names)
 
     def sync(self, path):
         found = self.names.get(path)
@@ -105,8 +110,10 @@ class Disk:
                 place.chmod(0o600)
 
 
-def after(record, root, kind, seed):
-    disk = Disk(root)
-    for operation in operations(record):
-        disk.carry_out(*operation)
-    disk.put(root, kind, seed)
+    def cut(self, record, kind, seed):
+        """Replaces what is below its root by what a power cut after the record leaves of it."""
+        for operation in operations(record):
+            self.carry_out(*operation)
+        root = pathlib.Path(self.root)
+        shutil.rmtree(root, ignore_errors=True)
+        self.put(root, kind, seed)
