@@ -139,6 +139,26 @@ static void fail(struct reader *reader, enum outcome outcome, const char *messag
     error->help = help;
 }
 
+/* By the words of OpenSSL and libcurl. */
+static const char *tls_help(const char *text)
+{
+    static const struct {
+        const char *words, *help;
+    } cases[] = {
+        {"has expired", "renew the endpoint's certificate; if it is good, set this machine's clock"},
+        {"not yet valid", "set this machine's clock"},
+        {"subject name", "the endpoint's certificate is for another host: check AWS_ENDPOINT_URL"},
+        {"version", "the endpoint speaks no TLS of today: it needs 1.2 or newer"},
+        {"unsupported protocol", "the endpoint speaks no TLS of today: it needs 1.2 or newer"},
+        {"wrong version number", "the endpoint speaks no TLS: should its URL begin with http://?"},
+    };
+    const char *help = "where a proxy re-signs TLS, name its certificates with AWS_CA_BUNDLE";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        help = strstr(text, cases[i].words) ? cases[i].help : help; /* the last that fits */
+    }
+    return help;
+}
+
 static void read_failure(struct reader *reader)
 {
     const struct http_response *response = reader->response;
@@ -150,7 +170,7 @@ static void read_failure(struct reader *reader)
         break;
     case HTTP_TLS:
         fail(reader, OUTCOME_FATAL, arena_printf(reader->arena, "TLS failed: %s", text),
-             "where a proxy re-signs TLS, name its certificates with AWS_CA_BUNDLE");
+             tls_help(text));
         break;
     case HTTP_TIMED_OUT:
         fail(reader, lost(reader), text, "check the network and the service's health");
@@ -167,6 +187,20 @@ static void read_failure(struct reader *reader)
         fail(reader, lost(reader), arena_printf(reader->arena, "the answer broke off: %s", text),
              "check the network, the proxy if there is one, and AWS_ENDPOINT_URL");
     }
+}
+
+/* Followed, it would take the credentials to wherever it says. */
+static void read_redirect(struct reader *reader)
+{
+    const struct http_response *response = reader->response;
+    const char *where = http_response_header(response, "location");
+    fail(reader, OUTCOME_FATAL,
+         arena_printf(reader->arena, "HTTP %d redirects to %s, where drc takes no credentials",
+                      response->status,
+                      where ? one_line(reader->arena, where, strlen(where), BODY_SHOWN_MAX)
+                            : "nowhere"),
+         "no service of AWS's that drc asks does that: something between here and AWS answers in its "
+         "place; if it is right, name it with AWS_ENDPOINT_URL");
 }
 
 /* HTML of a proxy, a truncated body: the status and the body's beginning say more than a parser. */
@@ -316,6 +350,10 @@ void aws_answer_read(struct arena *arena, enum aws_service service, const char *
     }
     answer->error.http_status = response->status;
     read_headers(&reader);
+    if (response->status / 100 == 3) {
+        read_redirect(&reader);
+        return;
+    }
     if (reader.service->protocol == AWS_PROTOCOL_QUERY) {
         read_xml(&reader);
     } else {

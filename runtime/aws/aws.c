@@ -1,6 +1,8 @@
 #include "runtime/aws/aws.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "compiler/base/arena.h"
 #include "runtime/aws/internal.h"
@@ -53,6 +55,28 @@ bool aws_endpoint_overridden(struct aws *aws)
         }
     }
     return false;
+}
+
+static bool is_this_machine(const char *host)
+{
+    size_t length = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    bool numbers = strspn(host, "0123456789.") == length;
+    return (length == 9 && strncasecmp(host, "localhost", 9) == 0) ||
+           (length == 5 && strncmp(host, "[::1]", 5) == 0) ||
+           (numbers && strncmp(host, "127.", 4) == 0);
+}
+
+const char *aws_unencrypted_endpoint(struct aws *aws)
+{
+    for (int service = 0; service < AWS_SERVICE_COUNT; service++) {
+        struct aws_endpoint endpoint;
+        if (aws_endpoint(aws_client_settings(aws->client), (enum aws_service)service,
+                         aws_client_region(aws->client), &endpoint, NULL) &&
+            strncmp(endpoint.url, "http://", 7) == 0 && !is_this_machine(endpoint.host)) {
+            return endpoint.url;
+        }
+    }
+    return NULL;
 }
 
 int64_t aws_request_count(const struct aws *aws)

@@ -34,6 +34,10 @@ struct provider *aws_provider(struct aws *aws);
 /* Whether any endpoint is overridden (AWS_ENDPOINT_URL …): then limits start unlimited. */
 bool aws_endpoint_overridden(struct aws *aws);
 
+/* The URL of an endpoint that is asked without TLS and is not this machine; NULL: there is none. As
+ * with AWS's own tools that is the user's choice, but one to be told. */
+const char *aws_unencrypted_endpoint(struct aws *aws);
+
 /* The calls below run the loop until they have an answer (or 60 s have passed without a proper
  * one). */
 

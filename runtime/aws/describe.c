@@ -13,6 +13,7 @@ enum {
 };
 
 struct poll {
+    const char *next; /* the page that was asked for last; NULL: the first */
     const struct describe *describe;
     size_t from, to;      /* the chunk under way: calls [from, to) */
     size_t size;          /* of a chunk */
@@ -187,7 +188,9 @@ static void on_page(struct operation *op, const struct aws_answer *answer)
     describe_each(answer->xml, poll->describe->set, poll->describe->reservations, see_one, op);
     const char *next = xml_text(answer->xml, "nextToken");
     if (next && op->open > 0) {
-        if (poll->pages++ < PAGES_MAX) {
+        bool again = poll->next && strcmp(poll->next, next) == 0;
+        if (!again && poll->pages++ < PAGES_MAX) {
+            poll->next = arena_strdup(op->arena, next);
             ask_page(op, next);
         } else {
             refuse_endless(op, answer);

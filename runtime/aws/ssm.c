@@ -11,7 +11,7 @@
 enum {
     COMMENT_MAX = 100,
     DELIVERY_S = 120,
-    PAGES_MAX = 40,
+    PAGES_MAX = 200,
     LIST_PAGES_MAX = 2,
     OUTPUT_SHOWN_MAX = 300
 };
@@ -129,6 +129,7 @@ static void inject(struct operation *op)
 
 struct listing {
     const char *comment;
+    const char *next; /* the page that was asked for last; NULL: the first */
     int pages;
 };
 
@@ -151,8 +152,15 @@ static void on_commands(struct operation *op, const struct aws_answer *answer)
         }
     }
     const char *next = json_text(answer->json, "NextToken");
-    if (next && listing->pages++ < PAGES_MAX) {
+    bool again = next && listing->next && strcmp(next, listing->next) == 0;
+    if (next && !again && listing->pages++ < PAGES_MAX) {
+        listing->next = arena_strdup(op->arena, next);
         ask_for_commands(op, next);
+        return;
+    }
+    if (next) { /* what is on no page yet is not proved absent */
+        operation_tell(op, 0, OUTCOME_UNKNOWN, NULL,
+                       "ssm ListCommands: the pages of the answer do not end");
         return;
     }
     operation_tell(op, 0, OUTCOME_ABSENT, NULL, "there is no command \"%s\"", listing->comment);

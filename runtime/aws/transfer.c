@@ -5,7 +5,15 @@
 #include "compiler/base/arena.h"
 #include "runtime/world/redactor.h"
 
-enum { OWN_HEADERS_MAX = 4 };
+/* A page of a thousand instances has some MiB; parsed, an answer takes many times its size. */
+enum { OWN_HEADERS_MAX = 4, XML_MAX = 32 << 20, JSON_MAX = 4 << 20 };
+
+static size_t response_max(const struct transfer_request *request)
+{
+    bool xml = aws_service_info(request->service)->protocol == AWS_PROTOCOL_QUERY;
+    return request->response_max ? request->response_max : xml ? XML_MAX : JSON_MAX;
+}
+
 
 /* What is no answer of AWS's is looked for where the request went. */
 static void name_endpoint(const struct transfer *transfer, struct aws_answer *answer)
@@ -125,7 +133,7 @@ bool transfer_send(struct transfer *transfer, struct arena *arena,
         .body = request->body,
         .body_length = request->body_length,
         .timeout_ms = request->timeout_ms,
-        .response_max = request->response_max,
+        .response_max = response_max(request),
         .ca_file = endpoint.ca_file};
     fill_headers(transfer, &endpoint, arena_printf(arena, "%s%s", endpoint.path, path));
     transfer->task = world_http(transfer->world, &transfer->http, on_response, transfer);

@@ -21,7 +21,7 @@ struct transfer_request {
     const char *region;
     int64_t skew_ms;     /* the service's clock minus ours */
     int64_t timeout_ms;  /* 0: 60 s */
-    size_t response_max; /* 0: 64 MiB */
+    size_t response_max; /* 0: 32 MiB of XML, 4 MiB of JSON */
 };
 
 typedef void (*transfer_callback)(void *context, struct aws_answer *answer);

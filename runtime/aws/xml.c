@@ -23,6 +23,7 @@ struct builder {
     struct xml *last[XML_DEPTH_MAX]; /* children of those */
     struct buffer texts[XML_DEPTH_MAX];
     int depth;
+    size_t elements;
     const char *refusal; /* why it was stopped */
     xmlParserCtxtPtr parser;
 };
@@ -54,6 +55,10 @@ static void on_start(void *context, const xmlChar *name, const xmlChar *prefix, 
     }
     if (builder->depth == XML_DEPTH_MAX) {
         refuse(builder, "elements nested too deeply");
+        return;
+    }
+    if (++builder->elements > XML_ELEMENTS_MAX) {
+        refuse(builder, "too many elements");
         return;
     }
     struct xml *element = ARENA_NEW(builder->arena, struct xml);

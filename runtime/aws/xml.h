@@ -9,7 +9,7 @@
 
 struct arena;
 
-enum { XML_DEPTH_MAX = 64 };
+enum { XML_DEPTH_MAX = 64, XML_ELEMENTS_MAX = 2 << 20 };
 
 struct xml {
     const char *name; /* without its namespace */
@@ -17,7 +17,7 @@ struct xml {
     struct xml *first, *next;
 };
 
-/* NULL when it is not well-formed, has a DTD, or is nested too deeply. */
+/* NULL when it is not well-formed, has a DTD, is nested too deeply, or has too many elements. */
 struct xml *xml_parse(struct arena *arena, const char *text, size_t length, struct error *error);
 
 /* The first child of that name; NULL-safe. */

@@ -304,7 +304,7 @@ static bool go_ahead(struct session *session, enum exit_status *status)
 {
     struct error error = {0};
     struct arena *arena = session->invocation->arena;
-    if (!site_open_providers(&session->site, &session->options, &error) ||
+    if (!session_open_providers(session, &error) ||
         !aws_identify(session->site.aws, arena, &session->identity, &error)) {
         *status = failed_unchanged(session, &error);
         return false;

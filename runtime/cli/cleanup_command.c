@@ -209,7 +209,7 @@ static enum exit_status cleanup(struct session *session)
     struct cleanup_thing *things = NULL;
     size_t count = 0;
     if (!lookup_take(session, &error) ||
-        !site_open_providers(&session->site, &session->options, &error) ||
+        !session_open_providers(session, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error) ||
         !collect(session, &things, &count, &error)) {
         return tell_error(&error);

@@ -54,7 +54,7 @@ static enum exit_status resume(struct session *session)
     if (!ready && !error.message) {
         return prepare_again(session);
     }
-    if (!ready || !site_open_providers(&session->site, &session->options, &error) ||
+    if (!ready || !session_open_providers(session, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
         return tell_error(&error);
     }

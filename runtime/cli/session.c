@@ -18,10 +18,23 @@
 #include "runtime/engine/report.h"
 #include "runtime/world/world.h"
 
+bool session_open_providers(struct session *session, struct error *error)
+{
+    if (!site_open_providers(&session->site, &session->options, error)) {
+        return false;
+    }
+    const char *clear = session->site.sandbox ? NULL : aws_unencrypted_endpoint(session->site.aws);
+    if (clear) {
+        fprintf(stderr, "warning: %s is asked without TLS: who is on the way reads the session's token "
+                        "and can answer in its place\n", clear);
+    }
+    return true;
+}
+
 bool session_open_site(struct session *session, struct error *error)
 {
     return site_open_world(&session->site, session->options.sandbox, error) &&
-           site_open_providers(&session->site, &session->options, error);
+           session_open_providers(session, error);
 }
 
 void session_give_up(struct session *session, enum run_status status)

@@ -41,6 +41,8 @@ struct session {
 bool options_from(const struct invocation *invocation, const struct plan *plan,
                   enum workflow workflow, struct run_options *options, struct error *error);
 
+/* The providers of options, in the site's world; warns of an endpoint without TLS. */
+bool session_open_providers(struct session *session, struct error *error);
 /* The world, then the providers, of options. */
 bool session_open_site(struct session *session, struct error *error);
 

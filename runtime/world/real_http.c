@@ -217,6 +217,7 @@ static void set_tls(struct http_task *http)
     }
     if (request->ca_file) {
         curl_easy_setopt(http->easy, CURLOPT_CAINFO, request->ca_file);
+        curl_easy_setopt(http->easy, CURLOPT_PROXY_CAINFO, request->ca_file);
     }
 }
 
@@ -234,6 +235,7 @@ static void set_limits(struct http_task *http)
                      (long)or_default(request->connect_timeout_ms, CONNECT_TIMEOUT_MS));
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)or_default(request->timeout_ms, TIMEOUT_MS));
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* credentials go nowhere else */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* what was signed is what is sent */
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);

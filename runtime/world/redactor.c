@@ -11,7 +11,7 @@
 enum {
     FORMS_MAX = 1024,
     SECRET_MAX = 64 << 10,
-    PREFIX_MIN = 16, /* so much of a secret's beginning counts as the secret */
+    PREFIX_MIN = 12, /* so much of a secret's beginning counts as the secret */
     PAIRS = 1 << 16,
 };
 

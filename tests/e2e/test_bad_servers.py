@@ -25,6 +25,10 @@ OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
 LIMIT_S = 60 + (30 if SANITIZED else 8)  # and what a busy machine needs
 CONFUSED = "something between here and AWS answers in its place"
 
+LAUGHS = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">' + b"".join(
+    b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9)) + b"]>" \
+    b"<GetCallerIdentityResponse>&j;</GetCallerIdentityResponse>"
+
 # name: (how it answers, what the first line says, what the help says)
 AT_ONCE = {
     "wrong secret": (always(refusal("403 Forbidden", "SignatureDoesNotMatch", "The signature does not match")),
@@ -36,8 +40,8 @@ AT_ONCE = {
     "wrong account": (always(identity("999988887777")), "of account 999988887777", "account 111122223333"),
     "no account": (always(identity("")), "the answer names no account", ""),
     "not found": (always(answer("404 Not Found", b"<html>none</html>", "text/html")), "HTTP 404", CONFUSED),
-    "redirect": (always(answer("301 Moved", b"", "text/html", "Location: http://127.0.0.1:1/")), "HTTP 301",
-                 CONFUSED),
+    "redirect": (always(answer("301 Moved", b"", "text/html", "Location: http://127.0.0.1:1/")),
+                 "HTTP 301 redirects to http://127.0.0.1:1/", "AWS_ENDPOINT_URL"),
     "proxy wants a password": (always(answer("407 Proxy Authentication Required", b"who?", "text/html")),
                                "HTTP 407", "HTTPS_PROXY"),
     "endless body": (endless(OK_HEAD + b"\r\n", b"<a>" * 20000), "larger than allowed", CONFUSED),
@@ -63,6 +67,10 @@ TRIED_ON = {
     "closed at once": (always(b"", close=True), "closed without an answer", "check the network"),
     "reset": (reset, "reset", "check the network"),
     "silent": (silent, "no answer within", "check the network"),
+    "one byte of a header at a time": (endless(b"HTTP/1.1 200 OK\r\nX-A: ", b"b", 0.3), "no answer within",
+                                       "check the network"),
+    "billion laughs": (always(answer("200 OK", LAUGHS)), "a document type definition", CONFUSED),
+    "millions of elements": (always(answer("200 OK", b"<a>" + b"<b/>" * 3_000_000)), "too many elements", CONFUSED),
     "one byte at a time": (endless(OK_HEAD + b"\r\n", b"<", 0.3), "no answer within", "check the network"),
     "endless headers": (endless(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n" * 100), "too many headers", "check the network"),
     "endless header": (endless(b"HTTP/1.1 200 OK\r\nX-A: ", b"b" * 10000), "a header of the answer is too long",

@@ -283,7 +283,9 @@ def test_from_wherever_keys_come_nothing_of_them_is_left(scene, source):
         scene.drc.env.update(source(scene))
         echoes = "no_echo" not in scene.drc.env
         if echoes:
-            scene.servers.enter_context(proxied(scene, echoing(scene, in_passing)))
+            few = None if source == from_environment else ("GetCallerIdentity", "AttachVolume", "DescribeSnapshots")
+            scene.servers.enter_context(proxied(scene, echoing(
+                scene, lambda action, count: in_passing(action, count) if not few or action in few else None)))
         events = scene.left / "events.ndjson"
         done = scene.run("plan", "apply", scene.served.plan, "failover", "--yes", "--json", "--events", events,
                          timeout=300)
@@ -291,7 +293,7 @@ def test_from_wherever_keys_come_nothing_of_them_is_left(scene, source):
         told_later(scene)
         scene.run("run", "cleanup", "--yes")
         check_clean(scene, marked=echoes)
-        assert scene.echoes > 10 or not echoes
+        assert scene.echoes > 2 or not echoes
 
 
 def test_refused_at_first_and_in_the_middle_then_resumed(scene):

@@ -72,6 +72,18 @@ static void test_it_is_found_by_its_comment(void **state)
                      OUTCOME_ABSENT);
 }
 
+/* Not having been found on pages without end proves nothing: it would be sent again. */
+static void test_pages_without_end(void **state)
+{
+    (void)state;
+    const struct canned_answer script[] = {
+        {"ListCommands", .body = "{\"Commands\":[],\"NextToken\":\"more\"}"},
+        {"\"NextToken\":\"more\"", .body = "{\"Commands\":[],\"NextToken\":\"more\"}"}};
+    struct canned_result result = run(CANNED_LOOKUP, ACTION_INJECT, "db/disk-0/inject", script, 2);
+    assert_int_equal(result.outcome, OUTCOME_UNKNOWN);
+    assert_non_null(strstr(result.message, "do not end"));
+}
+
 static struct canned_result wait_for(const char *body, int status)
 {
     const struct canned_answer script[] = {
@@ -174,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_what_is_sent),
         cmocka_unit_test(test_answer_without_a_command),
         cmocka_unit_test(test_it_is_found_by_its_comment),
+        cmocka_unit_test(test_pages_without_end),
         cmocka_unit_test(test_its_end),
         cmocka_unit_test(test_one_list_for_an_instance),
         cmocka_unit_test(test_without_the_list),

@@ -79,6 +79,23 @@ static void test_depth(void **state)
     buffer_free(&closed);
 }
 
+static void test_count(void **state)
+{
+    (void)state;
+    struct buffer wide = {0};
+    buffer_puts(&wide, "<a>");
+    for (int i = 0; i < XML_ELEMENTS_MAX - 1; i++) {
+        buffer_puts(&wide, "<b/>");
+    }
+    size_t length = wide.length;
+    buffer_puts(&wide, "</a>");
+    assert_non_null(parse(buffer_text(&wide)));
+    wide.length = length;
+    buffer_puts(&wide, "<b/></a>");
+    assert_refused(buffer_text(&wide), "too many elements");
+    buffer_free(&wide);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -99,6 +116,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_depth, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_count, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

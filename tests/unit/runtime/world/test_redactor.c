@@ -88,7 +88,7 @@ static void the_beginning_of_a_secret_counts(void **state)
 {
     struct fixture *fixture = *state;
     assert_string_equal(clean(fixture, "it was wJalrXUtnFEMI/K7MDE… and"), "it was [redacted]… and");
-    assert_string_equal(clean(fixture, "it was wJalrXUtnFEMI/K and"), "it was wJalrXUtnFEMI/K and");
+    assert_string_equal(clean(fixture, "it was wJalrXUtnFE and"), "it was wJalrXUtnFE and");
 }
 
 static void several_and_overlapping_ones(void **state)
@@ -112,7 +112,7 @@ static void honest_texts_are_the_same_pointer(void **state)
         "w",
         "vol-0a1b2c3d is in-use; see https://docs.example.com/a@b and http://127.0.0.1:80/",
         "Basic authentication is wanted; the Signature=none; Bearer of news",
-        "wJ wJa wJalrXUtnFEMI",
+        "wJ wJa wJalrXUtnFE",
         "http://[redacted]@x/",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
