@@ -197,6 +197,7 @@ static enum exit_status delete_all(struct session *session, struct graph *graph)
         error_help(&error, "drc run cleanup %s tries again", session->run.id);
         return tell_error(&error);
     case EXECUTOR_BROKEN:
+    case EXECUTOR_LOST:
     case EXECUTOR_DAMAGED:
         break;
     }

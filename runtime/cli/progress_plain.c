@@ -280,6 +280,12 @@ static bool put_event(const struct plain *plain)
         buffer_puts(plain->out, " ended:");
         put_counts(plain);
         return true;
+    case EVENT_STATE_WAITS:
+        buffer_printf(plain->out, " state: waits, and asks again: %s", plain->event->text);
+        return true;
+    case EVENT_STATE_LOST:
+        buffer_printf(plain->out, " state: %s", plain->event->text);
+        return true;
     case EVENT_DECISION:
         buffer_putc(plain->out, ' ');
         decision_put(plain->event->decision, plain->out);

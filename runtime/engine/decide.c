@@ -35,7 +35,7 @@ static const struct node_status *status_of(const void *context, uint32_t node)
 
 static struct executor *open_for(struct executor *executor)
 {
-    return executor->running && !executor->finished && !executor->broken ? executor : NULL;
+    return executor->running && !executor->concluded && !executor->broken ? executor : NULL;
 }
 
 /* What was still to come is told of its end; what was skipped because of it is taken up again. */

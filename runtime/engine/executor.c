@@ -9,6 +9,7 @@
 #include "compiler/base/arena.h"
 #include "runtime/engine/executor_state.h"
 #include "runtime/engine/journal.h"
+#include "runtime/engine/lease.h"
 #include "runtime/engine/limits.h"
 
 const char *node_state_name(enum node_state state)
@@ -40,9 +41,9 @@ void executor_queue_event(struct executor *executor, enum executor_event_type ty
         (struct queued_event){.type = type, .node = node, .text = text};
 }
 
-static void tell_events(struct executor *executor)
+void executor_tell_events(struct executor *executor)
 {
-    for (size_t i = 0; i < executor->event_count; i++) {
+    for (size_t i = 0; i < executor->event_committed; i++) {
         const struct queued_event *queued = &executor->events[i];
         struct executor_event event = {
             .type = queued->type,
@@ -54,33 +55,23 @@ static void tell_events(struct executor *executor)
         };
         executor->options.observer(executor->options.observer_context, &event);
     }
-    executor->event_count = 0;
+    executor->event_count -= executor->event_committed;
+    if (executor->event_count > 0) { /* of the next group */
+        memmove(executor->events, executor->events + executor->event_committed,
+                executor->event_count * sizeof *executor->events);
+    }
+    executor->event_committed = 0;
 }
 
 /* --- the turn --- */
 
 static void finish(struct executor *executor, enum executor_event_type type, const char *result)
 {
-    if (!executor->finished) {
-        executor->finished = true;
+    if (!executor->concluded) {
+        executor->concluded = true;
         record_end(executor, result);
         executor_queue_event(executor, type, NO_NODE, result);
     }
-}
-
-static bool commit(struct executor *executor)
-{
-    if (!journal_is_dirty(executor->options.journal)) {
-        return true;
-    }
-    record_tick(executor);
-    if (!journal_commit(executor->options.journal, &executor->error)) {
-        executor->broken = true;
-        executor->finished = true;
-        return false;
-    }
-    executor->counters.commits++;
-    return true;
 }
 
 static void wake_due(struct executor *executor)
@@ -120,8 +111,7 @@ static void advance(struct executor *executor)
     if (nothing_moves(executor)) {
         error_set(&executor->error, "the run came to a halt with %zu actions left: this is a bug of drc",
                   executor->unfinished);
-        executor->broken = true;
-        executor->finished = true;
+        executor->broken = executor->concluded = true;
     }
 }
 
@@ -164,7 +154,7 @@ static int64_t next_wake_ms(const struct executor *executor)
 {
     int64_t next = executor->options.observer ? executor->heartbeat_ms : INT64_MAX;
     next = sooner(next, executor->patience_ms);
-    if (executor->interrupts > 0) {
+    if (executor->interrupts > 0 || executor->committing) {
         return next;
     }
     if (executor->wakes.count > 0) {
@@ -206,15 +196,13 @@ static void turn(void *context)
     if (executor->finished) {
         return;
     }
-    advance(executor);
-    check_end(executor);
-    heartbeat(executor);
-    if (commit(executor) && !executor->broken) {
-        ready_send(executor);
-        if (executor->interrupts == 0 && !executor->finished) {
-            waits_poll_due(executor);
-        }
-        tell_events(executor);
+    if (executor->committing) {
+        commit_wait(executor);
+    } else {
+        advance(executor);
+        check_end(executor);
+        heartbeat(executor);
+        commit_turn(executor);
     }
     arm_timer(executor);
 }
@@ -316,11 +304,18 @@ enum executor_result executor_run(struct executor *executor, struct error *error
     executor_queue_event(executor, executor->resumed ? EVENT_RUN_RESUMED : EVENT_RUN_STARTED,
                          NO_NODE, NULL);
     executor_schedule_turn(executor);
+    if (executor->options.lease) {
+        lease_watch(executor->options.lease, commit_lease_lost, executor);
+    }
     world_run(executor->world, &executor->finished);
+    if (executor->options.lease) {
+        lease_watch(executor->options.lease, NULL, NULL);
+    }
+    journal_abandon(executor->options.journal);
     executor->running = false;
     if (executor->broken) {
         error_move(error, &executor->error);
-        return EXECUTOR_BROKEN;
+        return executor->lost ? EXECUTOR_LOST : EXECUTOR_BROKEN;
     }
     if (!executor->finished) {
         error_set(error, "the run was left with %zu actions to do: nothing answers any more",

@@ -17,6 +17,7 @@
 struct decision;
 struct executor;
 struct journal;
+struct lease;
 struct limits;
 
 enum node_state {
@@ -46,6 +47,8 @@ enum executor_event_type {
     EVENT_RUN_STARTED, EVENT_RUN_RESUMED, EVENT_NODE_STARTED, EVENT_NODE_RETRY, EVENT_NODE_DETAIL,
     EVENT_NODE_DONE, EVENT_NODE_FAILED, EVENT_NODE_SKIPPED, EVENT_VM_FAILED, EVENT_INTERRUPTED,
     EVENT_HEARTBEAT, EVENT_RUN_ENDED,
+    EVENT_STATE_WAITS, /* the shared state does not take a commit (text: why); it is asked again */
+    EVENT_STATE_LOST,  /* the run goes no further in this process (text: why) */
     EVENT_DECISION, /* a person has decided something, or tried to */
 };
 struct executor_event {
@@ -63,6 +66,7 @@ enum executor_result {
     EXECUTOR_FAILED,
     EXECUTOR_INTERRUPTED,
     EXECUTOR_BROKEN,  /* the journal cannot be written */
+    EXECUTOR_LOST,    /* another process has the run now: it is that one's to go on with */
     EXECUTOR_DAMAGED, /* the journal cannot be read back: nothing was sent */
     EXECUTOR_CANCELLED, /* by a person: not to be resumed */
 };
@@ -76,6 +80,7 @@ struct executor_options {
     struct limits *limits;
     struct provider *providers[PROVIDER_COUNT]; /* ENGINE's own is built in */
     const char *run_id;
+    struct lease *lease; /* the run's, where it may be lost; NULL: it cannot be */
     /* Resuming: the VMs and node ids that are taken up again, with what was skipped because of them;
      * what else failed stays so. None: everything. */
     const char *const *again;

@@ -130,6 +130,7 @@ struct executor {
     size_t outgoing_count, outgoing_capacity;
     struct queued_event *events;
     size_t event_count, event_capacity;
+    size_t event_committed;    /* of them: told when the group under way is durable */
     struct call **call_scratch;
     size_t call_scratch_capacity;
     struct flight *free_flights;
@@ -151,6 +152,9 @@ struct executor {
     int interrupts;
     bool starved;              /* something ready waits for a limit */
     bool resumed, running, turn_scheduled, finished, broken;
+    bool concluded;   /* the last group is made; finished once it is durable */
+    bool lost;        /* another process has the run now */
+    bool committing;  /* a group is on its way to a shared state */
     bool cancelled;            /* by a person: it is not to be resumed */
     struct world_task *turn_task, *timer;
     int64_t timer_due_ms;
@@ -162,6 +166,14 @@ int64_t executor_alive_ms(const struct executor *executor);
 void executor_schedule_turn(struct executor *executor);
 void executor_queue_event(struct executor *executor, enum executor_event_type type, int32_t node,
                           const char *text);
+
+/* Those of the group that is durable now. */
+void executor_tell_events(struct executor *executor);
+
+/* --- commit.c --- */
+void commit_turn(struct executor *executor);
+void commit_wait(struct executor *executor);
+void commit_lease_lost(void *executor, const struct error *lost);
 
 /* --- edges.c: who follows whom, VMs, slots' holders, order by slack --- */
 void edges_build(struct executor *executor);

@@ -554,6 +554,11 @@ bool journal_is_shared(const struct journal *journal)
     return journal->records != NULL;
 }
 
+bool journal_is_lost(const struct journal *journal)
+{
+    return journal->records && records_are_lost(journal->records);
+}
+
 void journal_attach(struct journal *journal, struct records *records)
 {
     journal->records = records;

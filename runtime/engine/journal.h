@@ -53,6 +53,8 @@ struct records;
 /* From now on; the journal owns it. Its groups are among the records already. */
 void journal_attach(struct journal *journal, struct records *records);
 bool journal_is_shared(const struct journal *journal);
+/* Another process has the run now: a commit found that process's record in its place. */
+bool journal_is_lost(const struct journal *journal);
 /* Of a shared one, with something to commit: begins to. What is appended meanwhile belongs to the next
  * group. `committed` comes once, from the loop, `error` NULL when the group is durable; `waiting`
  * before it, each time that the store did not take it and is asked again. False: refused. */

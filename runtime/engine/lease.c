@@ -1,5 +1,6 @@
 #include "runtime/engine/lease.h"
 
+#include <assert.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,13 +13,15 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
+#include "runtime/engine/shared_lease.h"
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
 enum { LEASE_FILE_MAX = 4096 };
 
 struct lease {
-    int file;
+    int file;                    /* -1: none */
+    struct shared_lease *shared; /* NULL: an OS lock */
 };
 
 const char *lease_of(enum workflow workflow)
@@ -59,17 +62,17 @@ static void write_holder(int file, const char *run, struct world *world)
     buffer_free(&text);
 }
 
-static void read_holder(struct arena *arena, int file, struct lease_holder *holder)
+bool lease_read_holder(struct arena *arena, const char *text, size_t length,
+                       struct lease_holder *holder)
 {
-    char text[LEASE_FILE_MAX + 1];
-    ssize_t length = pread(file, text, LEASE_FILE_MAX, 0);
-    text[length > 0 ? length : 0] = '\0';
     *holder = (struct lease_holder){.run = "", .host = ""};
-    cJSON *json = cJSON_Parse(text);
+    cJSON *json = cJSON_ParseWithLength(text, length);
     const char *run = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "run"));
     const char *host = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "host"));
     const cJSON *pid = cJSON_GetObjectItemCaseSensitive(json, "pid");
     const cJSON *since = cJSON_GetObjectItemCaseSensitive(json, "since");
+    const cJSON *expires = cJSON_GetObjectItemCaseSensitive(json, "expires");
+    bool sound = run && host;
     if (run) {
         holder->run = arena_strdup(arena, run);
     }
@@ -78,7 +81,16 @@ static void read_holder(struct arena *arena, int file, struct lease_holder *hold
     }
     holder->pid = cJSON_IsNumber(pid) ? (int64_t)pid->valuedouble : 0;
     holder->since_utc_ms = cJSON_IsNumber(since) ? (int64_t)since->valuedouble : 0;
+    holder->expires_utc_ms = cJSON_IsNumber(expires) ? (int64_t)expires->valuedouble : 0;
     cJSON_Delete(json);
+    return sound;
+}
+
+static void read_holder(struct arena *arena, int file, struct lease_holder *holder)
+{
+    char text[LEASE_FILE_MAX + 1];
+    ssize_t length = pread(file, text, LEASE_FILE_MAX, 0);
+    lease_read_holder(arena, text, length > 0 ? (size_t)length : 0, holder);
 }
 
 /* Says who has it. `file` is open; the lock was refused. */
@@ -125,10 +137,46 @@ struct lease *lease_take(const char *state, const char *plan, const char *name, 
     return lease;
 }
 
+struct lease *lease_take_shared(struct store *store, struct world *world, const char *plan,
+                                const char *name, const char *run, bool take_over,
+                                struct error *error)
+{
+    struct shared_lease *shared =
+        shared_lease_take(store, world, plan, name, run, take_over, error);
+    if (!shared) {
+        return NULL;
+    }
+    struct lease *lease = base_alloc(sizeof *lease);
+    lease->file = -1;
+    lease->shared = shared;
+    return lease;
+}
+
+bool lease_is_sure(const struct lease *lease)
+{
+    return !lease->shared || shared_lease_is_sure(lease->shared);
+}
+
+void lease_assure(struct lease *lease, void (*sure)(void *context), void *context)
+{
+    assert(lease->shared);
+    shared_lease_assure(lease->shared, sure, context);
+}
+
+void lease_watch(struct lease *lease, lease_lost lost, void *context)
+{
+    if (lease->shared) {
+        shared_lease_watch(lease->shared, lost, context);
+    }
+}
+
 void lease_release(struct lease *lease)
 {
     if (lease) {
-        close(lease->file);
+        if (lease->file >= 0) {
+            close(lease->file);
+        }
+        shared_lease_release(lease->shared);
         free(lease);
     }
 }
@@ -144,10 +192,8 @@ bool lease_holder(struct arena *arena, const char *state, const char *plan, cons
         return false;
     }
     struct flock lock = whole_file(F_RDLCK);
-    bool held = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    if (held) {
-        read_holder(arena, file, holder);
-    }
+    bool locked = fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    read_holder(arena, file, holder);
     close(file);
-    return held;
+    return locked || holder->expires_utc_ms > 0; /* a shared one is copied here while it is held */
 }

@@ -458,6 +458,7 @@ enum run_status run_status_after(enum executor_result result)
         return RUN_CANCELLED;
     case EXECUTOR_INTERRUPTED:
     case EXECUTOR_BROKEN:
+    case EXECUTOR_LOST:
     case EXECUTOR_DAMAGED:
         break;
     }

@@ -279,6 +279,7 @@ static enum rehearsal_end end_of(enum executor_result result)
     case EXECUTOR_INTERRUPTED:
         return REHEARSAL_INTERRUPTED;
     case EXECUTOR_BROKEN:
+    case EXECUTOR_LOST:
     case EXECUTOR_DAMAGED:
         break;
     }
