@@ -8,6 +8,24 @@
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
 
+enum { STALL_MS = 5000 }; /* longer than that no store takes when it is well */
+
+/* While the state does not answer nothing can be sent, so nothing can be late: alive time stands still. */
+static void stall_begin(struct executor *executor)
+{
+    if (executor->stalled_ms < 0) {
+        executor->stalled_ms = world_monotonic_ms(executor->world);
+    }
+}
+
+static void stall_end(struct executor *executor)
+{
+    if (executor->stalled_ms >= 0) {
+        executor->session_start_ms += world_monotonic_ms(executor->world) - executor->stalled_ms;
+        executor->stalled_ms = -1;
+    }
+}
+
 /* Past the queue: what is told of the state cannot wait for it. */
 static void tell_now(struct executor *executor, enum executor_event_type type, const char *text)
 {
@@ -48,6 +66,7 @@ static void send_on(void *context)
         return; /* broken off meanwhile */
     }
     bool waited = executor->committing;
+    stall_end(executor);
     executor->committing = false;
     executor->finished = executor->concluded;
     ready_send(executor);
@@ -67,6 +86,7 @@ static void go_on(struct executor *executor)
     struct lease *lease = executor->options.lease;
     if (lease && !lease_is_sure(lease)) {
         executor->committing = true;
+        stall_begin(executor);
         lease_assure(lease, send_on, executor);
         return;
     }
@@ -91,6 +111,7 @@ static void committed(void *context, const struct error *error)
 static void waiting(void *context, const char *why)
 {
     struct executor *executor = context;
+    stall_begin(executor);
     tell_now(executor, EVENT_STATE_WAITS, why);
 }
 
@@ -108,6 +129,7 @@ void commit_turn(struct executor *executor)
         record_tick(executor);
         if (journal_is_shared(journal)) {
             executor->committing = true;
+            executor->committing_ms = world_monotonic_ms(executor->world);
             if (!journal_commit_begin(journal, committed, waiting, executor, &error)) {
                 break_off(executor, &error);
             }
@@ -124,6 +146,9 @@ void commit_turn(struct executor *executor)
 void commit_wait(struct executor *executor)
 {
     int64_t now = world_monotonic_ms(executor->world);
+    if (now >= executor->committing_ms + STALL_MS) {
+        stall_begin(executor);
+    }
     if (executor->options.observer && now >= executor->heartbeat_ms) {
         executor->heartbeat_ms = now + HEARTBEAT_MS;
         tell_now(executor, EVENT_HEARTBEAT, NULL);

@@ -24,7 +24,9 @@ const char *node_state_name(enum node_state state)
 
 int64_t executor_alive_ms(const struct executor *executor)
 {
-    return executor->base_ms + world_monotonic_ms(executor->world) - executor->session_start_ms;
+    int64_t now = executor->stalled_ms >= 0 ? executor->stalled_ms
+                                            : world_monotonic_ms(executor->world);
+    return executor->base_ms + now - executor->session_start_ms;
 }
 
 /* --- events --- */
@@ -274,7 +276,7 @@ struct executor *executor_create(const struct executor_options *options, struct 
     executor->world = options->world;
     executor->arena = arena_create();
     executor->budget = retry_budget_full();
-    executor->limits_wake_ms = executor->patience_ms = -1;
+    executor->limits_wake_ms = executor->patience_ms = executor->stalled_ms = -1;
     executor->unfinished = executor->counters.total = options->graph->node_count;
     executor->session_start_ms = world_monotonic_ms(options->world);
     make_nodes(executor);

@@ -146,6 +146,8 @@ struct executor {
     size_t calls_in_flight;    /* starts and lookups */
     size_t polls_in_flight;
     int64_t base_ms, session_start_ms; /* alive time = base + monotonic - session_start */
+    int64_t committing_ms; /* since when a group is on its way; monotonic */
+    int64_t stalled_ms;    /* since when the state holds everything up: no deadline runs; -1 */
     int64_t limits_wake_ms;    /* when a bucket has tokens again; -1 */
     int64_t heartbeat_ms;
     int64_t patience_ms;       /* after an interrupt: stop then; -1 */

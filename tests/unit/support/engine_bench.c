@@ -111,6 +111,7 @@ bool bench_try(struct bench *bench, struct error *error)
         .facts = bench->facts,
         .journal = bench->journal,
         .limits = bench->limits,
+        .lease = bench->lease,
         .providers = {[PROVIDER_AWS] = &bench->fake.base, [PROVIDER_HOST] = &bench->fake.base},
         .run_id = "run00001",
         .again = bench->again,

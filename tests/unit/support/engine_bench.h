@@ -16,6 +16,7 @@ struct bench {
     struct fake_provider fake;
     struct journal *journal;
     struct limits *limits;
+    struct lease *lease; /* NULL; the caller's */
     struct executor *executor;
     const struct facts *facts;
     const struct schedule *schedule;

@@ -1,6 +1,8 @@
 #include "tests/unit/support/flaky_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compiler/base/arena.h"
 #include "runtime/world/world.h"
@@ -13,7 +15,18 @@ struct flawed {
     struct world_task *task;
     store_callback done;
     void *context;
+    struct flaky_store *flaky;
+    enum store_outcome outcome; /* of one that is only slow */
+    char version[STORE_VERSION_MAX];
 };
+
+static void answer_late(void *context)
+{
+    struct flawed *flawed = context;
+    struct store_result result = {.outcome = flawed->outcome, .version = flawed->version};
+    flawed->task = NULL;
+    flawed->done(flawed->context, &result);
+}
 
 static void fail_it(void *context)
 {
@@ -27,9 +40,13 @@ static void fail_it(void *context)
 static void happened(void *context, const struct store_result *result)
 {
     struct flawed *flawed = context;
-    (void)result;
     if (flawed->flaw == FLAW_LOST_ANSWER) {
         fail_it(flawed);
+    } else if (flawed->flaw == FLAW_NONE) {
+        flawed->outcome = result->outcome;
+        snprintf(flawed->version, sizeof flawed->version, "%s", result->version);
+        flawed->task =
+            world_timer(flawed->world, flawed->flaky->latency_ms, answer_late, flawed);
     }
 }
 
@@ -46,16 +63,19 @@ static void flaky_put(struct store *store, const char *key, const void *bytes, s
     struct flaky_store *flaky = (struct flaky_store *)store;
     struct store *inner = flaky->inner;
     flaky->puts++;
-    if (flaky->flaw == FLAW_NONE || flaky->next == 0) {
+    bool flawless = flaky->flaw == FLAW_NONE || flaky->next == 0 ||
+                    (flaky->only && !strstr(key, flaky->only));
+    if (flawless && flaky->latency_ms == 0) {
         inner->put(inner, key, bytes, length, condition, version, done, context);
         return;
     }
-    flaky->next--;
+    flaky->next -= flawless ? 0 : 1;
     struct flawed *flawed = base_alloc(sizeof *flawed);
-    *flawed = (struct flawed){.next = flaky->owned, .flaw = flaky->flaw, .world = flaky->world,
+    *flawed = (struct flawed){.next = flaky->owned, .flaky = flaky,
+                              .flaw = flawless ? FLAW_NONE : flaky->flaw, .world = flaky->world,
                               .done = done, .context = context};
     flaky->owned = flawed;
-    if (flaky->flaw == FLAW_LOST_REQUEST) {
+    if (flawed->flaw == FLAW_LOST_REQUEST) {
         flawed->task = world_timer(flaky->world, 10, fail_it, flawed);
     } else {
         inner->put(inner, key, bytes, length, condition, version, happened, flawed);

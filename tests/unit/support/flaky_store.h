@@ -17,6 +17,8 @@ struct flaky_store {
     struct world *world;
     enum flaw flaw;
     int next;    /* puts that have it; negative: all */
+    const char *only;    /* keys with this in them; NULL: all */
+    int64_t latency_ms;  /* of every put's answer */
     int puts;    /* so far */
     void *owned; /* its own */
 };
