@@ -77,7 +77,8 @@ bool files_check_private(const char *path, bool follow, struct error *error)
     if (info.st_mode & (S_IWGRP | S_IWOTH)) {
         error_set(error, "%s can be written by other users (mode %04o)", path,
                   (unsigned)(info.st_mode & 07777));
-        return error_help(error, "make sure that nobody did, then: chmod go-w %s", path);
+        return error_help(error, "make sure that nobody did, then: chmod go-w %s; or give another state "
+                                 "directory with --state", path);
     }
     return true;
 }

@@ -94,7 +94,7 @@ def test_a_limit_on_files_is_a_full_disk(drc, tmp_path, limit):
 def small_disk(folder):
     """A file system of 1 MiB; None where this process may not mount one."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", folder]
     if os.getuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
         yield None
         return
