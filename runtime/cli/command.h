@@ -65,6 +65,11 @@ extern const size_t command_count;
 bool invocation_parse(struct invocation *invocation, int argc, char **argv,
                       enum exit_status *status);
 
+/* The number given with a flag; *value stays as it is without one. False: it is none, or not within
+ * the bounds. */
+bool flag_number(const struct invocation *invocation, enum flag flag, double smallest,
+                 double largest, double *value, struct error *error);
+
 /* Help: of drc, of a group ("plan"), of a command. */
 void help_all(struct buffer *out);
 void help_group(const char *group, struct buffer *out);
@@ -93,6 +98,7 @@ enum exit_status command_run_approve(const struct invocation *invocation);
 enum exit_status command_run_cancel(const struct invocation *invocation);
 enum exit_status command_run_report(const struct invocation *invocation);
 enum exit_status command_run_cleanup(const struct invocation *invocation);
+enum exit_status command_simulate(const struct invocation *invocation);
 enum exit_status command_sandbox_init(const struct invocation *invocation);
 enum exit_status command_sandbox_serve(const struct invocation *invocation);
 enum exit_status command_sandbox_show(const struct invocation *invocation);

@@ -1,8 +1,10 @@
 /* The command line: words, then getopt_long over the command's own flags. */
 #include "runtime/cli/command.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
@@ -294,5 +296,24 @@ bool invocation_parse(struct invocation *invocation, int argc, char **argv,
         *status = tell_error(&error);
         return false;
     }
+    return true;
+}
+
+bool flag_number(const struct invocation *invocation, enum flag flag, double smallest,
+                 double largest, double *value, struct error *error)
+{
+    const char *text = invocation->values[flag];
+    if (!text) {
+        return true;
+    }
+    char *end = NULL;
+    errno = 0;
+    double number = strtod(text, &end);
+    if (errno || end == text || *end || !(number >= smallest && number <= largest)) {
+        error_set(error, "--%s wants a number from %g to %g, not \"%s\"", flag_infos[flag].name,
+                  smallest, largest, text);
+        return error_help(error, "drc %s --help", invocation->command->words);
+    }
+    *value = number;
     return true;
 }

@@ -1,7 +1,6 @@
 /* drc sandbox init, serve. (show: sandbox_show.c) */
 #include "runtime/cli/command.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,25 +12,6 @@
 #include "runtime/cli/output.h"
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/world/world.h"
-
-static bool number_flag(const struct invocation *invocation, enum flag flag, double smallest,
-                        double largest, double *value, struct error *error)
-{
-    const char *text = invocation->values[flag];
-    if (!text) {
-        return true;
-    }
-    char *end = NULL;
-    errno = 0;
-    double number = strtod(text, &end);
-    if (errno || end == text || *end || !(number >= smallest && number <= largest)) {
-        error_set(error, "--%s wants a number from %g to %g, not \"%s\"", flag_infos[flag].name,
-                  smallest, largest, text);
-        return error_help(error, "drc %s --help", invocation->command->words);
-    }
-    *value = number;
-    return true;
-}
 
 static bool real_now_ms(int64_t *now, struct error *error)
 {
@@ -68,8 +48,8 @@ static bool make_sandbox(const struct invocation *invocation, struct plan **plan
     double seed = 1;
     double speed = 1;
     int64_t now = 0;
-    if (!number_flag(invocation, FLAG_SEED, 0, 9007199254740992.0, &seed, error) ||
-        !number_flag(invocation, FLAG_SPEED, 1, 10000, &speed, error) ||
+    if (!flag_number(invocation, FLAG_SEED, 0, 9007199254740992.0, &seed, error) ||
+        !flag_number(invocation, FLAG_SPEED, 1, 10000, &speed, error) ||
         !real_now_ms(&now, error)) {
         return false;
     }
@@ -141,7 +121,7 @@ enum exit_status command_sandbox_serve(const struct invocation *invocation)
 {
     struct error error = {0};
     double port = 0;
-    if (!number_flag(invocation, FLAG_PORT, 0, 65535, &port, &error)) {
+    if (!flag_number(invocation, FLAG_PORT, 0, 65535, &port, &error)) {
         return tell_error(&error);
     }
     struct sandbox *sandbox = sandbox_open(invocation->arguments[0], &error);

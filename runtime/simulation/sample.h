@@ -9,25 +9,12 @@
 #include <stdint.h>
 
 #include "compiler/base/error.h"
-#include "compiler/graph/facts.h"
-#include "compiler/plan/plan.h"
-#include "runtime/simulation/fault_profile.h"
+#include "runtime/simulation/scenario.h"
 
 struct arena;
 struct buffer;
+struct rehearsal;
 struct report;
-
-/* What all rehearsals of a forecast have in common. */
-struct scenario {
-    const struct plan *plan;
-    enum workflow workflow;
-    const struct facts *facts;           /* never NULL: see rehearsal_options */
-    const struct fault_profile *profile;
-    const struct rehearsal_fault *faults; /* beside the profile's: durations, capacity */
-    size_t fault_count;
-    int64_t outage_ms; /* a process is killed at a random moment, the next begins that much later;
-                          negative: never */
-};
 
 /* What a piece of the path was. */
 enum piece_kind {
