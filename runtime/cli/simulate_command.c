@@ -106,7 +106,10 @@ static bool read_numbers(struct simulation *simulation, struct error *error)
 {
     const struct invocation *invocation = simulation->invocation;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    double runs = 200, seed = 1, jobs = cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (double)cpus;
+    double runs = 200, seed = 1,
+           jobs = cpus < 1             ? 1
+                  : cpus > WORKERS_MAX ? WORKERS_MAX
+                                       : (double)cpus;
     if (!flag_number(invocation, FLAG_RUNS, 1, RUNS_MAX, &runs, error) ||
         !flag_number(invocation, FLAG_SEED, 0, 9007199254740992.0, &seed, error) ||
         !flag_number(invocation, FLAG_JOBS, 1, WORKERS_MAX, &jobs, error)) {
@@ -205,8 +208,7 @@ static bool simulate(struct simulation *simulation, const struct rehearsal *refe
     simulation->workers.vm_count = rehearsal_graph(reference)->vm_count;
     simulation->workers.progress = simulation->terminal ? show_progress : NULL;
     simulation->workers.progress_context = simulation;
-    simulation->samples =
-        ARENA_ARRAY(simulation->arena, struct sample *, simulation->workers.runs);
+    simulation->samples = ARENA_ARRAY(simulation->arena, struct sample *, simulation->workers.runs);
     if (!workers_run(simulation->arena, &simulation->workers, simulation->samples,
                      &simulation->interrupted, error)) {
         if (simulation->terminal) {
@@ -249,8 +251,8 @@ static bool rehearse_and_simulate(struct simulation *simulation, struct error *e
     }
     simulation->workers.scratch = scratch;
     simulation->scenario = scenario_make(simulation->arena, &simulation->asked);
-    struct rehearsal *reference = scenario_rehearse(
-        simulation->scenario, simulation->workers.first_seed, scratch, error);
+    struct rehearsal *reference =
+        scenario_rehearse(simulation->scenario, simulation->workers.first_seed, scratch, error);
     bool ok = reference && check_capacity(simulation, rehearsal_graph(reference), error) &&
               simulate(simulation, reference, error);
     rehearsal_destroy(reference);

@@ -5,6 +5,8 @@
 #include "compiler/plan/plan.h"
 #include "runtime/sandbox/ec2.h"
 
+enum { DAY_MS = 86400000 }; /* how old what has always been there is: nobody waits to see it */
+
 /* populate_network.c: VPCs, subnets, groups, key pairs, profiles, reservations, addresses. */
 void populate_networks(struct request *r, const struct plan *plan);
 /* populate_images.c: placeholder images and conversion instances. */

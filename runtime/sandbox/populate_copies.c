@@ -1,5 +1,5 @@
-/* DR copies as `replicate` would have left them: DESIGN's tags, sizes and hardware by the seed, or as
- * facts have them. */
+/* DR copies as `replicate` would have left them: DESIGN's tags, sizes and hardware by the seed, or
+ * as facts have them. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -25,16 +25,23 @@ static const struct volume_settings *settings_of(const struct plan_vm *vm, int64
     return NULL;
 }
 
+/* Hard disks begin at 125 GiB. */
+static int64_t fitting_size(const struct plan *plan, const struct plan_vm *vm, int64_t disk,
+                            int64_t size)
+{
+    const struct volume_settings *settings = settings_of(vm, disk);
+    const char *type =
+        settings && settings->type.value ? settings->type.value : plan->aws.volume_type.value;
+    bool throughput_type = type && (strcmp(type, "st1") == 0 || strcmp(type, "sc1") == 0);
+    return throughput_type ? 125 + size : size;
+}
+
 static int64_t disk_size(struct request *r, const struct plan *plan, const struct plan_vm *vm,
                          int64_t disk)
 {
     static const int64_t sizes[] = {8, 10, 16, 20, 32, 40, 64};
-    const struct volume_settings *settings = settings_of(vm, disk);
-    const char *type =
-        settings && settings->type.value ? settings->type.value : plan->aws.volume_type.value;
     int64_t size = sizes[draw(r) % (sizeof sizes / sizeof *sizes)];
-    bool throughput_type = type && (strcmp(type, "st1") == 0 || strcmp(type, "sc1") == 0);
-    return throughput_type ? 125 + size : size;
+    return fitting_size(plan, vm, disk, size);
 }
 
 /* What fits the types that the plan names; for auto, a usual shape. */
@@ -122,7 +129,8 @@ static struct hardware known_hardware(struct request *r, const struct plan *plan
     for (int64_t disk = 0; disk < hardware.disks; disk++) {
         bool known = fact && (size_t)disk < fact->disk_count;
         int64_t size_gib = known ? fact->disks[disk].size_gib : 0;
-        hardware.size_gib[disk] = size_gib > 0 ? size_gib : USUAL_DISK_GIB;
+        hardware.size_gib[disk] =
+            size_gib > 0 ? size_gib : fitting_size(plan, vm, disk, USUAL_DISK_GIB);
     }
     return hardware;
 }
@@ -197,9 +205,9 @@ void populate_copies(struct request *r, const struct plan *plan, const struct fa
         if (has_copies(r, plan, vm)) {
             continue;
         }
-        struct hardware hardware =
-            facts ? known_hardware(r, plan, vm, map_get(&facts->vms, vm->name))
-                  : choose_hardware(r, plan, vm);
+        struct hardware hardware = facts
+                                       ? known_hardware(r, plan, vm, map_get(&facts->vms, vm->name))
+                                       : choose_hardware(r, plan, vm);
         int64_t age = draw_between(r, POINT_AGE_MIN, POINT_AGE_MAX) * MINUTE_MS;
         int64_t newest_ms = (r->now_ms - age) / MINUTE_MS * MINUTE_MS;
         int64_t points = plan->replication.keep > 1 ? 2 : 1;

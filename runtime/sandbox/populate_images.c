@@ -2,7 +2,7 @@
 
 #include "runtime/sandbox/populate.h"
 
-enum { DAY_MS = 86400000, PLACEHOLDER_GIB = 8 };
+enum { PLACEHOLDER_GIB = 8 };
 
 /* ami-… as it is; for ssm:PARAMETER an image that the parameter names. */
 static const char *image_id(struct request *r, const char *text)

@@ -13,9 +13,10 @@ const struct fault_profile fault_profiles[] = {
     },
     {
         .name = "usual",
-        .summary = "an ordinary day: something new is not seen for up to 1.5 s (3 of 10 times), one "
-                   "request in 1,000 fails or gets lost, others of the account use a tenth of its "
-                   "request rates",
+        .summary =
+            "an ordinary day: something new is not seen for up to 1.5 s (3 of 10 times), one "
+            "request in 1,000 fails or gets lost, others of the account use a tenth of its "
+            "request rates",
         .faults = {{"spread", 1},
                    {"latency", 1},
                    {"consistency", 0.3},
@@ -29,9 +30,10 @@ const struct fault_profile fault_profiles[] = {
     },
     {
         .name = "bad-day",
-        .summary = "a region in trouble: answers take three times as long, durations spread twice as "
-                   "far, something new is not seen for up to 10 s (6 of 10 times), one request in 20 "
-                   "fails or gets lost, others of the account use half of its request rates",
+        .summary =
+            "a region in trouble: answers take three times as long, durations spread twice as "
+            "far, something new is not seen for up to 10 s (6 of 10 times), one request in 20 "
+            "fails or gets lost, others of the account use half of its request rates",
         .faults = {{"spread", 2},
                    {"latency", 3},
                    {"consistency", 0.6},

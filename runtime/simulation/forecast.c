@@ -71,11 +71,9 @@ static void spread_rto(struct making *making)
             forecast->within += sample->rto_ms <= forecast->objective_ms;
         }
     }
-    forecast->rto =
-        spread_of(making->durations, forecast->recovered, forecast->runs,
-                  schedule->rto_ms > 0 ? schedule->rto_ms : schedule->makespan_ms);
-    forecast->histogram =
-        histogram_of(making->arena, making->durations, forecast->recovered, 16);
+    forecast->rto = spread_of(making->durations, forecast->recovered, forecast->runs,
+                              schedule->rto_ms > 0 ? schedule->rto_ms : schedule->makespan_ms);
+    forecast->histogram = histogram_of(making->arena, making->durations, forecast->recovered, 16);
 }
 
 /* Of the recovered runs the one at p95 of all, or the slowest. */

@@ -51,8 +51,8 @@ struct forecast_input {
     const struct schedule *schedule;
     const struct scenario *scenario;
     uint64_t first_seed;
-    struct sample *const *samples; /* by run; NULL: not run */
-    size_t asked;                  /* runs */
+    struct sample *const *samples;       /* by run; NULL: not run */
+    size_t asked;                        /* runs */
     const char *const *capacity_missing; /* as given, for telling */
     size_t capacity_missing_count;
 };
@@ -60,14 +60,14 @@ struct forecast_input {
 /* Lies in the arena. */
 struct forecast {
     struct forecast_input input;
-    size_t runs;      /* that were run */
-    size_t recovered; /* of these, with all critical VMs back */
-    size_t failed;    /* runs that failed, be it without a critical VM */
-    size_t within;    /* of the objective; 0 without one */
+    size_t runs;          /* that were run */
+    size_t recovered;     /* of these, with all critical VMs back */
+    size_t failed;        /* runs that failed, be it without a critical VM */
+    size_t within;        /* of the objective; 0 without one */
     int64_t objective_ms; /* 0: none */
     struct spread rto;
     struct histogram histogram;
-    struct forecast_vm *vms; /* graph->vm_count, in the plan's order */
+    struct forecast_vm *vms;   /* graph->vm_count, in the plan's order */
     const struct sample *slow; /* the p95 run; of the recovered ones, where that percentile is not
                                   reached, the slowest. NULL: none recovered */
     struct forecast_binding *bindings; /* what took most of the p95 run first */

@@ -1,4 +1,5 @@
-/* Advice: what in the plan would make the RTO shorter or surer, where the plan has a knob for it. */
+/* Advice: what in the plan would make the RTO shorter or surer, where the plan has a knob for it.
+ */
 #include <string.h>
 
 #include "compiler/base/arena.h"
@@ -22,9 +23,9 @@ static void advise(struct advice *advice, const char *sentence)
             return;
         }
     }
-    forecast->suggestions = arena_grow(advice->arena, forecast->suggestions,
-                                       forecast->suggestion_count, &advice->capacity,
-                                       sizeof *forecast->suggestions);
+    forecast->suggestions =
+        arena_grow(advice->arena, forecast->suggestions, forecast->suggestion_count,
+                   &advice->capacity, sizeof *forecast->suggestions);
     forecast->suggestions[forecast->suggestion_count++] = sentence;
 }
 
@@ -73,10 +74,11 @@ static void advise_on_cause(struct advice *advice, const struct forecast_cause *
 {
     if (cause->code && strcmp(cause->code, "InsufficientInstanceCapacity") == 0) {
         const char *slash = strchr(cause->node, '/');
-        advise(advice, arena_printf(advice->arena,
-                                    "another type behind the others in vms.%.*s.instance_type, or a "
-                                    "capacity_reservation",
-                                    (int)(slash ? slash - cause->node : 0), cause->node));
+        advise(advice,
+               arena_printf(advice->arena,
+                            "another type behind the others in vms.%.*s.instance_type, or a "
+                            "capacity_reservation",
+                            (int)(slash ? slash - cause->node : 0), cause->node));
     }
 }
 

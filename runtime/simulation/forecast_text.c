@@ -16,8 +16,8 @@ struct page {
     bool colour;
 };
 
-static const char *const red = "\033[1;31m", *const green = "\033[1;32m",
-                         *const strong = "\033[1m", *const plain = "\033[0m";
+static const char *const red = "\033[1;31m", *const green = "\033[1;32m", *const strong = "\033[1m",
+                         *const plain = "\033[0m";
 
 static void put_coloured(const struct page *page, const char *colour, const char *text)
 {
@@ -40,28 +40,40 @@ static void put_duration_column(const struct page *page, int64_t ms, const char 
 
 /* --- head --- */
 
+static void put_wrapped(const struct page *page, struct buffer *text, int indent)
+{
+    text_wrap(page->out, buffer_text(text), 0, indent, page->width);
+    buffer_putc(page->out, '\n');
+    buffer_free(text);
+}
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void write_scenario(const struct page *page)
 {
     const struct forecast *forecast = page->forecast;
     const struct forecast_input *input = &forecast->input;
+    const struct graph *graph = input->graph;
+    struct buffer head = {0};
     char text[32];
-    put_coloured(page, strong, input->graph->plan_name);
-    buffer_printf(page->out, " · %s · %zu VM%s · %zu action%s · %zu run%s from seed %" PRIu64
-                             " · faults: %s",
-                  workflow_name(input->graph->workflow), input->graph->vm_count,
-                  input->graph->vm_count == 1 ? "" : "s", input->graph->node_count,
-                  input->graph->node_count == 1 ? "" : "s", forecast->runs,
-                  forecast->runs == 1 ? "" : "s", input->first_seed,
-                  input->scenario->profile->name);
+    text_put(&head, graph->plan_name);
+    buffer_printf(&head,
+                  " · %s · %zu VM%s · %zu action%s · %zu run%s from seed %" PRIu64 " · faults: %s",
+                  workflow_name(graph->workflow), graph->vm_count, plural(graph->vm_count),
+                  graph->node_count, plural(graph->node_count), forecast->runs,
+                  plural(forecast->runs), input->first_seed, input->scenario->profile->name);
     for (size_t i = 0; i < input->capacity_missing_count; i++) {
-        buffer_printf(page->out, "%s%s", i ? ", " : " · no capacity for ",
-                      input->capacity_missing[i]);
+        buffer_puts(&head, i ? ", " : " · no capacity for ");
+        text_put(&head, input->capacity_missing[i]);
     }
     if (input->scenario->outage_ms >= 0) {
-        buffer_printf(page->out, " · runner killed, back after %s",
+        buffer_printf(&head, " · runner killed, back after %s",
                       duration(text, input->scenario->outage_ms));
     }
-    buffer_putc(page->out, '\n');
+    put_wrapped(page, &head, 2);
     if (forecast->runs < input->asked) {
         buffer_printf(page->out, "interrupted: %zu of %zu runs were made\n", forecast->runs,
                       input->asked);
@@ -76,8 +88,7 @@ static void write_verdict(const struct page *page)
         buffer_printf(page->out, "RTO objective %s: ", duration(text, forecast->objective_ms));
         struct buffer verdict = {0};
         buffer_printf(&verdict, "held in %zu of %zu runs", forecast->within, forecast->runs);
-        put_coloured(page, forecast->within == forecast->runs ? green : red,
-                     buffer_text(&verdict));
+        put_coloured(page, forecast->within == forecast->runs ? green : red, buffer_text(&verdict));
         buffer_free(&verdict);
         if (forecast->rto.p95_ms > forecast->objective_ms) {
             int64_t over_ms = forecast->rto.p95_ms - forecast->objective_ms;
@@ -103,10 +114,10 @@ static void write_spread(const struct page *page, const char *name, int name_wid
                          const struct spread *spread)
 {
     text_pad(page->out, name, name_width);
-    put_duration_column(page, spread->p50_ms, "not");
-    put_duration_column(page, spread->p95_ms, "not");
-    put_duration_column(page, spread->p99_ms, "not");
-    put_duration_column(page, spread->worst_ms, "not");
+    put_duration_column(page, spread->p50_ms, "never");
+    put_duration_column(page, spread->p95_ms, "never");
+    put_duration_column(page, spread->p99_ms, "never");
+    put_duration_column(page, spread->worst_ms, "never");
     put_duration_column(page, spread->estimate_ms, "-");
     buffer_putc(page->out, '\n');
 }
@@ -161,7 +172,7 @@ static void write_spreads(const struct page *page)
                       count - told);
     }
     if (forecast->recovered < forecast->runs) {
-        buffer_puts(page->out, "  not: too many runs never got there\n");
+        buffer_puts(page->out, "  never: not in so many runs\n");
     }
     buffer_putc(page->out, '\n');
 }
@@ -256,9 +267,14 @@ static void write_bindings(const struct page *page)
         buffer_printf(page->out, rest_ms > 0 ? ", %s of the p95 run\n" : "\n",
                       duration(text, rest_ms));
     }
-    buffer_printf(page->out, "  (on the path that the end hung on; the p95 run is seed %" PRIu64
-                             ": --runs 1 --seed %" PRIu64 ")\n\n",
-                  forecast->slow->seed, forecast->slow->seed);
+    struct buffer note = {0};
+    buffer_printf(&note,
+                  "  (on the path that the end hung on; the p95 run again: --runs 1 --seed %" PRIu64
+                  ")",
+                  forecast->slow->seed);
+    put_wrapped(page, &note, 3);
+    buffer_putc(page->out, '
+');
 }
 
 /* --- why it fails, what would help --- */

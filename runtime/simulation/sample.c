@@ -169,7 +169,9 @@ struct sample *sample_of_report(struct arena *arena, const struct report *report
     *sample = (struct sample){
         .seed = seed,
         .succeeded = succeeded,
-        .rto_ms = recovers_any(graph) ? report->rto_ms : succeeded ? report->elapsed_ms : -1,
+        .rto_ms = recovers_any(graph) ? report->rto_ms
+                  : succeeded         ? report->elapsed_ms
+                                      : -1,
         .recovered_ms = ARENA_ARRAY(arena, int64_t, graph->vm_count + 1),
         .vm_count = graph->vm_count,
         .requests = report->counters.requests,

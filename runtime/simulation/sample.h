@@ -41,12 +41,12 @@ struct sample_cause {
 /* Lies in an arena. */
 struct sample {
     uint64_t seed;
-    bool succeeded;       /* the run; critical VMs can be back without */
-    int64_t rto_ms;       /* all critical VMs recovered; without such VMs: all done. -1: not */
+    bool succeeded;        /* the run; critical VMs can be back without */
+    int64_t rto_ms;        /* all critical VMs recovered; without such VMs: all done. -1: not */
     int64_t *recovered_ms; /* by VM; -1: not */
     size_t vm_count;
     int64_t requests, throttled, retries;
-    int sessions; /* processes that worked on it */
+    int sessions;                /* processes that worked on it */
     struct sample_piece *pieces; /* of rto_ms: their sum; none where that is -1 */
     size_t piece_count;
     struct sample_cause *causes;
@@ -64,7 +64,7 @@ struct sample *sample_of_report(struct arena *arena, const struct report *report
 
 void sample_write(const struct sample *sample, struct buffer *out);
 /* Refuses what is not a whole sample of a graph with that many nodes and VMs. */
-struct sample *sample_read(struct arena *arena, const void *bytes, size_t length,
-                           size_t node_count, size_t vm_count, struct error *error);
+struct sample *sample_read(struct arena *arena, const void *bytes, size_t length, size_t node_count,
+                           size_t vm_count, struct error *error);
 
 #endif

@@ -127,8 +127,8 @@ static void take_causes(struct reader *reader, struct sample *sample, int64_t la
     }
 }
 
-struct sample *sample_read(struct arena *arena, const void *bytes, size_t length,
-                           size_t node_count, size_t vm_count, struct error *error)
+struct sample *sample_read(struct arena *arena, const void *bytes, size_t length, size_t node_count,
+                           size_t vm_count, struct error *error)
 {
     struct reader reader = {.arena = arena, .bytes = bytes, .left = length};
     struct sample *sample = ARENA_NEW(arena, struct sample);

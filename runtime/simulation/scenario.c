@@ -41,8 +41,7 @@ static void add_measured(struct faults *faults, const struct facts *facts)
 {
     for (struct map_entry *entry = map_first(&facts->durations); entry; entry = map_next(entry)) {
         const char *vm_end = strchr(entry->key, '/'), *action = strrchr(entry->key, '/');
-        enum timing timing =
-            vm_end ? timing_of_action(action_by_name(action + 1)) : TIMING_COUNT;
+        enum timing timing = vm_end ? timing_of_action(action_by_name(action + 1)) : TIMING_COUNT;
         if (timing != TIMING_COUNT) {
             add_fault(faults,
                       arena_printf(faults->arena, "time:%s/%.*s", timing_info(timing)->name,

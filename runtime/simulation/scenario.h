@@ -1,5 +1,5 @@
-/* Scenario: what is to be simulated, from what a user asks for: durations as measured, types that are
- * not to be had, a runner that dies. */
+/* Scenario: what is to be simulated, from what a user asks for: durations as measured, types that
+ * are not to be had, a runner that dies. */
 #ifndef DRC_SIMULATION_SCENARIO_H
 #define DRC_SIMULATION_SCENARIO_H
 
@@ -19,7 +19,7 @@ struct arena;
 struct scenario {
     const struct plan *plan;
     enum workflow workflow;
-    const struct facts *facts;            /* never NULL: see rehearsal_options */
+    const struct facts *facts; /* never NULL: see rehearsal_options */
     const struct fault_profile *profile;
     const struct rehearsal_fault *faults; /* the profile's, and those of durations and capacity */
     size_t fault_count;
@@ -40,8 +40,8 @@ struct scenario_options {
 /* Lies in the arena, keeps what the options point to. */
 struct scenario *scenario_make(struct arena *arena, const struct scenario_options *options);
 
-/* Whether the graph asks for what is to be missing (TYPE, TYPE/ZONE or /ZONE): a slip of the pen would
- * go unnoticed. Zones are taken as they are. */
+/* Whether the graph asks for what is to be missing (TYPE, TYPE/ZONE or /ZONE): a slip of the pen
+ * would go unnoticed. Zones are taken as they are. */
 bool scenario_check_capacity(const struct graph *graph, const char *missing, struct error *error);
 
 #endif

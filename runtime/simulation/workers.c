@@ -43,8 +43,7 @@ static bool rehearse(const struct workers_options *options, uint64_t seed, const
 {
     struct arena *arena = arena_create();
     struct sample *sample = NULL;
-    struct rehearsal *rehearsal =
-        scenario_rehearse(options->scenario, seed, directory, error);
+    struct rehearsal *rehearsal = scenario_rehearse(options->scenario, seed, directory, error);
     if (rehearsal && (rehearsal_graph(rehearsal)->node_count != options->node_count ||
                       rehearsal_graph(rehearsal)->vm_count != options->vm_count)) {
         error_set(error, "the graph is another one than that of the other runs");
@@ -103,7 +102,7 @@ static _Noreturn void worker_main(const struct workers_options *options, int num
 
 struct worker {
     pid_t pid;
-    int fd; /* -1: it has nothing more to say */
+    int fd;      /* -1: it has nothing more to say */
     size_t next; /* the run that it is at */
     struct buffer bytes;
 };

@@ -26,9 +26,9 @@ struct workers_options {
     void *progress_context;
 };
 
-/* Fills samples[0 … runs − 1], in the arena. SIGINT and SIGTERM end it early: then some are NULL and
- * *interrupted is true. False: a rehearsal could not be run at all; `error` names its seed. No child
- * is left in any case. */
+/* Fills samples[0 … runs − 1], in the arena. SIGINT and SIGTERM end it early: then some are NULL
+ * and *interrupted is true. False: a rehearsal could not be run at all; `error` names its seed. No
+ * child is left in any case. */
 bool workers_run(struct arena *arena, const struct workers_options *options,
                  struct sample **samples, bool *interrupted, struct error *error);
 
