@@ -7,7 +7,7 @@
 #include "compiler/base/map.h"
 #include "compiler/emit/rows.h"
 
-enum { NOTICEABLE_MS = 1000 };
+enum { NOTICEABLE_MS = 1000, BINS_MAX = 14 };
 
 struct making {
     struct arena *arena;
@@ -73,7 +73,13 @@ static void spread_rto(struct making *making)
     }
     forecast->rto = spread_of(making->durations, forecast->recovered, forecast->runs,
                               schedule->rto_ms > 0 ? schedule->rto_ms : schedule->makespan_ms);
-    forecast->histogram = histogram_of(making->arena, making->durations, forecast->recovered, 16);
+    /* About as many bins as the square root of the values. */
+    size_t bins_max = 2;
+    while (bins_max < BINS_MAX && bins_max * bins_max < forecast->recovered) {
+        bins_max++;
+    }
+    forecast->histogram =
+        histogram_of(making->arena, making->durations, forecast->recovered, bins_max);
 }
 
 /* Of the recovered runs the one at p95 of all, or the slowest. */

@@ -273,8 +273,7 @@ static void write_bindings(const struct page *page)
                   ")",
                   forecast->slow->seed);
     put_wrapped(page, &note, 3);
-    buffer_putc(page->out, '
-');
+    buffer_putc(page->out, '\n');
 }
 
 /* --- why it fails, what would help --- */

@@ -201,7 +201,7 @@ static void test_text(void **state)
     f->scenario.outage_ms = 900000;
     forecast_write_text(forecast(f), 100, false, &f->text);
     says(f, "shop · failover · 2 VMs · 6 actions · 20 runs from seed 40 · faults: usual");
-    says(f, "runner killed, back after 15m");
+    says(f, "runner killed, back\n  after 15m\n");
     says(f, "RTO objective 2m 30s: held in 17 of 20 runs (p95 is 4s too long)");
     says(f, "  db inject");
     says(f, "too late\n");
