@@ -136,20 +136,40 @@ static void find_holders(struct executor *executor)
 }
 
 struct rank_key {
-    int64_t slack, start;
+    int64_t latest, start;
     uint32_t node;
 };
 
-static int by_slack(const void *a, const void *b)
+static int by_latest_start(const void *a, const void *b)
 {
     const struct rank_key *one = a, *other = b;
-    if (one->slack != other->slack) {
-        return one->slack < other->slack ? -1 : 1;
+    if (one->latest != other->latest) {
+        return one->latest < other->latest ? -1 : 1;
     }
     if (one->start != other->start) {
         return one->start < other->start ? -1 : 1;
     }
     return one->node < other->node ? -1 : 1;
+}
+
+/* When a node has to start at the latest, if nothing but edges and durations counted: critical VMs
+ * have to be there by the RTO, everything by the end. The schedule's own slack counts limits and
+ * pools too, as they would be used in its order, which says little where all of them are short. */
+static int64_t latest_start_ms(const struct executor *executor, const struct rank_key *keys,
+                               uint32_t node)
+{
+    const struct schedule *schedule = executor->options.schedule;
+    const struct graph_node *graph_node = &executor->graph->nodes[node];
+    const struct schedule_entry *entry = &schedule->entries[node];
+    bool rto = graph_node->action == ACTION_RECOVERED && graph_node->vm != NO_VM &&
+               executor->graph->vms[graph_node->vm].critical;
+    int64_t end = rto ? schedule->rto_ms : schedule->makespan_ms;
+    for (uint32_t at = executor->successor_start[node]; at < executor->successor_start[node + 1];
+         at++) {
+        int64_t latest = keys[executor->successors[at].node].latest;
+        end = latest < end ? latest : end;
+    }
+    return end - (entry->end_ms - entry->start_ms);
 }
 
 static void build_ranks(struct executor *executor)
@@ -158,15 +178,15 @@ static void build_ranks(struct executor *executor)
     const struct schedule *schedule = executor->options.schedule;
     executor->rank = ARENA_ARRAY(executor->arena, uint32_t, count + 1);
     struct rank_key *keys = base_alloc((count + 1) * sizeof *keys);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = (uint32_t)count; i-- > 0;) {
         keys[i].node = i;
         if (schedule) {
-            keys[i].slack = schedule->entries[i].slack_ms;
+            keys[i].latest = latest_start_ms(executor, keys, i);
             keys[i].start = schedule->entries[i].start_ms;
         }
     }
     if (schedule && count > 1) {
-        qsort(keys, count, sizeof *keys, by_slack);
+        qsort(keys, count, sizeof *keys, by_latest_start);
     }
     for (uint32_t i = 0; i < count; i++) {
         executor->rank[keys[i].node] = i;

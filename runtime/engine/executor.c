@@ -254,7 +254,6 @@ static void make_nodes(struct executor *executor)
         executor->pollers[i].last_ms = -1;
     }
     for (int i = 0; i < ACTION_COUNT; i++) {
-        executor->lessons[i].took_ms = -1;
         executor->batch_sent_ms[i] = -1;
     }
     executor->pools = ARENA_ARRAY(executor->arena, struct pool_run, executor->graph->pool_count + 1);

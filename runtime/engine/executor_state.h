@@ -21,7 +21,8 @@ enum {
     SEEN_MS = 10000,                /* what waits see is journalled as often, also unchanged */
     DETAIL_MAX = 2000,              /* bytes kept of what a service said */
     BUSY_REQUESTS = 8,              /* on their way: then polls and batches may wait for company */
-    BATCH_APART_MS = 1000,          /* while busy, between batches of one action */
+    BATCH_APART_MS = 500,           /* between batches of one action */
+    BATCH_APART_BUSY_MS = 1000,
 };
 
 enum flight_kind { FLIGHT_START, FLIGHT_LOOKUP, FLIGHT_POLL };
@@ -84,7 +85,8 @@ struct poller {
 
 /* What was learned of the waits of one action. */
 struct lesson {
-    int64_t took_ms;      /* how long they took; -1: none has ended yet */
+    int64_t count;        /* how many have ended */
+    int64_t took_ms;      /* how long they took */
     int64_t spread_ms;    /* how far from that */
     int in_vain;          /* questions that came too early, counted up to EARLY_LOOKS */
 };
@@ -117,7 +119,7 @@ struct executor {
     uint32_t *vm_start;        /* vm_count + 1 */
     uint32_t *vm_nodes;        /* by VM, in order */
     int32_t *vm_failed;        /* the node that failed it; NO_NODE */
-    uint32_t *rank;            /* by slack: smaller goes first */
+    uint32_t *rank;            /* smaller goes first: by latest start */
     struct heap ready[ACTION_COUNT];
     struct heap wakes;         /* retries and delays, by due_ms */
     int64_t batch_sent_ms[ACTION_COUNT]; /* the last batch of each; monotonic; -1: none */

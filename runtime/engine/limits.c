@@ -24,6 +24,9 @@ enum {
     PRIORITY_MAX_MS = 60000,
     RESERVED_MS = 1000, /* how long tokens are kept for an executor that was told to wait */
 };
+/* Of what a service lets through at once: requests bunch up on their way, and one refusal costs
+ * more than one request that waits. */
+static const double SPARE = 1;
 static const double EPSILON = 1e-9;
 
 struct waiter {
@@ -71,11 +74,16 @@ static double needed(const struct token_bucket *bucket, double cost)
     return cost < bucket->capacity ? cost : bucket->capacity;
 }
 
+static double full_capacity(const struct bucket_info *info)
+{
+    return info->capacity > SPARE ? info->capacity - SPARE : info->capacity;
+}
+
 static void set_rate(struct token_bucket *bucket, double rate_per_s)
 {
     bucket->rate_per_s = rate_per_s;
     bucket->capacity = bucket->full_per_s > 0
-                           ? bucket->info->capacity * rate_per_s / bucket->full_per_s
+                           ? full_capacity(bucket->info) * rate_per_s / bucket->full_per_s
                            : rate_per_s; /* a second's worth */
     bucket->capacity = fmax(bucket->capacity, 1);
     bucket->tokens = fmin(bucket->tokens, bucket->capacity);
@@ -299,7 +307,7 @@ static void reset(struct token_bucket *bucket, enum limits_mode mode)
     bucket->limited = mode == LIMITS_AWS && info->capacity > 0;
     bucket->full_per_s = bucket->limited ? info->refill_per_s : 0;
     bucket->refused_per_s = 0;
-    bucket->tokens = bucket->capacity = info->capacity;
+    bucket->tokens = bucket->capacity = full_capacity(info);
     bucket->rate_per_s = info->refill_per_s;
     bucket->reserved = 0;
     bucket->gate_next = false;

@@ -11,7 +11,7 @@
 struct limits;
 
 enum limits_mode {
-    LIMITS_AWS,  /* the real figures of bucket.def from the start */
+    LIMITS_AWS,  /* the real figures of bucket.def from the start, one request at once less */
     LIMITS_NONE, /* unlimited until a throttle answer teaches otherwise */
 };
 

@@ -97,6 +97,11 @@ static void wake_at(struct executor *executor, int64_t wait_ms)
     if (executor->limits_wake_ms < 0 || due < executor->limits_wake_ms) {
         executor->limits_wake_ms = due;
     }
+}
+
+static void starve(struct executor *executor, int64_t wait_ms)
+{
+    wake_at(executor, wait_ms);
     executor->starved = true;
 }
 
@@ -107,18 +112,18 @@ static bool take_tokens(struct executor *executor, const struct action_info *inf
     int64_t wait_ms = 0;
     if (info->resource != BUCKET_NONE && limits_available(limits, info->resource) < 1) {
         if (!limits_take(limits, info->resource, 1, &wait_ms)) {
-            wake_at(executor, wait_ms);
+            starve(executor, wait_ms);
             return false;
         }
         /* It came just now: then the request alone decides. */
         if (limits_take(limits, info->bucket, 1, &wait_ms)) {
             return true;
         }
-        wake_at(executor, wait_ms);
+        starve(executor, wait_ms);
         return false;
     }
     if (info->bucket != BUCKET_NONE && !limits_take(limits, info->bucket, 1, &wait_ms)) {
-        wake_at(executor, wait_ms);
+        starve(executor, wait_ms);
         return false;
     }
     return info->resource == BUCKET_NONE || limits_take(limits, info->resource, 1, &wait_ms);
@@ -238,18 +243,19 @@ static void gather_batch(struct executor *executor, const struct action_info *in
     executor->requests_in_flight -= count - 1; /* one request, however many it serves */
 }
 
-/* More of its kind may be about to follow: while many requests are on their way, a batch waits a
- * moment for company. */
+/* More of its kind may be about to follow, as they did a moment ago: a batch waits for company. */
 static bool waits_for_company(struct executor *executor, const struct action_info *info,
                               const struct heap *heap, enum action action)
 {
     int64_t sent = executor->batch_sent_ms[action];
     int64_t now = world_monotonic_ms(executor->world);
-    if (info->batch_max < 2 || executor->requests_in_flight < BUSY_REQUESTS ||
-        heap->count >= (size_t)info->batch_max || sent < 0 || now >= sent + BATCH_APART_MS) {
+    bool busy = executor->requests_in_flight >= BUSY_REQUESTS;
+    int64_t apart = busy ? BATCH_APART_BUSY_MS : BATCH_APART_MS;
+    if (info->batch_max < 2 || heap->count >= (size_t)info->batch_max || sent < 0 ||
+        now >= sent + apart) {
         return false;
     }
-    wake_at(executor, sent + BATCH_APART_MS - now);
+    wake_at(executor, sent + apart - now);
     return true;
 }
 

@@ -14,10 +14,12 @@
 
 enum {
     POLL_EARLY_MS = 250,
-    EARLY_LOOKS = 3, /* in vain: then nothing of that kind is there at once */
+    LESSONS_MAX = 64, /* older ones count less and less */
+    EARLY_LOOKS = 3,  /* in vain: then nothing of that kind is there at once */
     FIRST_LOOK_MAX_MS = 60000,
-    POLL_MIN_MS = 500,
+    POLL_MIN_MS = 700,
     POLL_MAX_MS = 5000,
+    POLL_SLACK_MAX_MS = 5000,
     POLL_APART_MS = 250,       /* between polls of one poller */
     POLL_APART_BUSY_MS = 3000, /* limits hold requests back, or BUSY_REQUESTS are on their way */
     POLL_APART_FULL_MS = 5000, /* FULL_REQUESTS are */
@@ -63,7 +65,7 @@ static int64_t started_monotonic_ms(const struct executor *executor, uint32_t no
 static int64_t usual_ms(const struct executor *executor, uint32_t node)
 {
     const struct lesson *lesson = &executor->lessons[action_of(executor, node)];
-    return lesson->took_ms >= 0 ? lesson->took_ms : executor->graph->nodes[node].expected_ms;
+    return lesson->count > 0 ? lesson->took_ms : executor->graph->nodes[node].expected_ms;
 }
 
 /* The age from which on a wait may well be over: where the ends of such waits lie close together,
@@ -72,7 +74,7 @@ static int64_t ripe_ms(const struct executor *executor, uint32_t node)
 {
     const struct lesson *lesson = &executor->lessons[action_of(executor, node)];
     int64_t usual = usual_ms(executor, node);
-    int64_t early = lesson->took_ms >= 0 ? usual - 4 * lesson->spread_ms : 0;
+    int64_t early = lesson->count > 0 ? usual - 2 * lesson->spread_ms : 0;
     return clamp(early, usual / 2, FIRST_LOOK_MAX_MS);
 }
 
@@ -83,10 +85,24 @@ static int64_t first_poll_ms(struct executor *executor, uint32_t node, int64_t n
         interval_of(executor->nodes[node].flight) > 0) {
         return now;
     }
-    if (lesson->took_ms < 0 && lesson->in_vain < EARLY_LOOKS) {
+    if (lesson->count == 0 && lesson->in_vain < EARLY_LOOKS) {
         return now + POLL_EARLY_MS;
     }
     return now + clamp(ripe_ms(executor, node), POLL_EARLY_MS, FIRST_LOOK_MAX_MS);
+}
+
+/* A sixteenth of what it takes and of what it may be late: a chain of waits, each noticed so late,
+ * costs the run a sixteenth of its time, or nothing at all. */
+static int64_t adapted_ms(const struct executor *executor, uint32_t node, int64_t age)
+{
+    const struct schedule *schedule = executor->options.schedule;
+    int64_t usual = usual_ms(executor, node), ripe = ripe_ms(executor, node);
+    int64_t slack = schedule ? schedule->entries[node].slack_ms : 0;
+    if (age < ripe) {
+        return clamp(min_ms(ripe - age, 2 * age), POLL_EARLY_MS, FIRST_LOOK_MAX_MS);
+    }
+    int64_t interval = clamp((age > 2 * usual ? age : usual) / 16, POLL_MIN_MS, POLL_MAX_MS);
+    return interval + clamp(slack / 16, 0, POLL_SLACK_MAX_MS);
 }
 
 static int64_t next_poll_ms(const struct executor *executor, uint32_t node, int64_t now)
@@ -97,15 +113,11 @@ static int64_t next_poll_ms(const struct executor *executor, uint32_t node, int6
         int shift = run->poll_failures < 6 ? run->poll_failures - 1 : 5;
         return now + min_ms((int64_t)1000 << shift, RETRY_MAX_MS);
     }
-    if (interval > 0) {
+    if (interval > 0 && !is_shared(action_info(action_of(executor, node))->poll)) {
         return now + interval;
     }
-    int64_t age = now - started_monotonic_ms(executor, node);
-    int64_t usual = usual_ms(executor, node), ripe = ripe_ms(executor, node);
-    if (age < ripe) {
-        return now + clamp(min_ms(ripe - age, 2 * age), POLL_EARLY_MS, FIRST_LOOK_MAX_MS);
-    }
-    return now + clamp((age > 2 * usual ? age : usual) / 16, POLL_MIN_MS, POLL_MAX_MS);
+    int64_t adapted = adapted_ms(executor, node, now - started_monotonic_ms(executor, node));
+    return now + (interval > adapted ? interval : adapted);
 }
 
 /* Never later than the deadline, so that it is told in time. */
@@ -189,17 +201,22 @@ static void hurry(struct executor *executor, struct poller *poller)
     }
 }
 
-/* As round-trip times are learned for TCP (RFC 6298): what is usual, and how far from it ends lie.
- */
+/* What is usual, and how far from it ends lie: averages. Waits that began together end in the order
+ * of their lengths, so that the last ones alone would mislead. */
 static void learn(struct executor *executor, uint32_t node)
 {
     struct lesson *lesson = &executor->lessons[action_of(executor, node)];
     int64_t took = world_monotonic_ms(executor->world) - started_monotonic_ms(executor, node);
     int64_t usual = usual_ms(executor, node);
     int64_t off = took > usual ? took - usual : usual - took;
-    bool first = lesson->took_ms < 0;
-    lesson->spread_ms = first ? took / 4 : (3 * lesson->spread_ms + off) / 4;
-    lesson->took_ms = first ? took : (3 * lesson->took_ms + took) / 4;
+    if (lesson->count++ == 0) {
+        lesson->took_ms = took;
+        lesson->spread_ms = took / 4;
+    } else {
+        int64_t weight = lesson->count < LESSONS_MAX ? lesson->count : LESSONS_MAX;
+        lesson->took_ms += (took - lesson->took_ms) / weight;
+        lesson->spread_ms += (off - lesson->spread_ms) / weight;
+    }
     if (2 * took < usual) {
         hurry(executor, poller_of(executor, node));
     }

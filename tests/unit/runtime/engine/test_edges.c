@@ -122,25 +122,31 @@ static void a_slot_is_given_back_by_whoever_follows_its_holder(void **state)
     assert_int_equal(of_take[1].when, WHEN_ENDED);
 }
 
-static void the_least_slack_goes_first(void **state)
+/* Who has to start soonest for the end to come on time; edges count, the schedule's own slack does
+ * not, and what has to be there by the RTO goes before what only has to be there by the end. */
+static void the_latest_start_decides(void **state)
 {
     struct fixture *f = *state;
     maker_vm(f->graph, "db", true);
     struct schedule_entry entries[] = {
-        {.slack_ms = 500, .start_ms = 0},
-        {.slack_ms = 0, .start_ms = 9},
-        {.slack_ms = 0, .start_ms = 3},
-        {.slack_ms = 500, .start_ms = 0}, /* as the first: the graph's order decides */
+        {.start_ms = 0, .end_ms = 10, .slack_ms = 0},  /* latest start 90 */
+        {.start_ms = 9, .end_ms = 39},                 /* 70 */
+        {.start_ms = 3, .end_ms = 33},                 /* 70, and begins before that */
+        {.start_ms = 0, .end_ms = 10, .slack_ms = 99}, /* before a long one: 60 - 10 */
+        {.start_ms = 10, .end_ms = 50},                /* 60 */
+        {.start_ms = 50, .end_ms = 50},                /* recovered: by the RTO, 55 */
     };
-    static const uint32_t ranks[] = {2, 1, 0, 3};
-    for (int i = 0; i < 4; i++) {
+    static const uint32_t ranks[] = {5, 4, 3, 0, 2, 1};
+    for (int i = 0; i < 5; i++) {
         maker_node(f->graph, arena_printf(f->arena, "db/disk-%d/create-volume", i),
                    ACTION_CREATE_VOLUME, 0);
     }
+    maker_edge(f->graph, 3, 4);
+    maker_node(f->graph, "db/recovered", ACTION_RECOVERED, 0);
     bench_open(&f->bench, f->graph, 1);
-    f->bench.schedule = &(struct schedule){.entries = entries};
+    f->bench.schedule = &(struct schedule){.entries = entries, .rto_ms = 55, .makespan_ms = 100};
     bench_begin(&f->bench);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         assert_int_equal(f->bench.executor->rank[i], ranks[i]);
     }
 }
@@ -161,10 +167,8 @@ static void without_a_schedule_the_graphs_order_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(successors_are_the_edges_the_other_way_round),
-        TEST(nodes_are_sorted_by_vm),
-        TEST(a_slot_is_given_back_by_whoever_follows_its_holder),
-        TEST(the_least_slack_goes_first),
+        TEST(successors_are_the_edges_the_other_way_round),       TEST(nodes_are_sorted_by_vm),
+        TEST(a_slot_is_given_back_by_whoever_follows_its_holder), TEST(the_latest_start_decides),
         TEST(without_a_schedule_the_graphs_order_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

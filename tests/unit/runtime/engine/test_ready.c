@@ -99,15 +99,15 @@ static void test_same_seed_same_run(void **state)
     }
 }
 
-static void test_less_slack_first(void **state)
+static void test_latest_start_first(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
     struct graph *graph = maker_graph(arena, 10);
     maker_node(graph, "a/create-volume", ACTION_CREATE_VOLUME, 1000);
     maker_node(graph, "b/create-volume", ACTION_CREATE_VOLUME, 1000);
-    struct schedule_entry entries[2] = {{.slack_ms = 5000}, {.slack_ms = 0}};
-    struct schedule schedule = {.entries = entries};
+    struct schedule_entry entries[2] = {{.end_ms = 1000}, {.end_ms = 6000}};
+    struct schedule schedule = {.entries = entries, .makespan_ms = 6000};
     struct bench bench;
     bench_open(&bench, graph, 1);
     bench.schedule = &schedule;
@@ -168,7 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_graphs),
         cmocka_unit_test(test_same_seed_same_run),
-        cmocka_unit_test(test_less_slack_first),
+        cmocka_unit_test(test_latest_start_first),
         cmocka_unit_test(test_pool_is_never_overdrawn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,53 @@ static void a_check_keeps_its_interval(void **state)
     assert_int_equal(took_ms(f, "db/check-tcp"), 21000);
 }
 
+/* An interval that the plan gives to what AWS is asked about is the least: a check that takes
+ * minutes is not asked for every two seconds. */
+static void status_checks_keep_their_interval_at_least(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t often =
+        maker_node(f->graph, "db/check-instance-status", ACTION_CHECK_INSTANCE_STATUS, 120000);
+    maker_int(f->graph, often, "interval_ms", 2000);
+    f->graph->nodes[often].timeout_ms = 300000;
+    begin(f);
+    fake_thing(f->bench.cloud, "db/check-instance-status")->wait_ms = 120000;
+    assert_int_equal(bench_run(&f->bench), EXECUTOR_SUCCEEDED);
+    assert_true(f->bench.fake.polls <= 22); /* 60 at every two seconds */
+    assert_true(took_ms(f, "db/check-instance-status") <= 120000 + 5500);
+}
+
+/* Waits that end close together teach when the next ones end: nobody asks long before. */
+static void ends_are_learned(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t last = 0;
+    for (int i = 0; i < 12; i++) {
+        uint32_t wait = maker_node(f->graph, arena_printf(f->arena, "db/nr-%02d/wait-running", i),
+                                   ACTION_WAIT_RUNNING, 20000);
+        f->graph->nodes[wait].timeout_ms = 600000;
+        if (i > 0) {
+            maker_edge(f->graph, last, wait);
+        }
+        last = wait;
+    }
+    begin(f);
+    int before = 0, asked[12];
+    for (int i = 0; i < 12; i++) {
+        fake_thing(f->bench.cloud, f->graph->nodes[i].id)->wait_ms = 40000 + i % 3 * 500;
+    }
+    assert_int_equal(bench_run(&f->bench), EXECUTOR_SUCCEEDED);
+    for (int i = 0; i < 12; i++) {
+        asked[i] = bench_status(&f->bench, f->graph->nodes[i].id)->attempts;
+        before += i < 6 ? asked[i] : 0;
+        /* The cloud counts from the first question, which is itself later and later. */
+        assert_true(took_ms(f, f->graph->nodes[i].id) <= 2 * 42000 + 5000);
+    }
+    assert_true(asked[0] >= 15); /* nothing known but what was expected, which is wrong */
+    assert_true(asked[11] <= asked[0] / 2);
+    assert_true(before > 0);
+}
+
 static void time_is_up_when_it_is_up(void **state)
 {
     struct fixture *f = *state;
@@ -205,6 +252,8 @@ int main(void)
         TEST(waits_about_one_kind_of_object_share_requests),
         TEST(an_early_question),
         TEST(a_check_keeps_its_interval),
+        TEST(status_checks_keep_their_interval_at_least),
+        TEST(ends_are_learned),
         TEST(time_is_up_when_it_is_up),
         TEST(what_answers_mean),
         TEST(leaving_keeps_the_others),
