@@ -51,7 +51,7 @@ enum sandbox_kind {
     SANDBOX_KIND_COUNT
 };
 struct sandbox_item {
-    const char *id, *state, *plan, *vm, *run, *role;
+    const char *id, *state, *plan, *vm, *run, *node, *role;
     const char *detail;      /* instance type, volume type, image name */
     const char *attached_to; /* volumes: the instance */
     const char *snapshot;    /* volumes: made from */

@@ -50,6 +50,7 @@ static void show_tags(const struct resource *resource, struct sandbox_item *item
     item->plan = tag_value(&resource->tags, "drc:plan");
     item->vm = tag_value(&resource->tags, "drc:vm");
     item->run = tag_value(&resource->tags, "drc:run");
+    item->node = tag_value(&resource->tags, "drc:node");
     item->role = tag_value(&resource->tags, "drc:role");
 }
 

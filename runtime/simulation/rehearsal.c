@@ -49,8 +49,11 @@ static void answer_http(void *context, int64_t utc_ms, const struct http_request
 static void answer_dial(void *context, int64_t utc_ms, const char *host, int port,
                         const char **failure, int64_t *latency_ms)
 {
-    const struct world_responder *cloud = &((struct rehearsal *)context)->cloud;
-    cloud->connect(cloud->context, utc_ms, host, port, failure, latency_ms);
+    struct rehearsal *rehearsal = context;
+    rehearsal->cloud.connect(rehearsal->cloud.context, utc_ms, host, port, failure, latency_ms);
+    if (rehearsal->options.dial_tap) {
+        rehearsal->options.dial_tap(rehearsal->options.tap_context, utc_ms, host, port, *failure);
+    }
 }
 
 static bool make_cloud(struct rehearsal *rehearsal, struct error *error)
@@ -353,6 +356,11 @@ void rehearsal_destroy(struct rehearsal *rehearsal)
 }
 
 /* --- what there is to see --- */
+
+int64_t rehearsal_utc_ms(const struct rehearsal *rehearsal)
+{
+    return rehearsal->options.utc_ms + world_monotonic_ms(rehearsal->world);
+}
 
 struct world *rehearsal_world(const struct rehearsal *rehearsal)
 {

@@ -50,6 +50,9 @@ struct rehearsal_options {
      * while the run is prepared; NULL. The time is the cloud's; both are valid during the call. */
     void (*tap)(void *context, int64_t utc_ms, const struct http_request *request,
                 const struct http_response *response);
+    /* The same of dials; failure NULL: connected. */
+    void (*dial_tap)(void *context, int64_t utc_ms, const char *host, int port,
+                     const char *failure);
     void *tap_context;
     executor_observer observer; /* NULL */
     void *observer_context;
@@ -74,6 +77,8 @@ enum rehearsal_end rehearsal_process(struct rehearsal *rehearsal, int64_t kill_a
 /* Between processes: the cloud's time goes on. */
 void rehearsal_pass(struct rehearsal *rehearsal, int64_t ms);
 
+/* The cloud's clock, which does not jump. */
+int64_t rehearsal_utc_ms(const struct rehearsal *rehearsal);
 struct world *rehearsal_world(const struct rehearsal *rehearsal);
 struct sandbox *rehearsal_sandbox(const struct rehearsal *rehearsal);
 const struct graph *rehearsal_graph(const struct rehearsal *rehearsal);
