@@ -130,6 +130,20 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
 
+# Seeds, each a whole run with its faults, on a virtual clock; witnesses apart from the executor watch.
+# One again, told in full: build/tests/sim/sim --seed N
+SEEDS     ?= 10000
+SIM_FROM  ?= 1
+SIM       := $(BUILD)/tests/sim/sim
+SIM_OBJECTS := $(call object,$(sort $(wildcard tests/sim/*.c)))
+$(SIM): $(SIM_OBJECTS) $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(SIM_OBJECTS) $(LIBRARIES) $(ALL_LDLIBS) -o $@
+
+sim: $(SIM)
+	$(SIM) --from $(SIM_FROM) --seeds $(SEEDS) --jobs 2
+
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 bench: deps-test venv all $(BENCH_PROGRAMS)
 	@tools/deps bench

@@ -14,60 +14,7 @@
 #include "runtime/cli/session.h"
 #include "runtime/engine/cleanup.h"
 #include "runtime/engine/journal.h"
-
-static bool is_gone(const struct aws_resource *resource)
-{
-    return resource->state && (strcmp(resource->state, "terminated") == 0 ||
-                               strcmp(resource->state, "shutting-down") == 0 ||
-                               strcmp(resource->state, "deleting") == 0 ||
-                               strcmp(resource->state, "deregistered") == 0);
-}
-
-/* What carries the run's tags, as the ledger's things. Snapshots are DR copies: never deleted. */
-static struct cleanup_thing *found_by_tag(struct session *session, size_t *count,
-                                          struct error *error)
-{
-    static const enum cleanup_kind kinds[] = {
-        [AWS_INSTANCE] = CLEANUP_INSTANCE,
-        [AWS_VOLUME] = CLEANUP_VOLUME,
-        [AWS_IMAGE] = CLEANUP_IMAGE,
-    };
-    struct arena *arena = session->invocation->arena;
-    struct aws_resource *resources = NULL;
-    size_t resource_count = 0;
-    *count = 0;
-    if (!aws_list_resources(session->site.aws, arena, session->run.plan, session->run.id,
-                            &resources, &resource_count, error)) {
-        return NULL;
-    }
-    struct cleanup_thing *things = ARENA_ARRAY(arena, struct cleanup_thing, resource_count + 1);
-    for (size_t i = 0; i < resource_count; i++) {
-        const struct aws_resource *resource = &resources[i];
-        if (resource->kind != AWS_SNAPSHOT) {
-            things[(*count)++] = (struct cleanup_thing){
-                .kind = kinds[resource->kind],
-                .id = resource->id,
-                .vm = resource->vm,
-                .attached_to = resource->attached_to,
-                .gone = is_gone(resource),
-            };
-        }
-    }
-    return things;
-}
-
-static bool collect(struct session *session, struct cleanup_thing **things, size_t *count,
-                    struct error *error)
-{
-    struct arena *arena = session->invocation->arena;
-    size_t found_count = 0;
-    struct cleanup_thing *found = found_by_tag(session, &found_count, error);
-    if (!found || !cleanup_ledger(arena, &session->run, things, count, error)) {
-        return false;
-    }
-    cleanup_merge(arena, things, count, found, found_count, false);
-    return true;
-}
+#include "runtime/site/leftovers.h"
 
 static const char *const kind_words[] = {"instance", "volume", "image"};
 
@@ -212,7 +159,8 @@ static enum exit_status cleanup(struct session *session)
     if (!lookup_take(session, &error) ||
         !session_open_providers(session, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error) ||
-        !collect(session, &things, &count, &error)) {
+        !leftovers_of_run(session->invocation->arena, session->site.aws, &session->run, &things,
+                          &count, &error)) {
         return tell_error(&error);
     }
     bool has_graph = session_load_graph(session, &error);

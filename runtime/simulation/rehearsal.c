@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
@@ -9,12 +10,17 @@
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
 #include "runtime/aws/aws.h"
+#include "runtime/engine/cleanup.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/run_options.h"
+#include "runtime/site/leftovers.h"
 #include "runtime/site/site.h"
 #include "runtime/world/world.h"
 
 static const int64_t begins_utc_ms = 1767225600000; /* 2026-01-01T00:00:00Z */
+
+/* What the plan expects to find is no news to the cloud when the run begins. */
+enum { SITE_AGE_MS = 60000 };
 
 struct rehearsal {
     struct rehearsal_options options;
@@ -27,6 +33,8 @@ struct rehearsal {
     struct graph *graph;
     struct schedule *schedule;
     struct run_info run;
+    const struct graph *run_graph; /* during a cleanup: that of the run; NULL */
+    bool ready; /* journal and site are open: made when the process was prepared */
     bool begun; /* the first change may have been made: the link is as bad as it was asked for */
     /* Of the process: */
     struct site site;
@@ -63,7 +71,7 @@ static bool make_cloud(struct rehearsal *rehearsal, struct error *error)
         .seed = options->seed,
         .speed = 1,
         .throttle = options->throttle,
-        .utc_base_ms = options->utc_ms,
+        .utc_base_ms = options->utc_ms - SITE_AGE_MS,
     };
     rehearsal->sandbox = sandbox_init(":memory:", &sandbox, error);
     if (!rehearsal->sandbox || !sandbox_populate_as(rehearsal->sandbox, options->plan,
@@ -220,6 +228,7 @@ static void close_site(struct rehearsal *rehearsal)
     site_close(&rehearsal->site);
     journal_close(rehearsal->journal);
     rehearsal->journal = NULL;
+    rehearsal->ready = false;
 }
 
 static void forget_process(struct rehearsal *rehearsal)
@@ -237,9 +246,13 @@ static void interrupted(void *context, int signal)
 /* What the first process has from preparing, and any other opens anew. */
 static bool open_process(struct rehearsal *rehearsal, struct error *error)
 {
-    if (!rehearsal->begun) {
-        rehearsal->begun = true;
-        return set_faults(rehearsal, error);
+    if (!rehearsal->begun && !set_faults(rehearsal, error)) {
+        return false;
+    }
+    rehearsal->begun = true;
+    if (rehearsal->ready) {
+        rehearsal->ready = false;
+        return true;
     }
     rehearsal->site.world = rehearsal->world;
     rehearsal->journal = run_open(&rehearsal->run, rehearsal->world, false, error);
@@ -253,7 +266,7 @@ static bool make_executor(struct rehearsal *rehearsal, struct error *error)
         .world = rehearsal->world,
         .graph = rehearsal->graph,
         .schedule = rehearsal->schedule,
-        .facts = rehearsal->facts,
+        .facts = rehearsal->run_graph ? NULL : rehearsal->facts,
         .journal = rehearsal->journal,
         .limits = rehearsal->site.limits,
         .run_id = rehearsal->run.id,
@@ -263,9 +276,11 @@ static bool make_executor(struct rehearsal *rehearsal, struct error *error)
     for (int i = 0; i < PROVIDER_COUNT; i++) {
         options.providers[i] = rehearsal->site.providers[i];
     }
-    run_set_progress(rehearsal->journal, rehearsal->graph->vm_count, 0);
-    if (!run_set_status(rehearsal->journal, rehearsal->world, RUN_RUNNING, error)) {
-        return false;
+    if (!rehearsal->run_graph) {
+        run_set_progress(rehearsal->journal, rehearsal->graph->vm_count, 0);
+        if (!run_set_status(rehearsal->journal, rehearsal->world, RUN_RUNNING, error)) {
+            return false;
+        }
     }
     rehearsal->executor = executor_create(&options, error);
     return rehearsal->executor != NULL;
@@ -305,6 +320,9 @@ static enum rehearsal_end run(struct rehearsal *rehearsal, int64_t kill_after_ev
         error_clear(error);
         return REHEARSAL_KILLED;
     }
+    if (rehearsal->run_graph) {
+        return end_of(result);
+    }
     if (result == EXECUTOR_BROKEN ||
         !run_set_status(rehearsal->journal, world, run_status_after(result), error)) {
         return REHEARSAL_BROKEN;
@@ -328,6 +346,59 @@ enum rehearsal_end rehearsal_process(struct rehearsal *rehearsal, int64_t kill_a
         close_site(rehearsal);
     }
     return end;
+}
+
+/* --- cleaning up --- */
+
+/* The journal of the last cleanup that was begun. */
+static const char *cleanup_journal(const struct rehearsal *rehearsal)
+{
+    const char *last = NULL;
+    for (int i = 1;; i++) {
+        const char *path =
+            arena_printf(rehearsal->arena, "%s/cleanup-%d.db", rehearsal->run.directory, i);
+        if (access(path, F_OK) != 0) {
+            return last;
+        }
+        last = path;
+    }
+}
+
+static bool make_cleanup(struct rehearsal *rehearsal, struct error *error)
+{
+    struct arena *arena = rehearsal->arena;
+    struct cleanup_thing *things = NULL;
+    size_t count = 0;
+    if (!site_open_providers(&rehearsal->site, &rehearsal->run_options, error) ||
+        !leftovers_of_run(arena, rehearsal->site.aws, &rehearsal->run, &things, &count, error)) {
+        return false;
+    }
+    struct graph *graph = cleanup_graph(arena, rehearsal->run_graph, things, count, error);
+    if (!graph) {
+        return false;
+    }
+    rehearsal->graph = graph;
+    rehearsal->schedule = estimate(arena, graph, NULL, true);
+    if (graph->node_count == 0) {
+        return true;
+    }
+    rehearsal->journal =
+        cleanup_create_journal(&rehearsal->run, rehearsal->world, graph, error);
+    rehearsal->ready = rehearsal->journal != NULL;
+    return rehearsal->ready;
+}
+
+bool rehearsal_begin_cleanup(struct rehearsal *rehearsal, struct error *error)
+{
+    forget_process(rehearsal);
+    close_site(rehearsal);
+    rehearsal->run_graph = rehearsal->run_graph ? rehearsal->run_graph : rehearsal->graph;
+    rehearsal->site.world = rehearsal->world;
+    bool ok = make_cleanup(rehearsal, error);
+    if (!ok || rehearsal->graph->node_count == 0) {
+        close_site(rehearsal);
+    }
+    return ok;
 }
 
 static void time_is_over(void *context)
@@ -394,7 +465,9 @@ const char *rehearsal_run_id(const struct rehearsal *rehearsal)
 
 const char *rehearsal_journal_path(const struct rehearsal *rehearsal)
 {
-    return arena_printf(rehearsal->arena, "%s/journal.db", rehearsal->run.directory);
+    return rehearsal->run_graph
+               ? cleanup_journal(rehearsal)
+               : arena_printf(rehearsal->arena, "%s/journal.db", rehearsal->run.directory);
 }
 
 const struct run_info *rehearsal_run(const struct rehearsal *rehearsal)

@@ -74,6 +74,11 @@ enum rehearsal_end {
  * world (negative: never). SIGINT and SIGTERM (world_simulated_raise) interrupt it. */
 enum rehearsal_end rehearsal_process(struct rehearsal *rehearsal, int64_t kill_after_events,
                                      struct error *error);
+/* From now on it is about deleting what the run made: finds that (also when the network is bad: it
+ * may fail, and be tried again), makes the cleanup's graph and, unless that is empty, its journal;
+ * graph, journal path and processes are the cleanup's. A cleanup that was killed is not resumed: begin
+ * it anew. */
+bool rehearsal_begin_cleanup(struct rehearsal *rehearsal, struct error *error);
 /* Between processes: the cloud's time goes on. */
 void rehearsal_pass(struct rehearsal *rehearsal, int64_t ms);
 
@@ -85,7 +90,7 @@ const struct graph *rehearsal_graph(const struct rehearsal *rehearsal);
 const struct facts *rehearsal_facts(const struct rehearsal *rehearsal);
 const struct schedule *rehearsal_schedule(const struct rehearsal *rehearsal);
 const char *rehearsal_run_id(const struct rehearsal *rehearsal);
-/* STATE/…/journal.db: complete between processes. */
+/* STATE/…/journal.db, or cleanup-N.db: complete between processes. */
 const char *rehearsal_journal_path(const struct rehearsal *rehearsal);
 const struct run_info *rehearsal_run(const struct rehearsal *rehearsal);
 /* The executor of the process that ran last, and what became of its nodes: until the next one. NULL

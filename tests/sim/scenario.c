@@ -106,10 +106,6 @@ static void draw_cloud(struct prng *prng, struct scenario *s)
     if (prng_chance(prng, 0.3)) {
         add_fault(s, "error", up_to(prng, 0.1));
     }
-    if (prng_chance(prng, 0.2)) {
-        add_fault(s, "lost", up_to(prng, 0.1));
-        s->rough = true;
-    }
     if (prng_chance(prng, 0.08)) {
         add_fault(s, "inject", up_to(prng, 0.6));
         s->no_inject = s->lasting = true;

@@ -1,0 +1,13 @@
+/* Leftovers: what there still is of a run, by its journals and by its tags: what a cleanup deletes. */
+#ifndef DRC_SITE_LEFTOVERS_H
+#define DRC_SITE_LEFTOVERS_H
+
+#include "runtime/engine/cleanup.h"
+
+struct aws;
+
+/* Asks the site (aws.h); lies in the arena. DR copies are never among them. */
+bool leftovers_of_run(struct arena *arena, struct aws *aws, const struct run_info *run,
+                      struct cleanup_thing **things, size_t *count, struct error *error);
+
+#endif

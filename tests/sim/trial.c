@@ -1,0 +1,729 @@
+#include "tests/sim/trial.h"
+
+#include <ftw.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/sha256.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/tariff.h"
+#include "tests/sim/witness.h"
+
+enum {
+    EVENTS_MAX = 4000000,        /* of one process: a run that goes on for ever */
+    VIRTUAL_MAX_MS = 6 * 3600000, /* alive time of one process */
+    CLEANUPS_MAX = 12,
+    PASS_MS = 60000,
+    SETTLED_MS = 20000, /* what is not seen yet by eventual consistency is seen then */
+};
+
+struct trial {
+    struct scenario scenario;
+    const char *plan_name;
+    struct arena *arena;
+    struct rehearsal *rehearsal;
+    struct witness *witness; /* of the graph that is carried out; NULL while preparing */
+    struct witness watching;
+    struct tariff tariff;
+    struct sha256 *hash;
+    struct trial_counts *counts;
+    struct trial_result *result;
+    bool tell;
+    int64_t end_ms;
+};
+
+/* --- complaints --- */
+
+static void complain(struct trial *trial, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void complain(struct trial *trial, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    trial->result->violated = true;
+    buffer_puts(&trial->result->text, "  ");
+    buffer_vprintf(&trial->result->text, format, args);
+    buffer_puts(&trial->result->text, "\n");
+    va_end(args);
+}
+
+static void take_complaints(struct trial *trial)
+{
+    struct witness *witness = &trial->watching;
+    if (witness->violation_count > 0) {
+        trial->result->violated = true;
+        buffer_append(&trial->result->text, witness->violations.data, witness->violations.length);
+        buffer_clear(&witness->violations);
+    }
+}
+
+/* --- what is seen on the wire --- */
+
+static bool is(const char *one, const char *other)
+{
+    return one && other && strcmp(one, other) == 0;
+}
+
+static void count_codes(struct trial *trial, const struct exchange_seen *seen)
+{
+    struct trial_counts *counts = trial->counts;
+    const char *code = seen->code;
+    if (!code) {
+        return;
+    }
+    counts->throttled += is(code, "RequestLimitExceeded") || strncmp(code, "Throttling", 10) == 0;
+    counts->internal_errors += seen->status >= 500 && !is(code, "RequestLimitExceeded") &&
+                               !is(code, "InsufficientInstanceCapacity");
+    counts->no_capacity += is(code, "InsufficientInstanceCapacity");
+    counts->not_found += strstr(code, "NotFound") != NULL;
+}
+
+static void check_rates(struct trial *trial, const struct exchange_seen *seen)
+{
+    const char *bucket = "";
+    double over = tariff_count(&trial->tariff, seen, &bucket);
+    bool refused = seen->code && (is(seen->code, "RequestLimitExceeded") ||
+                                  strncmp(seen->code, "Throttling", 10) == 0);
+    if (!trial->scenario.exact || !trial->witness) {
+        return;
+    }
+    if (over > 0) {
+        witness_complain(trial->witness, seen->utc_ms, NO_NODE, seen,
+                         "%.3f requests more than %s allows", over, bucket);
+    }
+    if (refused) {
+        witness_complain(trial->witness, seen->utc_ms, NO_NODE, seen, "throttled");
+    }
+}
+
+/* Without any fault there is nothing to refuse; what was just made may be asked for too early. */
+static void check_calm(struct trial *trial, const struct exchange_seen *seen)
+{
+    if (trial->scenario.calm && trial->witness && seen->code &&
+        trial->scenario.limits == LIMITS_AWS) {
+        witness_complain(trial->witness, seen->utc_ms, NO_NODE, seen, "refused, on a calm day");
+    }
+}
+
+static void tell_exchange(struct trial *trial, const struct exchange_seen *seen)
+{
+    struct buffer *out = &trial->result->text;
+    char time[32];
+    buffer_printf(out, "  %s.%03d %s %s", format_time(time, seen->utc_ms),
+                  (int)(seen->utc_ms % 1000), seen->service, seen->operation);
+    for (size_t i = 0; i < seen->parameter_count && i < 8; i++) {
+        const char *name = seen->parameters[i].name;
+        if (!is(name, "Action") && !is(name, "Version")) {
+            buffer_printf(out, " %s=%.40s", name, seen->parameters[i].value);
+        }
+    }
+    const char *node = cloud_tag(seen, "drc:node");
+    buffer_printf(out, "%s%s -> %d %s\n", node ? " for " : "", node ? node : "", seen->status,
+                  seen->code ? seen->code : "");
+}
+
+static void tap(void *context, int64_t utc_ms, const struct http_request *request,
+                const struct http_response *response)
+{
+    struct trial *trial = context;
+    sha256_update(trial->hash, &utc_ms, sizeof utc_ms);
+    sha256_update(trial->hash, request->url, strlen(request->url));
+    sha256_update(trial->hash, request->body ? request->body : "", request->body_length);
+    sha256_update(trial->hash, &response->status, sizeof response->status);
+    sha256_update(trial->hash, response->body ? response->body : "", response->body_length);
+    struct exchange_seen seen = cloud_read(trial->arena, utc_ms, request, response);
+    count_codes(trial, &seen);
+    check_rates(trial, &seen);
+    check_calm(trial, &seen);
+    if (trial->tell && trial->witness) {
+        tell_exchange(trial, &seen);
+    }
+    if (trial->witness) {
+        witness_exchange(trial->witness, &seen);
+    }
+    cloud_forget(&seen);
+}
+
+static void dial_tap(void *context, int64_t utc_ms, const char *host, int port, const char *failure)
+{
+    struct trial *trial = context;
+    sha256_update(trial->hash, &utc_ms, sizeof utc_ms);
+    sha256_update(trial->hash, host, strlen(host));
+    if (trial->witness) {
+        witness_dial(trial->witness, utc_ms, host, port, failure);
+    }
+}
+
+/* --- how it may end --- */
+
+static bool mentions(const char *text, const char *word)
+{
+    return text && strstr(text, word);
+}
+
+/* Whether a fault that the scenario has explains that this node failed: what an operator would have
+ * to be told. */
+static bool is_explained(const struct trial *trial, uint32_t index)
+{
+    const struct scenario *s = &trial->scenario;
+    const struct witness *witness = &trial->watching;
+    const struct diary_node *diary = &witness->diary.nodes[index];
+    enum action action = witness->graph->nodes[index].action;
+    if (s->no_capacity && (action == ACTION_RUN_INSTANCE || action == ACTION_START_INSTANCE)) {
+        return witness->nodes[index].refused_for_capacity > 0 &&
+               is(diary->code, "InsufficientInstanceCapacity");
+    }
+    if (s->no_inject && action == ACTION_WAIT_INJECTED) {
+        const struct value *command = graph_input(&witness->graph->nodes[index], "command_id");
+        return witness->nodes[command->node].command_failed;
+    }
+    if (s->no_boot && (action == ACTION_CHECK_TCP || action == ACTION_CHECK_HTTP ||
+                       action == ACTION_CHECK_INSTANCE_STATUS)) {
+        return true;
+    }
+    /* A deadline may pass where answers get lost, and is named as that. */
+    return s->rough && (mentions(diary->message, "deadline") || mentions(diary->message, "within"));
+}
+
+static void check_causes(struct trial *trial)
+{
+    const struct witness *witness = &trial->watching;
+    for (uint32_t i = 0; i < witness->graph->node_count; i++) {
+        const struct diary_node *node = &witness->diary.nodes[i];
+        if (node->state == DIARY_FAILED && !node->forgiven && !is_explained(trial, i)) {
+            complain(trial, "%s: failed for what is no fault of this seed: %s (%s)",
+                     witness->graph->nodes[i].id, node->message ? node->message : "no message",
+                     node->code ? node->code : "no code");
+        }
+        if (node->state == DIARY_SKIPPED) {
+            const struct diary_node *cause =
+                node->cause == NO_NODE ? NULL : &witness->diary.nodes[node->cause];
+            if (!cause || cause->state != DIARY_FAILED) {
+                complain(trial, "%s: skipped because of %s, which did not fail",
+                         witness->graph->nodes[i].id,
+                         cause ? witness->graph->nodes[node->cause].id : "nothing");
+            }
+        }
+    }
+}
+
+static bool is_critical(const struct graph *graph, uint32_t node)
+{
+    return graph->nodes[node].vm == NO_VM || graph->vms[graph->nodes[node].vm].critical;
+}
+
+/* A run that succeeded has done everything, but for VMs that are not critical. */
+static void check_success(struct trial *trial)
+{
+    const struct witness *witness = &trial->watching;
+    for (uint32_t i = 0; i < witness->graph->node_count; i++) {
+        const struct diary_node *node = &witness->diary.nodes[i];
+        if (node->state == DIARY_BEGUN || node->state == DIARY_NOTHING ||
+            (node->state != DIARY_DONE && !node->forgiven && is_critical(witness->graph, i))) {
+            complain(trial, "%s: the run has succeeded, and this is not done",
+                     witness->graph->nodes[i].id);
+        }
+    }
+}
+
+/* A critical VM whose recovery failed has to fail the run. */
+static void check_failure(struct trial *trial)
+{
+    const struct witness *witness = &trial->watching;
+    bool any = false;
+    for (uint32_t i = 0; i < witness->graph->node_count; i++) {
+        any |= witness->diary.nodes[i].state == DIARY_FAILED && is_critical(witness->graph, i);
+    }
+    if (!any) {
+        complain(trial, "the run has failed, and nothing that is critical did");
+    }
+}
+
+/* --- the ledger --- */
+
+static bool is_gone(const struct sandbox_item *item)
+{
+    return is(item->state, "terminated") || is(item->state, "shutting-down") ||
+           is(item->state, "deleting");
+}
+
+static bool journal_has(const struct witness *witness, const struct sandbox_item *item,
+                        bool unfinished)
+{
+    static const char *const names[] = {"volume_id", "instance_id", "image_id"};
+    const struct graph_node *node = item->node ? graph_node_by_id(witness->graph, item->node) : NULL;
+    if (!node) {
+        return false;
+    }
+    const struct diary_node *diary = &witness->diary.nodes[node->index];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *id = action_output(node->action, names[i])
+                             ? diary_output(&witness->diary, node->index, names[i])
+                             : NULL;
+        if (diary->state == DIARY_DONE && is(id, item->id)) {
+            return true;
+        }
+    }
+    bool open = diary->intents > 0 && diary->state != DIARY_DONE;
+    return unfinished && open && diary->state != DIARY_SKIPPED;
+}
+
+/* Everything that carries the run's tag is in the journal; nothing was made twice. */
+static void check_ledger(struct trial *trial, bool succeeded)
+{
+    static const enum sandbox_kind kinds[] = {SANDBOX_INSTANCE, SANDBOX_VOLUME, SANDBOX_IMAGE};
+    const struct witness *witness = &trial->watching;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct sandbox_item *items = NULL;
+        size_t count = sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
+                                    rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS, kinds[k],
+                                    &items);
+        for (size_t i = 0; i < count; i++) {
+            const struct sandbox_item *item = &items[i];
+            if (!is(item->run, witness->run_id) || is_gone(item)) {
+                continue;
+            }
+            const struct graph_node *node = graph_node_by_id(witness->graph, item->node);
+            bool root = kinds[k] == SANDBOX_VOLUME && node && node->action == ACTION_RUN_INSTANCE;
+            if (!root && !journal_has(witness, item, !succeeded)) {
+                complain(trial, "%s of %s is there, and the journal does not know it", item->id,
+                         item->node);
+            }
+            for (size_t j = i + 1; j < count && !root; j++) {
+                if (is(items[j].run, item->run) && is(items[j].node, item->node) &&
+                    !is_gone(&items[j])) {
+                    complain(trial, "%s and %s are both there for %s", item->id, items[j].id,
+                             item->node);
+                }
+            }
+        }
+    }
+}
+
+/* And the other way round: what the journal says was made is there. */
+static void check_made(struct trial *trial)
+{
+    static const struct {
+        enum action action;
+        const char *output;
+        enum sandbox_kind kind;
+    } makers[] = {{ACTION_CREATE_VOLUME, "volume_id", SANDBOX_VOLUME},
+                  {ACTION_RUN_INSTANCE, "instance_id", SANDBOX_INSTANCE},
+                  {ACTION_REGISTER_IMAGE, "image_id", SANDBOX_IMAGE}};
+    const struct witness *witness = &trial->watching;
+    for (size_t m = 0; m < sizeof makers / sizeof *makers; m++) {
+        struct sandbox_item *items = NULL;
+        size_t count = sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
+                                    rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS,
+                                    makers[m].kind, &items);
+        for (uint32_t i = 0; i < witness->graph->node_count; i++) {
+            if (witness->graph->nodes[i].action != makers[m].action ||
+                witness->diary.nodes[i].state != DIARY_DONE) {
+                continue;
+            }
+            const char *id = diary_output(&witness->diary, i, makers[m].output);
+            bool there = false;
+            for (size_t j = 0; j < count; j++) {
+                there |= is(items[j].id, id) && !is_gone(&items[j]) &&
+                         is(items[j].node, witness->graph->nodes[i].id);
+            }
+            if (!there) {
+                complain(trial, "%s: the journal has %s, which is not there",
+                         witness->graph->nodes[i].id, id ? id : "nothing");
+            }
+        }
+    }
+}
+
+static size_t count_run(struct trial *trial, enum sandbox_kind kind)
+{
+    struct sandbox_item *items = NULL;
+    size_t mine = 0, count = sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
+                                          rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS, kind,
+                                          &items);
+    for (size_t i = 0; i < count; i++) {
+        if (is(items[i].run, rehearsal_run_id(trial->rehearsal)) && !is_gone(&items[i])) {
+            if (mine++ < 3) {
+                complain(trial, "after the cleanup %s of %s is still there, %s", items[i].id,
+                         items[i].node ? items[i].node : "nobody", items[i].state);
+            }
+        }
+    }
+    return mine;
+}
+
+/* --- processes --- */
+
+static void interrupt(void *context)
+{
+    struct trial *trial = context;
+    trial->counts->interrupted++;
+    world_simulated_raise(rehearsal_world(trial->rehearsal), SIGINT);
+}
+
+static void end_faults(struct trial *trial)
+{
+    static const char *const names[] = {"inject", "boot", "error"};
+    struct sandbox *sandbox = rehearsal_sandbox(trial->rehearsal);
+    world_simulated_set_faults(rehearsal_world(trial->rehearsal), &(struct simulated_faults){0});
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        sandbox_set_fault(sandbox, names[i], 0, NULL);
+    }
+    for (size_t i = 0; i < trial->scenario.fault_count; i++) {
+        sandbox_set_fault(sandbox, trial->scenario.faults[i].name, 0, NULL);
+    }
+}
+
+static const char *const end_names[] = {
+    [REHEARSAL_SUCCEEDED] = "succeeded", [REHEARSAL_FAILED] = "failed",
+    [REHEARSAL_INTERRUPTED] = "interrupted", [REHEARSAL_KILLED] = "killed",
+    [REHEARSAL_BROKEN] = "broken",
+};
+
+/* A process: to its end, or killed after so many events (negative: a bound that is never met). */
+static enum rehearsal_end process(struct trial *trial, int64_t kill)
+{
+    struct error error = {0};
+    int64_t before_ms = rehearsal_utc_ms(trial->rehearsal);
+    enum rehearsal_end end =
+        rehearsal_process(trial->rehearsal, kill < 0 ? EVENTS_MAX : kill, &error);
+    if (end == REHEARSAL_KILLED && kill < 0) {
+        complain(trial, "the process goes on for ever");
+        end = REHEARSAL_BROKEN;
+    } else if (end == REHEARSAL_BROKEN) {
+        complain(trial, "broken: %s", error.message);
+    } else if (rehearsal_utc_ms(trial->rehearsal) - before_ms > VIRTUAL_MAX_MS) {
+        complain(trial, "the process took more than six hours");
+    }
+    error_clear(&error);
+    trial->counts->killed += end == REHEARSAL_KILLED;
+    witness_catch_up(trial->witness, rehearsal_utc_ms(trial->rehearsal));
+    if (trial->tell) {
+        buffer_printf(&trial->result->text, "  -- the process was %s\n", end_names[end]);
+    }
+    return end;
+}
+
+/* To an end that is one: killed, interrupted and resumed as the seed says. */
+static enum rehearsal_end run_processes(struct trial *trial)
+{
+    const struct scenario *s = &trial->scenario;
+    struct world *world = rehearsal_world(trial->rehearsal);
+    enum rehearsal_end end = REHEARSAL_KILLED;
+    size_t kills = 0;
+    if (s->interrupt_ms >= 0) {
+        world_timer(world, s->interrupt_ms, interrupt, trial);
+    }
+    for (bool first = true; end == REHEARSAL_KILLED || end == REHEARSAL_INTERRUPTED;
+         first = false) {
+        trial->counts->resumed += !first;
+        end = process(trial, kills < s->kill_count ? s->kills[kills] : -1);
+        if (end == REHEARSAL_KILLED) {
+            trial->watching.killed = true;
+            rehearsal_pass(trial->rehearsal, s->away_ms[kills++]);
+        }
+    }
+    return end;
+}
+
+static void run_heal(struct trial *trial)
+{
+    end_faults(trial);
+    trial->scenario.rough = false;
+    rehearsal_pass(trial->rehearsal, PASS_MS * 5);
+    trial->counts->resumed++;
+    enum rehearsal_end end = process(trial, -1);
+    if (end != REHEARSAL_SUCCEEDED) {
+        complain(trial, "faults are over, and the resumed run has not succeeded but %s",
+                 end_names[end]);
+        return;
+    }
+    trial->counts->healed++;
+    check_success(trial);
+    check_ledger(trial, true);
+    check_made(trial);
+}
+
+/* --- cleaning up --- */
+
+static void keep_own(struct trial *trial, struct witness *before)
+{
+    for (size_t i = 0; i < before->own_count; i++) {
+        witness_own(&trial->watching, before->own[i]);
+    }
+}
+
+/* One attempt. True: it is over, well or not. */
+static bool clean_once(struct trial *trial, int64_t kill)
+{
+    struct error error = {0};
+    struct witness before = trial->watching;
+    trial->witness = NULL;
+    if (!rehearsal_begin_cleanup(trial->rehearsal, &error)) {
+        error_clear(&error); /* no answers now: once more */
+        rehearsal_pass(trial->rehearsal, PASS_MS);
+        return false;
+    }
+    const struct graph *graph = rehearsal_graph(trial->rehearsal);
+    if (graph->node_count == 0) {
+        return true;
+    }
+    take_complaints(trial);
+    witness_close(&trial->watching);
+    if (!witness_open(&trial->watching, trial->arena, graph, rehearsal_run_id(trial->rehearsal),
+                      rehearsal_journal_path(trial->rehearsal), &error)) {
+        complain(trial, "the cleanup's journal: %s", error.message);
+        error_clear(&error);
+        return true;
+    }
+    keep_own(trial, &before);
+    trial->watching.killed = true; /* earlier ones may have deleted it */
+    trial->watching.duplicates = before.duplicates;
+    trial->witness = &trial->watching;
+    enum rehearsal_end end = process(trial, kill);
+    return end == REHEARSAL_SUCCEEDED || end == REHEARSAL_BROKEN;
+}
+
+/* Things of the run that the witness has not heard of by name may be found by their tags. */
+static void own_all(struct trial *trial)
+{
+    static const enum sandbox_kind kinds[] = {SANDBOX_INSTANCE, SANDBOX_VOLUME, SANDBOX_IMAGE};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct sandbox_item *items = NULL;
+        size_t count = sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
+                                    rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS, kinds[k],
+                                    &items);
+        for (size_t i = 0; i < count; i++) {
+            if (is(items[i].run, rehearsal_run_id(trial->rehearsal))) {
+                witness_own(&trial->watching, items[i].id);
+            }
+        }
+    }
+}
+
+static void run_cleanup(struct trial *trial)
+{
+    bool over = false;
+    rehearsal_pass(trial->rehearsal, PASS_MS); /* what a killed process has sent has arrived */
+    own_all(trial);
+    for (int i = 0; i < CLEANUPS_MAX && !over; i++) {
+        over = clean_once(trial, i == 0 ? trial->scenario.cleanup_kill : -1);
+    }
+    if (!over) {
+        complain(trial, "the cleanup does not come to an end");
+    }
+    /* Once more when all is quiet: what was seen too late by eventual consistency. */
+    end_faults(trial);
+    rehearsal_pass(trial->rehearsal, PASS_MS);
+    clean_once(trial, -1);
+    trial->witness = NULL;
+    rehearsal_pass(trial->rehearsal, PASS_MS);
+    trial->counts->cleaned++;
+    count_run(trial, SANDBOX_INSTANCE);
+    count_run(trial, SANDBOX_VOLUME);
+    count_run(trial, SANDBOX_IMAGE);
+}
+
+/* --- the whole --- */
+
+static void check_end(struct trial *trial, enum rehearsal_end end)
+{
+    struct trial_counts *counts = trial->counts;
+    bool succeeded = end == REHEARSAL_SUCCEEDED;
+    counts->succeeded += succeeded;
+    counts->failed += end == REHEARSAL_FAILED;
+    if (end == REHEARSAL_BROKEN) {
+        return;
+    }
+    check_causes(trial);
+    check_ledger(trial, succeeded);
+    check_made(trial);
+    if (succeeded) {
+        check_success(trial);
+    } else {
+        check_failure(trial);
+    }
+    for (uint32_t i = 0; i < trial->watching.graph->node_count; i++) {
+        counts->no_injection += trial->watching.nodes[i].command_failed;
+    }
+}
+
+static void note_world(struct trial *trial)
+{
+    struct simulated_counts seen = world_simulated_counts(rehearsal_world(trial->rehearsal));
+    struct trial_counts *counts = trial->counts;
+    counts->requests += seen.requests;
+    counts->unreachable += seen.unreachable;
+    counts->lost_requests += seen.lost_requests;
+    counts->errors_before += seen.errors_before;
+    counts->lost_answers += seen.lost_answers;
+    counts->errors_after += seen.errors_after;
+    counts->refused_dials += seen.refused_dials;
+    counts->duplicated += seen.duplicated;
+    counts->silenced += seen.silenced;
+    counts->ghosts += seen.ghosts;
+    counts->jumps += (int64_t)trial->scenario.jump_count;
+}
+
+static void hash_journal(struct trial *trial)
+{
+    struct error error = {0};
+    if (!diary_hash(&trial->watching.diary, trial->hash, &error)) {
+        complain(trial, "%s", error.message);
+        error_clear(&error);
+    }
+}
+
+static void set_weather(struct trial *trial)
+{
+    const struct scenario *s = &trial->scenario;
+    struct world *world = rehearsal_world(trial->rehearsal);
+    int64_t now = world_monotonic_ms(world);
+    for (size_t i = 0; i < s->silence_count; i++) {
+        world_simulated_silence(world, s->silences[i].host, now + s->silences[i].from_ms,
+                                now + s->silences[i].until_ms);
+    }
+    for (size_t i = 0; i < s->jump_count; i++) {
+        world_simulated_jump(world, now + s->jumps[i].at_ms, s->jumps[i].by_ms);
+    }
+}
+
+static bool open_trial(struct trial *trial, const struct trial_plans *plans, const char *directory)
+{
+    const struct scenario *s = &trial->scenario;
+    struct error error = {0};
+    struct rehearsal_options options = {
+        .plan = plans->plans[s->plan],
+        .workflow = WORKFLOW_FAILOVER,
+        .seed = s->seed,
+        .directory = directory,
+        .limits = s->limits,
+        .throttle = s->throttle,
+        .link = s->link,
+        .ghosts = s->ghosts,
+        .faults = s->faults,
+        .fault_count = s->fault_count,
+        .tap = tap,
+        .dial_tap = dial_tap,
+        .tap_context = trial,
+    };
+    trial->rehearsal = rehearsal_create(&options, &error);
+    if (!trial->rehearsal ||
+        !witness_open(&trial->watching, trial->arena, rehearsal_graph(trial->rehearsal),
+                      rehearsal_run_id(trial->rehearsal),
+                      rehearsal_journal_path(trial->rehearsal), &error)) {
+        complain(trial, "cannot begin: %s", error.message);
+        error_clear(&error);
+        return false;
+    }
+    graph_index((struct graph *)rehearsal_graph(trial->rehearsal));
+    trial->watching.duplicates = s->link.duplicated > 0;
+    trial->witness = &trial->watching;
+    set_weather(trial);
+    return true;
+}
+
+static void carry_through(struct trial *trial)
+{
+    enum rehearsal_end end = run_processes(trial);
+    take_complaints(trial);
+    trial->end_ms = world_monotonic_ms(rehearsal_world(trial->rehearsal));
+    check_end(trial, end);
+    hash_journal(trial);
+    if (end == REHEARSAL_FAILED && trial->scenario.heal) {
+        run_heal(trial);
+    }
+    take_complaints(trial);
+    if (end != REHEARSAL_BROKEN && trial->scenario.cleanup) {
+        run_cleanup(trial);
+    }
+    take_complaints(trial);
+    note_world(trial);
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    return at->level > 0 ? remove(path) : 0;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void count_trial(struct trial *trial, int64_t took_us)
+{
+    struct trial_counts *counts = trial->counts;
+    counts->seeds++;
+    counts->violated += trial->result->violated;
+    counts->calm += trial->scenario.calm;
+    counts->exact += trial->scenario.exact;
+    if (took_us > counts->slowest_us) {
+        counts->slowest_us = took_us;
+        counts->slowest_seed = (int64_t)trial->scenario.seed;
+    }
+    if (trial->end_ms > counts->longest_virtual_ms) {
+        counts->longest_virtual_ms = trial->end_ms;
+        counts->longest_seed = (int64_t)trial->scenario.seed;
+    }
+}
+
+void trial_run(const struct trial_plans *plans, uint64_t seed, const char *directory, bool tell,
+               struct trial_counts *counts, struct trial_result *result)
+{
+    struct trial trial = {
+        .scenario = scenario_draw(seed, plans->count),
+        .arena = arena_create(),
+        .hash = sha256_create(),
+        .counts = counts,
+        .result = result,
+        .tell = tell,
+    };
+    int64_t began_us = now_us();
+    if (tell) {
+        scenario_describe(&trial.scenario, plans->names[trial.scenario.plan], &result->text);
+    }
+    if (open_trial(&trial, plans, directory)) {
+        carry_through(&trial);
+    }
+    witness_close(&trial.watching);
+    rehearsal_destroy(trial.rehearsal);
+    uint8_t digest[SHA256_SIZE];
+    sha256_finish(trial.hash, digest);
+    sha256_to_hex(digest, result->hash);
+    count_trial(&trial, now_us() - began_us);
+    arena_destroy(trial.arena);
+    nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void trial_counts_add(struct trial_counts *sum, const struct trial_counts *more)
+{
+    bool slower = more->slowest_us > sum->slowest_us;
+    bool longer = more->longest_virtual_ms > sum->longest_virtual_ms;
+    struct trial_counts kept = {
+        .slowest_us = slower ? more->slowest_us : sum->slowest_us,
+        .slowest_seed = slower ? more->slowest_seed : sum->slowest_seed,
+        .longest_virtual_ms = longer ? more->longest_virtual_ms : sum->longest_virtual_ms,
+        .longest_seed = longer ? more->longest_seed : sum->longest_seed,
+    };
+    const int64_t *from = (const int64_t *)more;
+    int64_t *to = (int64_t *)sum;
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++) {
+        to[i] += from[i];
+    }
+    sum->slowest_us = kept.slowest_us;
+    sum->slowest_seed = kept.slowest_seed;
+    sum->longest_virtual_ms = kept.longest_virtual_ms;
+    sum->longest_seed = kept.longest_seed;
+}
