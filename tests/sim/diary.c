@@ -44,7 +44,28 @@ static void note_intent(struct diary *diary, struct diary_node *node, const cJSO
     node->state = DIARY_BEGUN;
     node->intents++;
     node->generation = (int)number_of(record, "g", 0);
-    node->token = text_of(diary, record, "k");
+    const char *token = text_of(diary, record, "k");
+    for (size_t i = 0; token && i < node->token_count; i++) {
+        if (node->tokens[i].generation == node->generation &&
+            strcmp(node->tokens[i].token, token) == 0) {
+            return;
+        }
+    }
+    if (token) {
+        node->tokens = arena_grow(diary->arena, node->tokens, node->token_count,
+                                  &node->token_capacity, sizeof *node->tokens);
+        node->tokens[node->token_count++] = (struct diary_token){node->generation, token};
+    }
+}
+
+bool diary_has_token(const struct diary *diary, uint32_t node, const char *token)
+{
+    for (size_t i = 0; i < diary->nodes[node].token_count; i++) {
+        if (strcmp(diary->nodes[node].tokens[i].token, token) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void note_done(struct diary *diary, struct diary_node *node, const cJSON *record)

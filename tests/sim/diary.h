@@ -25,7 +25,11 @@ struct diary_node {
     int intents, generation;
     bool forgiven, doubt;     /* FAILED: on_failure continue; something may have happened */
     int32_t cause;            /* SKIPPED */
-    const char *token;        /* of the last intent; NULL */
+    struct diary_token {
+        int generation;
+        const char *token;
+    } *tokens; /* of its intents, each once */
+    size_t token_count, token_capacity;
     const char *message, *code; /* FAILED; NULL */
     struct diary_output *outputs; /* DONE */
     size_t output_count;
@@ -47,6 +51,8 @@ bool diary_open(struct diary *diary, const char *path, struct error *error);
 bool diary_read(struct diary *diary, struct error *error);
 void diary_close(struct diary *diary);
 
+/* Whether an intent of the node has the token. */
+bool diary_has_token(const struct diary *diary, uint32_t node, const char *token);
 /* What a done node yielded; NULL. */
 const char *diary_output(const struct diary *diary, uint32_t node, const char *name);
 

@@ -298,21 +298,21 @@ static const char *too_early(const struct witness *witness, uint32_t index, int6
     return witness->diary.nodes[index].intents == 0 ? "without an intent in the journal" : NULL;
 }
 
+/* A token stands for one generation of one node, in the journal and on the wire. */
 static void check_token(struct witness *witness, uint32_t index, const struct exchange_seen *seen)
 {
-    struct witness_node *node = &witness->nodes[index];
     const struct diary_node *diary = &witness->diary.nodes[index];
     const char *token = cloud_parameter(seen, "ClientToken");
-    if (!token) {
-        return;
-    }
-    if (node->token && node->token_generation == diary->generation && !is(node->token, token)) {
+    if (token && !diary_has_token(&witness->diary, index, token)) {
         witness_complain(witness, seen->utc_ms, (int32_t)index, seen,
-                         "another token (%s) in the same generation %d", node->token,
-                         diary->generation);
+                         "with a token that no intent has");
     }
-    node->token = token;
-    node->token_generation = diary->generation;
+    for (size_t i = 1; i < diary->token_count; i++) {
+        if (diary->tokens[i].generation == diary->tokens[i - 1].generation) {
+            witness_complain(witness, seen->utc_ms, (int32_t)index, seen,
+                             "two tokens in the same generation %d", diary->tokens[i].generation);
+        }
+    }
 }
 
 static const char *made_by(const struct exchange_seen *seen)

@@ -20,8 +20,6 @@ struct witness_node {
     int made;            /* different things made by it */
     int refused_for_capacity;
     bool command_failed; /* inject: the cloud said that the command failed */
-    int token_generation;
-    const char *token;   /* of the last request that carried one */
 };
 
 struct visitor { /* a volume at an instance */
