@@ -56,6 +56,8 @@ struct node_run {
     int64_t due_ms;         /* monotonic: next attempt, next poll, end of a delay */
     int64_t absent_since_ms;/* monotonic; -1: never seen absent */
     int64_t sent_utc_ms;    /* its last request; -1 */
+    int64_t sent_ms;        /* monotonic: since when this process knows of it; -1 */
+    bool sent_before;       /* by an earlier process: only UTC tells how long ago */
     int64_t seen_ms;        /* monotonic: of a wait: what it has seen was journalled; 0: never */
     uint64_t digest;        /* of the request of this generation; 0: none yet */
     const struct input *inputs; /* resolved; NULL: not yet */

@@ -370,14 +370,23 @@ static struct call_error lost_error(const struct node_run *run, const struct cal
                                               .request_id = run->request_id};
 }
 
+/* How long its last request has been able to take effect. The UTC clock may have jumped: this
+ * process's own is asked where it knows, and what is in the future was sent before this process. */
+static int64_t since_sent_ms(const struct executor *executor, const struct node_run *run)
+{
+    int64_t known_ms = world_monotonic_ms(executor->world) - run->sent_ms;
+    int64_t utc_ms = world_utc_ms(executor->world) - run->sent_utc_ms;
+    return run->sent_before && utc_ms > known_ms ? utc_ms : known_ms;
+}
+
 /* Absent: a token or a unique name makes it safe to send again at once; without one, only once
  * absence can be trusted. */
 static void not_found(struct executor *executor, uint32_t node, const struct call_result *result)
 {
     struct node_run *run = &executor->nodes[node];
     const struct action_info *info = action_info(executor->graph->nodes[node].action);
-    int64_t since_sent = world_utc_ms(executor->world) - run->sent_utc_ms;
-    if (info->resend == RESEND_LOOKUP && run->sent_utc_ms >= 0 && since_sent < CONSISTENCY_MS) {
+    if (info->resend == RESEND_LOOKUP && run->sent_utc_ms >= 0 &&
+        since_sent_ms(executor, run) < CONSISTENCY_MS) {
         struct call_result again = *result;
         again.outcome = OUTCOME_UNKNOWN;
         again.error = lost_error(run, &result->error);

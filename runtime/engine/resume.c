@@ -9,6 +9,7 @@
 #include "runtime/engine/decision.h"
 #include "runtime/engine/executor_state.h"
 #include "runtime/engine/journal.h"
+#include "runtime/world/world.h"
 
 struct replay {
     struct executor *executor;
@@ -36,13 +37,14 @@ static void replay_intent(struct executor *executor, struct node_run *run, const
         run->status.started_ms = number_of(record, "t", 0);
     }
     run->sent_utc_ms = number_of(record, "at", -1);
+    run->sent_ms = world_monotonic_ms(executor->world);
+    run->sent_before = true;
     run->slot = (int32_t)number_of(record, "s", run->slot);
     const char *digest = text_of(record, "d");
     run->digest = digest ? strtoull(digest, NULL, 16) : 0;
     run->status.state = NODE_RUNNING;
     run->attempted = true;
     run->in_doubt = true;
-    (void)executor;
 }
 
 static void replay_outputs(struct executor *executor, struct node_run *run, const cJSON *outputs)

@@ -180,9 +180,10 @@ static bool is_explained(const struct trial *trial, uint32_t index)
     const struct witness *witness = &trial->watching;
     const struct diary_node *diary = &witness->diary.nodes[index];
     enum action action = witness->graph->nodes[index].action;
-    if (s->no_capacity && (action == ACTION_RUN_INSTANCE || action == ACTION_START_INSTANCE)) {
-        return witness->nodes[index].refused_for_capacity > 0 &&
-               is(diary->code, "InsufficientInstanceCapacity");
+    if (s->no_capacity && (action == ACTION_RUN_INSTANCE || action == ACTION_START_INSTANCE) &&
+        witness->nodes[index].refused_for_capacity > 0 &&
+        is(diary->code, "InsufficientInstanceCapacity")) {
+        return true;
     }
     if (s->no_inject && action == ACTION_WAIT_INJECTED) {
         const struct value *command = graph_input(&witness->graph->nodes[index], "command_id");
@@ -192,8 +193,8 @@ static bool is_explained(const struct trial *trial, uint32_t index)
                        action == ACTION_CHECK_INSTANCE_STATUS)) {
         return true;
     }
-    if (s->no_boot && action == ACTION_INJECT) {
-        return is(diary->code, "InvalidInstanceId"); /* the conversion instance hangs too */
+    if (s->no_boot && action == ACTION_INJECT && is(diary->code, "InvalidInstanceId")) {
+        return true; /* the conversion instance hangs too */
     }
     /* A deadline may pass where answers get lost, and is named as that. */
     return s->rough && (mentions(diary->message, "deadline") || mentions(diary->message, "within"));
@@ -450,6 +451,12 @@ static void run_heal(struct trial *trial)
     if (end != REHEARSAL_SUCCEEDED) {
         complain(trial, "faults are over, and the resumed run has not succeeded but %s",
                  end_names[end]);
+        for (uint32_t i = 0; i < trial->watching.graph->node_count; i++) {
+            const struct diary_node *node = &trial->watching.diary.nodes[i];
+            if (node->state == DIARY_FAILED) {
+                complain(trial, "%s: %s", trial->watching.graph->nodes[i].id, node->message);
+            }
+        }
         return;
     }
     trial->counts->healed++;
