@@ -55,12 +55,16 @@ static const char *command_line(struct operation *op)
     return text;
 }
 
-/* How the command is found again: "drc RUN NODE". A long node id is cut, and told apart by its
+/* How the command is found again: "drc RUN NODE", behind it the generation when it is not the first:
+ * an earlier command was for an earlier visit of the disk. A long one is cut, and told apart by its
  * hash. */
 static const char *comment_of(struct operation *op)
 {
     const struct call *call = op->calls[0];
     const char *comment = arena_printf(op->arena, "drc %s %s", call->run_id, call->node->id);
+    if (call->generation > 0) {
+        comment = arena_printf(op->arena, "%s %d", comment, call->generation + 1);
+    }
     if (strlen(comment) <= COMMENT_MAX) {
         return comment;
     }

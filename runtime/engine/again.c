@@ -147,8 +147,15 @@ static bool is_wait(const struct executor *executor, uint32_t node)
     return action_info(executor->graph->nodes[node].action)->effect == EFFECT_WAIT;
 }
 
+static bool has_token(const struct executor *executor, uint32_t node)
+{
+    enum action_resend resend = action_info(executor->graph->nodes[node].action)->resend;
+    return resend == RESEND_TOKEN || resend == RESEND_NAME;
+}
+
 /* What was under way keeps its start, because its deadline counts alive time over all sessions;
- * what had ended gets its whole time again. */
+ * what had ended gets its whole time again. Without a token that stands for its request, that may be
+ * another one then: with another slot. */
 static void take_up(struct executor *executor, uint32_t node)
 {
     struct node_run *run = &executor->nodes[node];
@@ -157,6 +164,7 @@ static void take_up(struct executor *executor, uint32_t node)
         run->status.started_ms = run->status.ended_ms = -1;
         run->status.attempts = 0;
         run->attempted = run->attempted && !is_wait(executor, node);
+        run->digest = has_token(executor, node) ? run->digest : 0;
     }
     if (run->exhausted) {
         run->exhausted = false;
@@ -185,6 +193,7 @@ static void redo(struct executor *executor, uint32_t node)
     run->attempted = run->in_doubt = false;
     run->slot = -1;
     run->inputs = NULL;
+    run->status.cause = NO_NODE;
     run->status.waived = NULL;
     record_next(executor, node, "redo");
 }
@@ -233,14 +242,22 @@ static bool rests_on_undone(const struct executor *executor, uint32_t node, cons
     return false;
 }
 
+/* Done, or begun: its request was about what is not there any more. */
+static bool may_be_redone(const struct executor *executor, uint32_t node)
+{
+    const struct node_run *run = &executor->nodes[node];
+    bool begun = run->status.state == NODE_BLOCKED && run->attempted && !has_token(executor, node) &&
+                 action_info(executor->graph->nodes[node].action)->effect == EFFECT_CHANGE;
+    return run->status.state == NODE_DONE || begun;
+}
+
 static void redo_undone(const struct choice *choice)
 {
     struct executor *executor = choice->executor;
     bool *undone = base_alloc(executor->graph->node_count + 1);
     if (mark_undone(choice, undone)) {
         for (uint32_t i = 0; i < executor->graph->node_count; i++) {
-            bool done = executor->nodes[i].status.state == NODE_DONE;
-            if (done && (undone[i] || rests_on_undone(executor, i, undone))) {
+            if (may_be_redone(executor, i) && (undone[i] || rests_on_undone(executor, i, undone))) {
                 undone[i] = true;
                 redo(executor, i);
             }

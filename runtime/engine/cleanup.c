@@ -278,12 +278,32 @@ static int32_t termination_of(const struct cleaning *cleaning, const char *insta
     return NO_NODE;
 }
 
+/* Attached to an instance that stays, as a boot disk to the conversion instance is: it has to leave
+ * it. Returns the node that awaits that; NO_NODE. */
+static int32_t add_detachment(struct cleaning *cleaning, const struct cleanup_thing *thing)
+{
+    for (size_t i = 0; i < cleaning->count; i++) {
+        if (thing->attached_to && !strcmp(cleaning->things[i].id, thing->attached_to)) {
+            return NO_NODE;
+        }
+    }
+    if (!thing->attached_to) {
+        return NO_NODE;
+    }
+    uint32_t detach = add_node(cleaning, thing, ACTION_DETACH_VOLUME, "volume_id");
+    builder_input(cleaning->builder, "instance_id", text_value(thing->attached_to));
+    uint32_t wait = add_node(cleaning, thing, ACTION_WAIT_VOLUME_AVAILABLE, "volume_id");
+    builder_after(cleaning->builder, detach, WHEN_OK);
+    return (int32_t)wait;
+}
+
 static void add_volume(struct cleaning *cleaning, const struct cleanup_thing *thing)
 {
     int32_t after = termination_of(cleaning, thing->attached_to);
     if (thing->with_instance && after != NO_NODE) {
         return;
     }
+    after = after == NO_NODE ? add_detachment(cleaning, thing) : after;
     add_node(cleaning, thing, ACTION_DELETE_VOLUME, "volume_id");
     if (after != NO_NODE) {
         builder_after(cleaning->builder, (uint32_t)after, WHEN_OK);
@@ -327,7 +347,7 @@ struct graph *cleanup_graph(struct arena *arena, const struct graph *model,
     struct cleaning cleaning = {
         .arena = arena,
         .model = model,
-        .builder = builder_create(arena, graph, 2 * count + 1),
+        .builder = builder_create(arena, graph, 3 * count + 1),
         .things = things,
         .count = count,
         .terminated = ARENA_ARRAY(arena, int32_t, count + 1),

@@ -68,6 +68,7 @@ static void replay_done(struct executor *executor, uint32_t node, const cJSON *r
 {
     struct node_run *run = &executor->nodes[node];
     run->status.state = NODE_DONE;
+    run->status.cause = NO_NODE; /* it may have been skipped in an earlier session */
     run->status.ended_ms = number_of(record, "t", 0);
     if (run->status.started_ms < 0) {
         run->status.started_ms = run->status.ended_ms;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
 #include "compiler/base/sha256.h"
 
 bool diary_open(struct diary *diary, const char *path, struct error *error)
@@ -129,6 +130,9 @@ static void note_group(struct diary *diary, const char *records)
         cJSON *record = cJSON_ParseWithLength(line, length);
         note(diary, record);
         cJSON_Delete(record);
+        if (diary->tell && !memmem(line, length, "\"tick\"", 6)) {
+            buffer_printf(diary->tell, "    %.*s\n", (int)length, line);
+        }
         line += length + (line[length] == '\n');
     }
 }

@@ -11,6 +11,7 @@
 #include "compiler/graph/graph.h"
 
 struct arena;
+struct buffer;
 struct sha256;
 struct sqlite3;
 
@@ -44,6 +45,7 @@ struct diary {
     /* Tells of each record that ends a node, or takes it up again; may be NULL. */
     void (*told)(void *context, uint32_t node, const char *record);
     void *context;
+    struct buffer *tell; /* gets the records as they are read; NULL */
 };
 
 bool diary_open(struct diary *diary, const char *path, struct error *error);

@@ -453,8 +453,10 @@ static void run_heal(struct trial *trial)
                  end_names[end]);
         for (uint32_t i = 0; i < trial->watching.graph->node_count; i++) {
             const struct diary_node *node = &trial->watching.diary.nodes[i];
-            if (node->state == DIARY_FAILED) {
-                complain(trial, "%s: %s", trial->watching.graph->nodes[i].id, node->message);
+            if (node->state != DIARY_DONE) {
+                complain(trial, "%s: state %d, cause %d: %s", trial->watching.graph->nodes[i].id,
+                         (int)node->state, node->cause,
+                         node->message ? node->message : "not done");
             }
         }
         return;
@@ -498,6 +500,7 @@ static bool clean_once(struct trial *trial, int64_t kill)
         error_clear(&error);
         return true;
     }
+    trial->watching.diary.tell = before.diary.tell;
     keep_own(trial, &before);
     trial->watching.killed = true; /* earlier ones may have deleted it */
     trial->watching.duplicates = before.duplicates;
@@ -638,6 +641,7 @@ static bool open_trial(struct trial *trial, const struct trial_plans *plans, con
     }
     graph_index((struct graph *)rehearsal_graph(trial->rehearsal));
     trial->watching.duplicates = s->link.duplicated > 0;
+    trial->watching.diary.tell = trial->tell ? &trial->result->text : NULL;
     trial->witness = &trial->watching;
     set_weather(trial);
     return true;
