@@ -1,6 +1,6 @@
 /* A plan's failover rehearsed: it succeeds, replays byte for byte from its seed, and a killed process
  * is resumed to the same end.
- * Covers: runtime/site/site.c */
+ * Covers: runtime/site/site.c runtime/site/leftovers.c */
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/sandbox_client.h"
 #include "tests/unit/support/state_directory.h"
@@ -224,6 +224,32 @@ static void faults_come_with_the_first_change(void **state)
     arena_destroy(stage.arena);
 }
 
+static void it_is_cleaned_up(void **state)
+{
+    struct error error = {0};
+    struct stage stage;
+    set_stage(&stage, *state, 11);
+    struct rehearsal *rehearsal = must_create(&stage);
+    /* Killed half way: the boot disks are at the conversion instance, which stays. */
+    assert_int_equal(rehearsal_process(rehearsal, 90, &error), REHEARSAL_KILLED);
+    rehearsal_pass(rehearsal, 60000);
+    const char *id = rehearsal_run_id(rehearsal);
+    assert_true(live(rehearsal, stage.arena, SANDBOX_VOLUME) > 0);
+    assert_true(rehearsal_begin_cleanup(rehearsal, &error));
+    assert_true(rehearsal_graph(rehearsal)->node_count > 0);
+    assert_non_null(strstr(rehearsal_journal_path(rehearsal), "cleanup-1.db"));
+    assert_int_equal(rehearsal_process(rehearsal, 10, &error), REHEARSAL_KILLED);
+    assert_true(rehearsal_begin_cleanup(rehearsal, &error));
+    assert_int_equal(rehearsal_process(rehearsal, -1, &error), REHEARSAL_SUCCEEDED);
+    rehearsal_pass(rehearsal, 60000);
+    assert_int_equal(live(rehearsal, stage.arena, SANDBOX_VOLUME), 0);
+    assert_true(rehearsal_begin_cleanup(rehearsal, &error));
+    assert_int_equal(rehearsal_graph(rehearsal)->node_count, 0);
+    assert_string_equal(id, rehearsal_run_id(rehearsal));
+    rehearsal_destroy(rehearsal);
+    arena_destroy(stage.arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +260,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_killed_process_is_resumed, state_directory_make,
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(an_interrupted_one_goes_on, state_directory_make,
+                                        state_directory_remove),
+        cmocka_unit_test_setup_teardown(it_is_cleaned_up, state_directory_make,
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(faults_come_with_the_first_change, state_directory_make,
                                         state_directory_remove),
