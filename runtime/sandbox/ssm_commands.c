@@ -82,8 +82,11 @@ static void start_command(struct request *r, const char *command, const char *in
               r->now_ms + timeout_s * 1000, timeout_s, result.outcome, result.exit_code,
               result.output, result.errors, result.volume);
     if (result.volume) {
-        state_run(r->state, "UPDATE volumes SET injected_ms = ? WHERE id = ?", "is",
-                  starts_ms + result.duration_ms, result.volume);
+        /* A second injection changes nothing about a disk that has its drivers by then. */
+        state_run(r->state,
+                  "UPDATE volumes SET injected_ms = ?1 WHERE id = ?2 AND "
+                  "(injected_ms IS NULL OR injected_ms > ?1)",
+                  "is", starts_ms + result.duration_ms, result.volume);
     }
 }
 

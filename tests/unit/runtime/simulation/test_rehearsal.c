@@ -79,7 +79,8 @@ static size_t live(struct rehearsal *rehearsal, struct arena *arena, enum sandbo
     size_t mine = 0, count = sandbox_list(rehearsal_sandbox(rehearsal), arena,
                                           world_utc_ms(rehearsal_world(rehearsal)), kind, &items);
     for (size_t i = 0; i < count; i++) {
-        mine += items[i].run && strcmp(items[i].run, rehearsal_run_id(rehearsal)) == 0;
+        mine += items[i].run && strcmp(items[i].run, rehearsal_run_id(rehearsal)) == 0 &&
+                strcmp(items[i].state, "deleting") != 0;
     }
     return mine;
 }
