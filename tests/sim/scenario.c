@@ -105,6 +105,7 @@ static void draw_cloud(struct prng *prng, struct scenario *s)
     add_fault(s, "consistency_ms", (double)prng_range(prng, 100, 15000));
     if (prng_chance(prng, 0.3)) {
         add_fault(s, "error", up_to(prng, 0.1));
+        s->rough = true;
     }
     if (prng_chance(prng, 0.08)) {
         add_fault(s, "inject", up_to(prng, 0.6));

@@ -128,6 +128,12 @@ static void tell_exchange(struct trial *trial, const struct exchange_seen *seen)
             buffer_printf(out, " %s=%.40s", name, seen->parameters[i].value);
         }
     }
+    const char *told[] = {cloud_json_text(seen->json, "Comment"),
+                          cloud_json_text(seen->json, "CommandId"),
+                          cloud_json_text(seen->answer_json, "Status")};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        buffer_printf(out, "%s%s", told[i] ? " " : "", told[i] ? told[i] : "");
+    }
     const char *node = cloud_tag(seen, "drc:node");
     buffer_printf(out, "%s%s -> %d %s\n", node ? " for " : "", node ? node : "", seen->status,
                   seen->code ? seen->code : "");
