@@ -68,10 +68,9 @@ static bool read_profile(struct simulation *simulation, struct error *error)
     error_set(error, "there are no faults \"%s\"", word);
     struct buffer known = {0};
     for (size_t i = 0; i < fault_profile_count; i++) {
-        buffer_printf(&known, "%s%s: %s", i ? "; " : "", fault_profiles[i].name,
-                      fault_profiles[i].summary);
+        buffer_printf(&known, "%s%s", i ? ", " : "", fault_profiles[i].name);
     }
-    error_help(error, "%s", buffer_text(&known));
+    error_help(error, "%s are known", buffer_text(&known));
     buffer_free(&known);
     return false;
 }
@@ -115,6 +114,10 @@ static bool read_numbers(struct simulation *simulation, struct error *error)
         !flag_number(invocation, FLAG_JOBS, 1, WORKERS_MAX, &jobs, error)) {
         return false;
     }
+    if (runs != (double)(size_t)runs || seed != (double)(uint64_t)seed) {
+        error_set(error, "--runs and --seed want whole numbers");
+        return error_help(error, "drc simulate --help");
+    }
     simulation->workers.runs = (size_t)runs;
     simulation->workers.first_seed = (uint64_t)seed;
     simulation->workers.jobs = runs < jobs ? (int)runs : (int)jobs;
@@ -129,7 +132,7 @@ static bool load(struct simulation *simulation)
     struct facts *facts = NULL;
     struct plan *plan = NULL;
     const char *word = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
-    struct source *source = NULL;
+    const struct source *source = NULL;
     if (!load_facts(invocation, &facts, &error) ||
         !(source = load_source(invocation, invocation->arguments[0], &error))) {
         tell_error(&error);
@@ -145,7 +148,13 @@ static bool load(struct simulation *simulation)
     }
     simulation->asked.plan = plan;
     simulation->asked.facts = facts;
-    return !error.message || (tell_error(&error), false);
+    if (error.message) {
+        tell_error(&error);
+        return false;
+    }
+    /* What does not compile is told as ever; what is simulated is compiled anew, with the facts of
+     * the simulated cloud. */
+    return load_compiled(invocation, plan, simulation->asked.workflow, facts) != NULL;
 }
 
 /* --- while it runs --- */

@@ -7,7 +7,7 @@
 #include "runtime/world/world.h"
 
 enum { MINUTE_MS = 60000, POINT_AGE_MIN = 3, POINT_AGE_MAX = 9, POINT_DISTANCE_MIN = 10 };
-enum { DISKS_MAX = 60, USUAL_DISK_GIB = 20, USUAL_SHAPE = 1 };
+enum { DISKS_MAX = 60, USUAL_DISK_GIB = 20, USUAL_SHAPE = 2 };
 
 struct hardware {
     int64_t cpus, memory_mib, disks;

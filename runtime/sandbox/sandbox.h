@@ -37,7 +37,7 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox);
  * varied by seed). */
 bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error);
 /* The same with the VMs' hardware as facts have it: disks, sizes, CPUs, memory, firmware. What they do
- * not say is as usual, whatever the seed: one disk of 20 GiB, two CPUs, 4 GiB. */
+ * not say is as usual, whatever the seed: disks of 20 GiB, as many as the plan speaks of, two CPUs, 8 GiB of memory. */
 bool sandbox_populate_as(struct sandbox *sandbox, const struct plan *plan,
                          const struct facts *facts, struct error *error);
 

@@ -73,9 +73,9 @@ static void spread_rto(struct making *making)
     }
     forecast->rto = spread_of(making->durations, forecast->recovered, forecast->runs,
                               schedule->rto_ms > 0 ? schedule->rto_ms : schedule->makespan_ms);
-    /* About as many bins as the square root of the values. */
+    /* More bins for more values, by their square root. */
     size_t bins_max = 2;
-    while (bins_max < BINS_MAX && bins_max * bins_max < forecast->recovered) {
+    while (bins_max < BINS_MAX && bins_max * bins_max < 3 * forecast->recovered) {
         bins_max++;
     }
     forecast->histogram =

@@ -40,9 +40,11 @@ static void put_duration_column(const struct page *page, int64_t ms, const char 
 
 /* --- head --- */
 
-static void put_wrapped(const struct page *page, struct buffer *text, int indent)
+/* Text that begins in that column, further lines at `indent`; frees it. */
+static void put_wrapped(const struct page *page, struct buffer *text, int column, int indent)
 {
-    text_wrap(page->out, buffer_text(text), 0, indent, page->width);
+    buffer_printf(page->out, "%*s", column, "");
+    text_wrap(page->out, buffer_text(text), column, indent, page->width);
     buffer_putc(page->out, '\n');
     buffer_free(text);
 }
@@ -73,7 +75,7 @@ static void write_scenario(const struct page *page)
         buffer_printf(&head, " · runner killed, back after %s",
                       duration(text, input->scenario->outage_ms));
     }
-    put_wrapped(page, &head, 2);
+    put_wrapped(page, &head, 0, 2);
     if (forecast->runs < input->asked) {
         buffer_printf(page->out, "interrupted: %zu of %zu runs were made\n", forecast->runs,
                       input->asked);
@@ -268,11 +270,10 @@ static void write_bindings(const struct page *page)
                       duration(text, rest_ms));
     }
     struct buffer note = {0};
-    buffer_printf(&note,
-                  "  (on the path that the end hung on; the p95 run again: --runs 1 --seed %" PRIu64
-                  ")",
-                  forecast->slow->seed);
-    put_wrapped(page, &note, 3);
+    buffer_printf(
+        &note, "(on the path that the end hung on; the p95 run again: --runs 1 --seed %" PRIu64 ")",
+        forecast->slow->seed);
+    put_wrapped(page, &note, 2, 3);
     buffer_putc(page->out, '\n');
 }
 
