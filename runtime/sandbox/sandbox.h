@@ -37,7 +37,8 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox);
  * varied by seed). */
 bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error);
 /* The same with the VMs' hardware as facts have it: disks, sizes, CPUs, memory, firmware. What they do
- * not say is as usual, whatever the seed: disks of 20 GiB, as many as the plan speaks of, two CPUs, 8 GiB of memory. */
+ * not say is as usual, whatever the seed: as many disks as the plan speaks of, 20 GiB each, two
+ * CPUs, 8 GiB of memory. */
 bool sandbox_populate_as(struct sandbox *sandbox, const struct plan *plan,
                          const struct facts *facts, struct error *error);
 
