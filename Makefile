@@ -25,14 +25,20 @@ VERSION  := $(shell cat VERSION)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wundef -Wvla
+# Hardening, on by default (make HARDEN= does without): checked copies, stack protector, addresses at
+# random, symbols bound and made read-only at the start. Sanitizers bring checks of their own.
+HARDEN         ?= $(if $(SANITIZE),,yes)
+HARDEN_CFLAGS   = $(if $(HARDEN),-fstack-protector-strong -fPIE $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+HARDEN_LDFLAGS  = $(if $(HARDEN),-pie -Wl$(comma)-z$(comma)relro -Wl$(comma)-z$(comma)now -Wl$(comma)-z$(comma)noexecstack)
+comma          := ,
 # Asked only when something is compiled, because `make deps` may have to install pkg-config first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PACKAGES)))$(PKG_LIBS)
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DDRC_VERSION='"$(VERSION)"' -I. $(WARNINGS) $(CFLAGS) \
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DDRC_VERSION='"$(VERSION)"' -I. $(WARNINGS) $(HARDEN_CFLAGS) $(CFLAGS) \
              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
              $(PKG_CFLAGS) -pthread
 ALL_LDLIBS = $(PKG_LIBS) -lm -pthread
-ALL_LDFLAGS = $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+ALL_LDFLAGS = $(HARDEN_LDFLAGS) $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 COMPILER_SOURCES := $(sort $(shell find compiler -name '*.c'))
 RUNTIME_SOURCES  := $(sort $(shell find runtime -name '*.c' ! -path 'runtime/cli/*'))
@@ -193,10 +199,10 @@ valgrind: deps-lint
 	RUNNER='valgrind -q --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
 	    $(MAKE) BUILD=build/valgrind CFLAGS='-O1 -g' unit
 
-# Every tests/fuzz/fuzz_*.c with libFuzzer, FUZZ_SECONDS each.
+# Every tests/fuzz/fuzz_*.c with libFuzzer, FUZZ_SECONDS each; seeds are the real answers of the sandbox.
 FUZZ_SECONDS  ?= 20
 FUZZ_SOURCES  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-fuzz: deps-lint
+fuzz: deps-lint all
 	$(MAKE) BUILD=build/fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link CFLAGS='-O1 -g' \
 	    FUZZING=1 $(patsubst %.c,build/fuzz/%,$(FUZZ_SOURCES))
 	tools/run-fuzz $(FUZZ_SECONDS) $(patsubst %.c,build/fuzz/%,$(FUZZ_SOURCES))
@@ -234,11 +240,14 @@ install: all man
 	install -Dm755 $(BUILD)/drc $(DESTDIR)$(PREFIX)/bin/drc
 	for page in $(BUILD)/man/*; do \
 	    install -Dm644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	install -d -m755 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	$(BUILD)/drc completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/drc
 	$(BUILD)/drc completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_drc
 	$(BUILD)/drc completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/drc.fish
+	chmod 644 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/drc \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_drc \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/drc.fish
 
 # Python's part of the tests, cached by the list of what it needs.
 venv: deps-test $(VENV)/.ready

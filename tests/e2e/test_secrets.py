@@ -109,8 +109,12 @@ def proxied(scene, handle):
 
 
 def forward(scene, link, request):
-    request.path = "/" + request.path.split("/", 3)[3] if request.path.startswith("http") else request.path
-    link.sendall(request.forward(scene.served.port))
+    """As a proxy does: to the host of the URL."""
+    port = scene.served.port
+    if request.path.startswith("http://"):
+        host, _, path = request.path[len("http://"):].partition("/")
+        port, request.path = int(host.rpartition(":")[2]), "/" + path
+    link.sendall(request.forward(port))
     return True
 
 
@@ -202,7 +206,9 @@ def from_process(scene):
                          f"{scene.left}/child\necho '{scene.json_keys('process')}'\n")
     script.chmod(0o700)
     scene.write(".aws/config", f"[profile p]\ncredential_process = {script}\n")
-    return {"AWS_PROFILE": "p", "AWS_SECRET_ACCESS_KEY": scene.plant("a key of another account", in_use=False),
+    plan = scene.served.plan  # a profile named by the plan goes before keys of the environment
+    plan.write_text(plan.read_text().replace("      region: eu-west-1\n", "      region: eu-west-1\n      profile: p\n"))
+    return {"AWS_ACCESS_KEY_ID": "AKIDOTHER", "AWS_SECRET_ACCESS_KEY": scene.plant("a key of another account", in_use=False),
             "AWS_SESSION_TOKEN": scene.plant("its token", in_use=False), "http_proxy": "", "no_echo": "1",
             "VCENTER": ""}
 
@@ -215,7 +221,6 @@ def local(scene, answers):
         return True
     server = Rude(handle)
     scene.servers.enter_context(server)
-    scene.drc.env["no_proxy"] = f"127.0.0.1:{server.port}"
     return server.endpoint
 
 
@@ -268,7 +273,6 @@ def from_web_identity(scene):
         return True
     server = Rude(answered)
     scene.servers.enter_context(server)
-    scene.drc.env["no_proxy"] = f"127.0.0.1:{server.port}"
     return {"AWS_WEB_IDENTITY_TOKEN_FILE": str(scene.write("web-token", token)),
             "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/dr", "AWS_ENDPOINT_URL_STS": server.endpoint}
 
@@ -314,7 +318,7 @@ def test_refused_at_first_and_in_the_middle_then_resumed(scene):
         assert MARK in scene.run(*apply, "--events", events, status=1).out
         assert MARK in events.read_text()
         told_later(scene)
-        trouble["at"] = "GetCommandInvocation"
+        trouble["at"] = "StartInstances"
         scene.run("run", "resume", status=1)
         trouble["at"] = None
         scene.run("run", "resume", "--json")

@@ -1,0 +1,200 @@
+/* Hostile services: any bytes as the answers of EC2, STS, SSM and Service Quotas to whatever drc asks of
+ * them: the provider's operations, identity, facts, what is left over. In virtual time, so that retries
+ * cost nothing. The first byte chooses what is asked, the second how statuses go; answers are separated
+ * by a byte 0x1e and given in turn, the last for ever. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/compile.h"
+#include "compiler/front/diagnostic.h"
+#include "compiler/front/source.h"
+#include "runtime/aws/aws.h"
+#include "runtime/world/redactor.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { SEPARATOR = 0x1e, REQUESTS_MAX = 200, BATCH = 3, VIRTUAL_MS = 600000 };
+
+#define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+
+static const char plan_text[] =
+    "version: 1\nname: shop\nobjectives: {rpo: 30m, rto: 20m}\n"
+    "sites: {recovery: {aws: {region: eu-west-1, account: \"111122223333\", "
+    "placeholder_image: {bios: ami-0c000000000000001, uefi: ami-0c000000000000002}, "
+    "conversion: {instances: {eu-west-1a: i-0f00ba40000000000}}}}}\n"
+    "networks: {production: {vpc: vpc-0a000000000000001, subnets: {app: "
+    "{id: subnet-0a00000000000000a, cidr: 10.20.1.0/24, zone: eu-west-1a}}, "
+    "security_groups: {web: sg-0a000000000000001}}}\n"
+    "vms: {db: {source: /DC0/vm/db, instance_type: r6i.xlarge, subnet: app, "
+    "security_groups: [web]}}\n";
+
+struct hostile {
+    struct arena *arena;
+    struct world *world;
+    struct aws *aws;
+    const char *at, *end;
+    uint8_t how;
+    int requests, results;
+    struct http_header headers[2];
+};
+
+static void expect(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+static void respond(void *context, int64_t utc_ms, const struct http_request *request,
+                    struct http_response *response, int64_t *latency_ms)
+{
+    static const int statuses[] = {200, 200, 200, 400, 403, 503, 500, 301};
+    struct hostile *hostile = context;
+    (void)utc_ms, (void)request;
+    const char *stop = memchr(hostile->at, SEPARATOR, (size_t)(hostile->end - hostile->at));
+    size_t length = (size_t)((stop ? stop : hostile->end) - hostile->at);
+    *latency_ms = 10;
+    *response = (struct http_response){
+        .status = statuses[(hostile->how >> (hostile->requests % 3)) & 7],
+        .body = arena_strndup(hostile->arena, hostile->at, length),
+        .headers = hostile->headers,
+        .header_count = 2,
+    };
+    response->body_length = strlen(response->body);
+    hostile->at = stop ? stop + 1 : hostile->at;
+    if (++hostile->requests > REQUESTS_MAX) { /* the client has patience; the fuzzer has not */
+        response->status = 400;
+        response->body = "";
+        response->body_length = 0;
+    }
+}
+
+static void check_text(const char *text)
+{
+    expect(!text || !redactor_finds(NULL, text, strlen(text)));
+    expect(!text || !strstr(text, SECRET));
+}
+
+static void on_done(void *context, struct call *call, const struct call_result *result)
+{
+    struct hostile *hostile = context;
+    (void)call;
+    hostile->results--;
+    expect(result->output_count <= ACTION_PORTS_MAX);
+    check_text(result->error.message);
+    for (size_t i = 0; i < result->output_count; i++) {
+        check_text(result->outputs[i].value);
+    }
+}
+
+static void give_up(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* Every input that any action of AWS's takes. */
+static const struct input inputs[] = {
+#define TEXT(key, value) {key, {.kind = VALUE_TEXT, .text = value}}
+#define INT(key, value) {key, {.kind = VALUE_INT, .integer = value}}
+    TEXT("volume_id", "vol-1"), TEXT("instance_id", "i-1"), TEXT("snapshot_id", "snap-1"),
+    TEXT("image_id", "ami-1"), TEXT("zone", "eu-west-1a"), TEXT("device", "/dev/sdf"),
+    TEXT("command_id", "0a-1"), TEXT("conversion_instance", "i-9"), TEXT("os", "linux"),
+    TEXT("allocation_id", "eipalloc-1"), TEXT("subnet_id", "subnet-1"), TEXT("name", "x"),
+    INT("size_gib", 8), INT("disk", 0),
+};
+
+static void ask_provider(struct hostile *hostile, uint8_t which)
+{
+    enum action action = (enum action)(which % ACTION_COUNT);
+    struct provider *provider = aws_provider(hostile->aws);
+    if (action_info(action)->provider != PROVIDER_AWS) {
+        return;
+    }
+    struct graph_vm vm = {.name = "db"};
+    struct graph graph = {.plan_name = "shop", .vms = &vm, .vm_count = 1};
+    struct graph_node node = {.id = "db/disk-0/x", .action = action};
+    struct call calls[BATCH], *list[BATCH];
+    size_t n = action_info(action)->batch_max > 1 ? BATCH : 1;
+    for (size_t i = 0; i < n; i++) {
+        calls[i] = (struct call){.graph = &graph, .node = &node, .run_id = "r1", .token = "t",
+                                 .inputs = inputs, .input_count = sizeof inputs / sizeof *inputs};
+        list[i] = &calls[i];
+    }
+    bool over = false;
+    hostile->results = (int)n;
+    if (action_info(action)->effect == EFFECT_WAIT) {
+        provider->poll(provider, list, n, on_done, hostile);
+    } else if (hostile->how & 0x80) {
+        hostile->results = 1;
+        provider->lookup(provider, list[0], on_done, hostile);
+    } else {
+        provider->start(provider, list, n, on_done, hostile);
+    }
+    world_timer(hostile->world, VIRTUAL_MS, give_up, &over);
+    world_run(hostile->world, &over);
+    expect(hostile->results == 0); /* each call has had its answer, once */
+}
+
+static void ask_the_rest(struct hostile *hostile, uint8_t which)
+{
+    struct error error = {0};
+    struct aws_identity identity;
+    struct aws_resource *resources;
+    size_t count;
+    bool ok = true;
+    if (which % 3 == 0) {
+        ok = aws_identify(hostile->aws, hostile->arena, &identity, &error);
+    } else if (which % 3 == 1) {
+        ok = aws_list_resources(hostile->aws, hostile->arena, "shop", NULL, &resources, &count, &error);
+    } else {
+        struct diagnostics *diagnostics = diagnostics_create(hostile->arena);
+        struct source *source =
+            source_from_text(hostile->arena, "plan.yaml", plan_text, sizeof plan_text - 1);
+        struct plan *plan = compile_plan(hostile->arena, source, NULL, 0, diagnostics);
+        struct findings findings = {0};
+        expect(plan != NULL);
+        struct facts *facts = aws_gather_facts(hostile->aws, hostile->arena, plan,
+                                               WORKFLOW_FAILOVER, "latest", &error);
+        struct graph *graph = facts ? compile_graph(hostile->arena, plan, WORKFLOW_FAILOVER, facts,
+                                                    diagnostics)
+                                    : NULL;
+        ok = facts && (!graph || aws_preflight(hostile->aws, hostile->arena, plan, graph, facts,
+                                               &findings, &error));
+    }
+    expect(ok == (error.message == NULL));
+    check_text(error.message);
+    error_clear(&error);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 3) {
+        return 0;
+    }
+    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+    setenv("HOME", "/nonexistent", 1);
+    struct hostile hostile = {.arena = arena_create(),
+                              .at = (const char *)data + 2,
+                              .end = (const char *)data + size,
+                              .how = data[1],
+                              .headers = {{"Date", "Sun, 22 Nov 2026 10:00:00 GMT"},
+                                          {"x-amzn-RequestId", SECRET}}};
+    struct world_responder responder = {.context = &hostile, .http = respond};
+    hostile.world = world_simulated_create(data[0], 1795341600000, responder);
+    struct aws_options options = {.world = hostile.world, .region = "eu-west-1"};
+    hostile.aws = aws_create(&options, NULL);
+    expect(hostile.aws != NULL);
+    if (data[0] < 192) {
+        ask_provider(&hostile, data[0]);
+    } else {
+        ask_the_rest(&hostile, data[0]);
+    }
+    aws_destroy(hostile.aws);
+    world_destroy(hostile.world);
+    arena_destroy(hostile.arena);
+    return 0;
+}
