@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "compiler/base/arena.h"
 #include "runtime/world/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,10 +22,11 @@ static struct {
     int listener, port;
     struct world *world;
     pthread_t thread;
-    const uint8_t *data;
+    pthread_mutex_t lock; /* of the answer, which a connection left over from before may still read */
+    uint8_t *data;
     size_t size;
     uint8_t how;
-} server;
+} server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void expect(bool holds)
 {
@@ -33,20 +35,43 @@ static void expect(bool holds)
     }
 }
 
+static void set_answer(const uint8_t *data, size_t size, uint8_t how)
+{
+    pthread_mutex_lock(&server.lock);
+    free(server.data);
+    server.data = base_alloc(size);
+    memcpy(server.data, data, size);
+    server.size = size;
+    server.how = how;
+    pthread_mutex_unlock(&server.lock);
+}
+
+static uint8_t *copy_answer(size_t *size, size_t *piece)
+{
+    pthread_mutex_lock(&server.lock);
+    uint8_t *copy = base_alloc(server.size);
+    memcpy(copy, server.data, server.size);
+    *size = server.size;
+    *piece = server.how & 8 ? 1u + server.how % 7u : server.size;
+    pthread_mutex_unlock(&server.lock);
+    return copy;
+}
+
 static void answer(int link)
 {
     char request[4096];
     if (recv(link, request, sizeof request, 0) <= 0) {
         return;
     }
-    size_t at = 0, piece = server.how & 8 ? 1u + server.how % 7u : server.size;
-    while (at < server.size) {
-        size_t length = server.size - at < piece ? server.size - at : piece;
-        if (send(link, server.data + at, length, MSG_NOSIGNAL) <= 0) {
-            return;
+    size_t size, piece;
+    uint8_t *data = copy_answer(&size, &piece);
+    for (size_t at = 0; at < size; at += piece) {
+        size_t length = size - at < piece ? size - at : piece;
+        if (send(link, data + at, length, MSG_NOSIGNAL) <= 0) {
+            break;
         }
-        at += length;
     }
+    free(data);
 }
 
 static void *serve(void *context)
@@ -113,9 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!server.world) {
         begin();
     }
-    server.how = data[0];
-    server.data = data + 1;
-    server.size = size - 1;
+    set_answer(data + 1, size - 1, data[0]);
     char url[64];
     size_t got = 0;
     snprintf(url, sizeof url, "http://127.0.0.1:%d/x", server.port);

@@ -43,14 +43,24 @@ static void expect(bool holds)
     }
 }
 
-static struct graph *make_graph(struct arena *arena)
+/* Made once; never changed. */
+static const struct graph *the_graph(const struct schedule **schedule)
 {
-    struct diagnostics *diagnostics = diagnostics_create(arena);
-    struct source *source = source_from_text(arena, "plan.yaml", plan_text, sizeof plan_text - 1);
-    struct plan *plan = compile_plan(arena, source, NULL, 0, diagnostics);
-    struct graph *graph =
-        plan ? compile_graph(arena, plan, WORKFLOW_FAILOVER, NULL, diagnostics) : NULL;
-    expect(graph != NULL);
+    static const struct graph *graph;
+    static const struct schedule *planned;
+    static struct arena *arena; /* reachable, so that it is no leak */
+    if (!graph) {
+        arena = arena_create();
+        struct diagnostics *diagnostics = diagnostics_create(arena);
+        struct source *source =
+            source_from_text(arena, "plan.yaml", plan_text, sizeof plan_text - 1);
+        struct plan *plan = compile_plan(arena, source, NULL, 0, diagnostics);
+        expect(plan != NULL);
+        graph = compile_graph(arena, plan, WORKFLOW_FAILOVER, NULL, diagnostics);
+        expect(graph != NULL);
+        planned = estimate(arena, graph, NULL, true);
+    }
+    *schedule = planned;
     return graph;
 }
 
@@ -192,8 +202,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct arena *arena = arena_create();
     const char *path = path_of_journal(arena);
-    struct graph *graph = make_graph(arena);
-    struct schedule *schedule = estimate(arena, graph, NULL, true);
+    const struct schedule *schedule;
+    const struct graph *graph = the_graph(&schedule);
     remove_journal(arena, path);
     if (data[0] == 0) {
         write_bytes(path, data + 1, size - 1);
