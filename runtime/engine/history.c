@@ -394,6 +394,9 @@ static void take_outage(struct history *history, int64_t from_ms, int64_t until_
 /* A resume takes up again what had failed or was skipped. */
 static void take_session(struct history *history, const cJSON *record)
 {
+    history->session_list = arena_grow(history->arena, history->session_list,
+                                       (size_t)history->sessions, &history->session_capacity,
+                                       sizeof *history->session_list);
     history->sessions++;
     history->result = NULL;
     bool named = number_of(record, "named", 0) != 0; /* "again" says of each what is taken up */
@@ -411,6 +414,7 @@ static void take_session(struct history *history, const cJSON *record)
     if (history->sessions == 1) {
         history->started_utc_ms = at;
     }
+    history->session_list[history->sessions - 1] = (struct history_session){at, at};
     history->session_utc_ms = at;
     history->session_t_ms = number_of(record, "t", 0);
     int64_t dead = at - history->started_utc_ms - history->session_t_ms;
@@ -478,6 +482,8 @@ bool history_take(void *context, int64_t number, const char *text)
     if (cJSON_GetObjectItemCaseSensitive(record, "t") && history->sessions > 0) {
         history->elapsed_ms = later(history->elapsed_ms, moment(history, record));
         history->last_utc_ms = later(history->last_utc_ms, utc_of(history, record));
+        struct history_session *session = &history->session_list[history->sessions - 1];
+        session->until_utc_ms = later(session->until_utc_ms, utc_of(history, record));
     }
     if (node >= 0) {
         take_node(history, (uint32_t)node, kind, record);

@@ -49,6 +49,11 @@ struct history_node {
     size_t note_count, note_capacity, notes_dropped;
 };
 
+/* A process that worked on the run. */
+struct history_session {
+    int64_t from_utc_ms, until_utc_ms; /* until its last record */
+};
+
 struct history_decision {
     struct decision decision;
     int32_t node; /* NO_NODE: of the run, or refused */
@@ -69,6 +74,8 @@ struct history {
     int64_t started_utc_ms, elapsed_ms;
     int64_t last_utc_ms; /* of the last record with a time */
     int sessions;        /* processes that worked on it: 1 + resumes */
+    struct history_session *session_list; /* `sessions` of them */
+    size_t session_capacity;
     int64_t session_utc_ms, session_t_ms; /* when the last one began, and the alive time then */
     int64_t dead_ms; /* in which no process worked on the run, so far */
     struct actual_outage *outages; /* the pieces of that, of the wall's time; one for each resume */

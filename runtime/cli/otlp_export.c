@@ -1,0 +1,266 @@
+#include "runtime/cli/otlp_export.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "runtime/engine/otlp.h"
+#include "runtime/engine/run_source.h"
+#include "runtime/world/world.h"
+
+enum {
+    INTERVAL_MS = 5000,
+    BATCH_MAX = 512,          /* spans of actions in one request */
+    BACKOFF_FIRST_MS = 1000,
+    BACKOFF_MAX_MS = 30000,
+    TIMEOUT_MS = 10000,
+    PATIENCE_MS = 5000,       /* at the end, for all that is left */
+    ANSWER_MAX = 64 << 10,
+};
+
+enum sending { TO_SEND, ON_ITS_WAY, SENT };
+
+struct otlp_export {
+    struct otlp_export_options options;
+    char *url;
+    struct arena *arena;
+    struct history *history;
+    unsigned char *sending;  /* by node */
+    uint32_t *batch;
+    size_t batch_count;
+    int first_session;       /* whose spans are ours to send */
+    bool last_part;          /* on its way: the processes' and VMs' spans */
+    bool whole;              /* sent */
+    bool finishing, finished;
+    struct buffer body;
+    size_t spans, lost;      /* of the request under way; given up */
+    char *reason;            /* why the last one was not taken */
+    int64_t backoff_ms;      /* 0: the last request went well */
+    struct world_task *request, *timer, *patience;
+};
+
+bool otlp_is_url(const char *target)
+{
+    return !strncmp(target, "http://", 7) || !strncmp(target, "https://", 8);
+}
+
+static char *full_url(const char *url)
+{
+    struct buffer text = {0};
+    const char *host = strstr(url, "://") + 3;
+    const char *path = strchr(host, '/');
+    buffer_puts(&text, url);
+    if (!path || !path[1]) {
+        buffer_puts(&text, path ? "v1/traces" : "/v1/traces");
+    }
+    return buffer_steal(&text);
+}
+
+static void set_reason(struct otlp_export *self, const char *text)
+{
+    free(self->reason);
+    self->reason = base_strdup(text);
+}
+
+static void read_on(struct otlp_export *self)
+{
+    struct error error = {0};
+    struct run_source *source = self->options.source;
+    if (!source->read(source, self->history->number, history_take, self->history, &error)) {
+        set_reason(self, error.message ? error.message : "the journal cannot be read");
+        error_clear(&error);
+    }
+}
+
+static void fill_batch(struct otlp_export *self)
+{
+    self->batch_count = 0;
+    for (uint32_t i = 0; i < self->options.graph->node_count && self->batch_count < BATCH_MAX; i++) {
+        if (self->sending[i] == TO_SEND && self->history->nodes[i].ended_utc_ms >= 0) {
+            self->sending[i] = ON_ITS_WAY;
+            self->batch[self->batch_count++] = i;
+        }
+    }
+}
+
+static void settle(struct otlp_export *self, enum sending sending)
+{
+    for (size_t i = 0; i < self->batch_count; i++) {
+        self->sending[self->batch[i]] = (unsigned char)sending;
+    }
+    self->whole = self->whole || (self->last_part && sending == SENT);
+    self->last_part = false;
+}
+
+/* OTLP/HTTP, "Failures": these alone may be sent again; anything else but 2xx is refused for good. */
+static bool may_try_again(const struct http_response *response)
+{
+    return response->failure != HTTP_ANSWERED || response->status == 429 ||
+           response->status == 502 || response->status == 503 || response->status == 504;
+}
+
+static void set_failure(struct otlp_export *self, const struct http_response *response)
+{
+    struct buffer text = {0};
+    if (response->failure != HTTP_ANSWERED) {
+        buffer_puts(&text, response->failure_text ? response->failure_text : "no answer");
+    } else {
+        buffer_printf(&text, "HTTP %d%s", response->status,
+                      response->status / 100 == 3 ? ": redirects are not followed" : "");
+    }
+    set_reason(self, buffer_text(&text));
+    buffer_free(&text);
+}
+
+static void send_next(struct otlp_export *self);
+
+static void answered(void *context, const struct http_response *response)
+{
+    struct otlp_export *self = context;
+    self->request = NULL;
+    if (response->failure == HTTP_ANSWERED && response->status / 100 == 2) {
+        settle(self, SENT);
+        self->backoff_ms = 0;
+    } else if (may_try_again(response)) {
+        set_failure(self, response);
+        settle(self, TO_SEND);
+        self->backoff_ms = self->backoff_ms ? self->backoff_ms * 2 : BACKOFF_FIRST_MS;
+        self->backoff_ms = self->backoff_ms < BACKOFF_MAX_MS ? self->backoff_ms : BACKOFF_MAX_MS;
+    } else {
+        set_failure(self, response);
+        self->lost += self->spans;
+        settle(self, SENT);
+    }
+    send_next(self);
+}
+
+static void post(struct otlp_export *self)
+{
+    static const struct http_header headers[] = {{"Content-Type", "application/json"}};
+    struct http_request request = {.method = "POST",
+                                   .url = self->url,
+                                   .headers = headers,
+                                   .header_count = 1,
+                                   .body = self->body.data,
+                                   .body_length = self->body.length,
+                                   .timeout_ms = TIMEOUT_MS,
+                                   .response_max = ANSWER_MAX};
+    self->request = world_http(self->options.world, &request, answered, self);
+}
+
+static void rang(void *context)
+{
+    struct otlp_export *self = context;
+    self->timer = NULL;
+    read_on(self);
+    if (!self->request) {
+        fill_batch(self);
+        if (self->batch_count > 0 || (self->finishing && !self->whole)) {
+            struct otlp_trace trace = {self->options.run_id, self->history};
+            struct otlp_part part = {self->batch, self->batch_count, -1};
+            self->last_part = self->finishing && self->batch_count < BATCH_MAX;
+            part.first_session = self->last_part ? self->first_session : -1;
+            buffer_clear(&self->body);
+            self->spans = otlp_write(&trace, &part, &self->body);
+            post(self);
+            return;
+        }
+    }
+    send_next(self);
+}
+
+static void send_next(struct otlp_export *self)
+{
+    if (self->finishing && self->whole) {
+        self->finished = true;
+        return;
+    }
+    int64_t delay = self->backoff_ms    ? self->backoff_ms
+                    : self->finishing   ? 0
+                    : self->batch_count == BATCH_MAX ? 0
+                                                     : INTERVAL_MS;
+    if (!self->timer) {
+        self->timer = world_timer(self->options.world, delay, rang, self);
+    }
+}
+
+struct otlp_export *otlp_export_start(const struct otlp_export_options *options)
+{
+    struct otlp_export *self = base_alloc(sizeof *self);
+    self->options = *options;
+    self->url = full_url(options->url);
+    self->arena = arena_create();
+    self->history = history_create(self->arena, options->graph, false);
+    self->sending = base_alloc(options->graph->node_count + 1);
+    self->batch = base_alloc(BATCH_MAX * sizeof *self->batch);
+    read_on(self);
+    bool killed = self->history->sessions > 0 && !history_is_over(self->history);
+    self->first_session = self->history->sessions - killed;
+    for (uint32_t i = 0; i < options->graph->node_count; i++) {
+        int64_t ended = self->history->nodes[i].ended_utc_ms;
+        bool ours = killed &&
+                    ended >= self->history->session_list[self->first_session].from_utc_ms;
+        self->sending[i] = ended >= 0 && !ours ? SENT : TO_SEND;
+    }
+    send_next(self);
+    return self;
+}
+
+static void gave_up(void *context)
+{
+    struct otlp_export *self = context;
+    self->patience = NULL;
+    self->finished = true;
+}
+
+static size_t count_unsent(const struct otlp_export *self)
+{
+    size_t count = !self->whole;
+    for (uint32_t i = 0; i < self->options.graph->node_count; i++) {
+        count += self->sending[i] != SENT && self->history->nodes[i].ended_utc_ms >= 0;
+    }
+    return count;
+}
+
+/* A short wait that is due soon is cut short: the end has come. */
+static void hurry(struct otlp_export *self)
+{
+    if (self->timer) {
+        world_cancel(self->options.world, self->timer);
+        self->timer = NULL;
+    }
+    self->backoff_ms = 0;
+    self->finishing = true;
+    if (!self->request) {
+        send_next(self);
+    }
+}
+
+void otlp_export_finish(struct otlp_export *self, struct buffer *problem)
+{
+    if (!self) {
+        return;
+    }
+    hurry(self);
+    self->patience = world_timer(self->options.world, PATIENCE_MS, gave_up, self);
+    world_run(self->options.world, &self->finished);
+    size_t unsent = self->lost + count_unsent(self);
+    if (unsent > 0) {
+        buffer_printf(problem, "%zu spans of the trace could not be sent to %s: %s", unsent, self->url,
+                      self->reason ? self->reason : "no answer in time");
+    }
+    struct world_task *tasks[] = {self->request, self->timer, self->patience};
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+        if (tasks[i]) {
+            world_cancel(self->options.world, tasks[i]);
+        }
+    }
+    buffer_free(&self->body);
+    arena_destroy(self->arena);
+    free(self->sending);
+    free(self->batch);
+    free(self->reason);
+    free(self->url);
+    free(self);
+}
