@@ -182,6 +182,7 @@ static void timer_release(struct real_task *task)
 static void on_timer(uv_timer_t *handle)
 {
     real_task_ready(handle->data);
+    uv_stop(handle->loop); /* libuv would wait for the next event before it comes back */
 }
 
 static struct world_task *real_timer(struct world *world, int64_t delay_ms, world_callback callback,

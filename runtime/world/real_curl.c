@@ -45,7 +45,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void on_curl_timer(uv_timer_t *timer)
 {
-    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+    struct real *real = timer->data;
+    act(real, CURL_SOCKET_TIMEOUT, 0);
+    if (real->ready.first) {
+        uv_stop(timer->loop); /* as on_timer does */
+    }
 }
 
 static void watch_closed(uv_handle_t *handle)

@@ -59,6 +59,27 @@ static void timers_come_in_order(void **state)
     buffer_free(&text);
 }
 
+static void start_another(void *context)
+{
+    struct trace *trace = context;
+    note(trace);
+    world_timer(trace->world, 0, note, trace + 1);
+}
+
+/* One that is due does not wait for the one after it, and neither does what it starts. */
+static void a_timer_that_is_due_comes_at_once(void **state)
+{
+    struct world *world = *state;
+    struct buffer text = {0};
+    struct trace traces[] = {{world, &text, "a", NULL}, {world, &text, "b", NULL}};
+    struct trace last = {world, &text, "last", NULL};
+    world_timer(world, 0, start_another, &traces[0]);
+    world_timer(world, 1000, note, &last);
+    world_run(world, NULL);
+    assert_string_equal(buffer_text(&text), "a b last ");
+    buffer_free(&text);
+}
+
 static void defer_again(void *context)
 {
     struct trace *trace = context;
@@ -249,6 +270,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(timers_come_in_order),
+        TEST(a_timer_that_is_due_comes_at_once),
         TEST(deferred_comes_after_what_is_ready),
         TEST(runs_nest),
         TEST(cancelled_work_is_waited_for),
