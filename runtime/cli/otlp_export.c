@@ -24,8 +24,8 @@ enum sending { TO_SEND, ON_ITS_WAY, SENT };
 struct otlp_export {
     struct otlp_export_options options;
     char *url;
-    struct arena *arena;
-    struct history *history;
+    struct arena *arena;     /* NULL: the history is somebody else's */
+    struct history *history; /* read on from the source, where there is one */
     unsigned char *sending;  /* by node */
     uint32_t *batch;
     size_t batch_count;
@@ -33,6 +33,8 @@ struct otlp_export {
     bool last_part;          /* on its way: the processes' and VMs' spans */
     bool whole;              /* sent */
     bool finishing, finished;
+    struct http_request sent; /* lives until it is answered */
+    struct http_header header;
     struct buffer body;
     size_t spans, lost;      /* of the request under way; given up */
     char *reason;            /* why the last one was not taken */
@@ -67,7 +69,7 @@ static void read_on(struct otlp_export *self)
 {
     struct error error = {0};
     struct run_source *source = self->options.source;
-    if (!source->read(source, self->history->number, history_take, self->history, &error)) {
+    if (source && !source->read(source, self->history->number, history_take, self->history, &error)) {
         set_reason(self, error.message ? error.message : "the journal cannot be read");
         error_clear(&error);
     }
@@ -137,16 +139,16 @@ static void answered(void *context, const struct http_response *response)
 
 static void post(struct otlp_export *self)
 {
-    static const struct http_header headers[] = {{"Content-Type", "application/json"}};
-    struct http_request request = {.method = "POST",
-                                   .url = self->url,
-                                   .headers = headers,
-                                   .header_count = 1,
-                                   .body = self->body.data,
-                                   .body_length = self->body.length,
-                                   .timeout_ms = TIMEOUT_MS,
-                                   .response_max = ANSWER_MAX};
-    self->request = world_http(self->options.world, &request, answered, self);
+    self->header = (struct http_header){"Content-Type", "application/json"};
+    self->sent = (struct http_request){.method = "POST",
+                                       .url = self->url,
+                                       .headers = &self->header,
+                                       .header_count = 1,
+                                       .body = self->body.data,
+                                       .body_length = self->body.length,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .response_max = ANSWER_MAX};
+    self->request = world_http(self->options.world, &self->sent, answered, self);
 }
 
 static void rang(void *context)
@@ -185,15 +187,22 @@ static void send_next(struct otlp_export *self)
     }
 }
 
-struct otlp_export *otlp_export_start(const struct otlp_export_options *options)
+static struct otlp_export *make(const struct otlp_export_options *options, struct history *history)
 {
     struct otlp_export *self = base_alloc(sizeof *self);
     self->options = *options;
     self->url = full_url(options->url);
-    self->arena = arena_create();
-    self->history = history_create(self->arena, options->graph, false);
+    self->history = history;
     self->sending = base_alloc(options->graph->node_count + 1);
     self->batch = base_alloc(BATCH_MAX * sizeof *self->batch);
+    return self;
+}
+
+struct otlp_export *otlp_export_start(const struct otlp_export_options *options)
+{
+    struct arena *arena = arena_create();
+    struct otlp_export *self = make(options, history_create(arena, options->graph, false));
+    self->arena = arena;
     read_on(self);
     bool killed = self->history->sessions > 0 && !history_is_over(self->history);
     self->first_session = self->history->sessions - killed;
@@ -205,6 +214,15 @@ struct otlp_export *otlp_export_start(const struct otlp_export_options *options)
     }
     send_next(self);
     return self;
+}
+
+void otlp_export_all(const char *url, struct world *world, const struct otlp_trace *trace,
+                     struct buffer *problem)
+{
+    struct otlp_export_options options = {
+        .url = url, .world = world, .graph = trace->history->graph, .run_id = trace->run_id};
+    struct history history = *trace->history; /* nothing is read on */
+    otlp_export_finish(make(&options, &history), problem);
 }
 
 static void gave_up(void *context)

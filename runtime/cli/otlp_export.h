@@ -27,6 +27,11 @@ struct otlp_export_options {
  * one was killed. Everything in the options has to outlive it. */
 struct otlp_export *otlp_export_start(const struct otlp_export_options *options);
 
+/* Sends the whole of a run that is over, as otlp_export_finish does. */
+struct otlp_trace;
+void otlp_export_all(const char *url, struct world *world, const struct otlp_trace *trace,
+                     struct buffer *problem);
+
 /* Sends the rest, with the spans of VMs and run, for at most some seconds; appends to `problem` what
  * could not be sent and why (nothing: all was), and frees. NULL is allowed. */
 void otlp_export_finish(struct otlp_export *exporter, struct buffer *problem);

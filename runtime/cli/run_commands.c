@@ -13,7 +13,9 @@
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/engine/decision.h"
+#include "runtime/cli/run_outputs.h"
 #include "runtime/engine/journal.h"
+#include "runtime/engine/metrics.h"
 #include "runtime/engine/report.h"
 #include "runtime/engine/run.h"
 #include "runtime/world/world.h"
@@ -130,6 +132,30 @@ static struct report *load_report(const struct invocation *invocation, struct ru
     return report;
 }
 
+/* False: there is no such format. */
+static bool write_report(const struct invocation *invocation, const struct report *report,
+                         struct buffer *out, struct error *error)
+{
+    const char *format = invocation->values[FLAG_FORMAT];
+    format = format ? format : invocation->given[FLAG_JSON] ? "json" : "text";
+    if (!strcmp(format, "json")) {
+        report_write_json(report, out);
+    } else if (!strcmp(format, "markdown")) {
+        report_write_markdown(report, out);
+    } else if (!strcmp(format, "svg")) {
+        report_write_svg(report, out);
+    } else if (!strcmp(format, "prometheus")) {
+        metrics_write(report, out);
+    } else if (!strcmp(format, "text")) {
+        bool file = invocation->given[FLAG_OUTPUT];
+        report_write_text(report, output_width(stdout), !file && wants_colour(stdout), out);
+    } else {
+        error_set(error, "there is no format \"%s\" of a report", format);
+        return error_help(error, "--format is text, json, markdown, svg or prometheus");
+    }
+    return true;
+}
+
 enum exit_status command_run_report(const struct invocation *invocation)
 {
     struct error error = {0};
@@ -139,14 +165,14 @@ enum exit_status command_run_report(const struct invocation *invocation)
         return tell_error(&error);
     }
     struct buffer out = {0};
-    if (invocation->given[FLAG_JSON]) {
-        report_write_json(report, &out);
-    } else {
-        bool file = invocation->given[FLAG_OUTPUT];
-        report_write_text(report, output_width(stdout), !file && wants_colour(stdout), &out);
-    }
-    bool ok = write_result(invocation, &out, &error);
+    const char *trace = invocation->values[FLAG_OTLP];
+    bool ok = write_report(invocation, report, &out, &error) &&
+              write_result(invocation, &out, &error);
     buffer_free(&out);
+    if (ok) {
+        run_outputs_metrics(invocation->values[FLAG_METRICS], report);
+        ok = !trace || run_outputs_trace(trace, report, &error);
+    }
     return ok ? EXIT_DONE : tell_error(&error);
 }
 

@@ -11,6 +11,7 @@
 #include "runtime/cli/carry_out.h"
 #include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/run_outputs.h"
 #include "runtime/cli/summary.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
@@ -335,20 +336,24 @@ enum exit_status session_execute_named(struct session *session, const char *cons
         return tell_error(&error);
     }
     base_trim(); /* what preparing took is free now, and a run may be long */
+    struct run_outputs outputs = {0};
+    run_outputs_begin(&outputs, session);
     enum executor_result result = carry_out(&carriage, &error);
     base_trim();
-    if (result == EXECUTOR_BROKEN) {
-        return tell_resumable(session, &error);
-    }
     if (result == EXECUTOR_DAMAGED) {
         error_prefix(&error, "run %s", session->run.id);
+        run_outputs_end(&outputs, NULL);
         return tell_error(&error);
     }
-    struct report *report = end_run(session, run_status_after(result), &error);
+    struct report *report =
+        result == EXECUTOR_BROKEN ? NULL : end_run(session, run_status_after(result), &error);
     if (!report) {
-        return tell_resumable(session, &error);
+        enum exit_status status = tell_resumable(session, &error);
+        run_outputs_end(&outputs, NULL);
+        return status;
     }
     tell_report(session, report);
+    run_outputs_end(&outputs, report);
     if (result == EXECUTOR_INTERRUPTED) {
         if (session->invocation->given[FLAG_JSON] || !isatty(STDOUT_FILENO)) {
             /* A report on the terminal ends with it. */

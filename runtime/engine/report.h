@@ -94,6 +94,8 @@ struct report *report_load(struct arena *arena, struct journal *journal,
 /* As a person reads it: ends with commands that can be given now. `width` in columns. */
 void report_write_text(const struct report *report, int width, bool colour, struct buffer *out);
 void report_write_json(const struct report *report, struct buffer *out);
+/* The timeline alone, as a picture. */
+void report_write_svg(const struct report *report, struct buffer *out);
 void report_write_markdown(const struct report *report, struct buffer *out);
 
 #endif

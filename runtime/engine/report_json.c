@@ -1,4 +1,4 @@
-/* Report, for programs (drc-report/1) and for pages in Markdown. */
+/* Report, for programs: drc-report/1 (schemas/report.schema.json). */
 #include <inttypes.h>
 
 #include "compiler/base/buffer.h"
@@ -73,6 +73,10 @@ static void write_node(struct json_writer *json, const struct report *report, ui
     json_key_string(json, "state", node_state_name(status->state));
     known(json, "started_ms", status->started_ms);
     known(json, "ended_ms", status->ended_ms);
+    if (report->history->nodes[index].retries > 0) {
+        json_key_int(json, "retries", report->history->nodes[index].retries);
+        json_key_int(json, "throttled", report->history->nodes[index].throttled);
+    }
     json_key_int(json, "predicted_start_ms", report->schedule->entries[index].start_ms);
     json_key_int(json, "predicted_end_ms", report->schedule->entries[index].end_ms);
     json_key_string(json, "detail", status->detail);
@@ -131,8 +135,9 @@ static void write_summary(struct json_writer *json, const struct report *report)
     json_key_int(json, "left_over", (int64_t)report->left_over);
 }
 
-static void write_counters(struct json_writer *json, const struct executor_counters *counters)
+static void write_counters(struct json_writer *json, const struct report *report)
 {
+    const struct executor_counters *counters = &report->counters;
     json_key(json, "calls");
     json_begin_object(json);
     json_key_int(json, "requests", counters->requests);
@@ -140,7 +145,45 @@ static void write_counters(struct json_writer *json, const struct executor_count
     json_key_int(json, "retries", counters->retries);
     json_key_int(json, "lookups", counters->lookups);
     json_key_int(json, "commits", counters->commits);
+    json_key_int(json, "floor", report_calls_floor(report));
     json_end_object(json);
+}
+
+static void write_link(struct json_writer *json, const struct report *report,
+                       const struct actual_link *link)
+{
+    static const char *const waits[] = {
+        [WAITED_FOR_NOTHING] = NULL,
+        [WAITED_FOR_POOL] = "pool",
+        [WAITED_FOR_LIMIT] = "limit",
+        [WAITED_FOR_TURN] = "turn",
+    };
+    json_begin_object(json);
+    json_key_string(json, "node", report->graph->nodes[link->node].id);
+    json_key_string(json, "waited_for", waits[link->waited_for]);
+    json_key_int(json, "wait_ms", link->wait_ms);
+    json_key_int(json, "work_ms", link->work_ms);
+    if (link->away_ms > 0) {
+        json_key_int(json, "away_ms", link->away_ms);
+    }
+    json_end_object(json);
+}
+
+/* What the RTO hangs on, predicted, and what it really hung on. */
+static void write_paths(struct json_writer *json, const struct report *report)
+{
+    json_key(json, "predicted_path");
+    json_begin_array(json);
+    for (size_t i = 0; i < report->schedule->critical_path_count; i++) {
+        json_string(json, report->graph->nodes[report->schedule->critical_path[i]].id);
+    }
+    json_end_array(json);
+    json_key(json, "actual_path");
+    json_begin_array(json);
+    for (size_t i = 0; report->path && i < report->path->count; i++) {
+        write_link(json, report, &report->path->links[i]);
+    }
+    json_end_array(json);
 }
 
 void report_write_json(const struct report *report, struct buffer *out)
@@ -149,7 +192,8 @@ void report_write_json(const struct report *report, struct buffer *out)
     writer.compact_from = 2;
     json_begin_object(json);
     write_summary(json, report);
-    write_counters(json, &report->counters);
+    write_counters(json, report);
+    write_paths(json, report);
     json_key(json, "causes");
     json_begin_array(json);
     for (size_t i = 0; i < report->cause_count; i++) {
@@ -182,69 +226,4 @@ void report_write_json(const struct report *report, struct buffer *out)
     }
     json_end_array(json);
     json_end_object(json);
-}
-
-/* --- Markdown --- */
-
-/* What would end a cell or begin markup is escaped. */
-static void put_cell(struct buffer *out, const char *text)
-{
-    for (const char *c = text; *c; c++) {
-        if (*c == '|' || *c == '\\' || *c == '`' || *c == '<' || *c == '*' || *c == '_') {
-            buffer_putc(out, '\\');
-        }
-        buffer_putc(out, *c == '\n' ? ' ' : *c);
-    }
-}
-
-static void write_markdown_vm(const struct report *report, const struct report_vm *vm,
-                              struct buffer *out)
-{
-    char text[32];
-    buffer_printf(out, "| %s | %s | %s | ", vm->name, report_outcome_name(vm->outcome),
-                  vm->recovered_ms < 0 ? "" : format_duration(text, vm->recovered_ms));
-    buffer_puts(out, vm->predicted_ms < 0 ? "" : format_duration(text, vm->predicted_ms));
-    buffer_printf(out, " | %s | %s | ", vm->loss_ms < 0 ? "" : format_duration(text, vm->loss_ms),
-                  vm->instance_id ? vm->instance_id : "");
-    report_put_phases(report, vm, out);
-    buffer_puts(out, " |\n");
-}
-
-static void write_markdown_cause(const struct report *report, uint32_t index, struct buffer *out)
-{
-    const struct graph_node *node = &report->graph->nodes[index];
-    const struct node_status *status = &report->nodes[index];
-    buffer_printf(out, "- **%s**: ", node->id);
-    put_cell(out, status->detail ? status->detail : "failed");
-    struct buffer answer = {0};
-    report_put_answer(status, &answer);
-    if (answer.length) {
-        buffer_puts(out, " — ");
-        put_cell(out, answer.data);
-    }
-    buffer_free(&answer);
-    if (node->because.file) {
-        buffer_printf(out, " (%s:%" PRIu32 ")", node->because.file, node->because.line);
-    }
-    buffer_putc(out, '\n');
-}
-
-void report_write_markdown(const struct report *report, struct buffer *out)
-{
-    buffer_printf(out, "### drc: %s · %s — %s\n\n", report->graph->plan_name,
-                  workflow_name(report->graph->workflow), run_status_name(report->status));
-    report_put_rto(report, out);
-    buffer_puts(out, " · ");
-    report_put_loss(report, out);
-    buffer_printf(out, " · %zu left over · run %s\n\n", report->left_over,
-                  report->run_id ? report->run_id : "?");
-    for (size_t i = 0; i < report->cause_count; i++) {
-        write_markdown_cause(report, report->causes[i], out);
-    }
-    buffer_puts(out, report->cause_count ? "\n" : "");
-    buffer_puts(out, "| VM | outcome | recovered after | predicted | loss | instance | phases |\n"
-                     "|---|---|---|---|---|---|---|\n");
-    for (size_t i = 0; i < report->graph->vm_count; i++) {
-        write_markdown_vm(report, &report->vms[i], out);
-    }
 }

@@ -9,6 +9,10 @@ struct json_writer;
 
 const char *report_outcome_name(enum vm_outcome outcome); /* "recovered" */
 
+/* API requests that what was done takes at least: one for each batch of an action as large as the
+ * service allows, one poll for each batch of waits. */
+int64_t report_calls_floor(const struct report *report);
+
 /* "RTO 9m 58s of 20m (predicted 9m 40s, +3 %)" */
 void report_put_rto(const struct report *report, struct buffer *out);
 /* "loss 22m of 30m" */

@@ -10,7 +10,7 @@
 #include "runtime/engine/report_parts.h"
 #include "runtime/world/world.h"
 
-enum { BAR_MIN = 16, BAR_MAX = 40, TEXT_INDENT = 7 };
+enum { BAR_MIN = 16, BAR_MAX = 40, TEXT_INDENT = 7, BETWEEN = 5 };
 
 struct page {
     const struct report *report;
@@ -122,10 +122,22 @@ void report_put_loss(const struct report *report, struct buffer *out)
 
 static void write_objectives(const struct page *page)
 {
-    report_put_rto(page->report, page->out);
-    buffer_puts(page->out, "     ");
-    report_put_loss(page->report, page->out);
-    buffer_printf(page->out, "     %zu left over\n", page->report->left_over);
+    struct buffer parts[3] = {{0}};
+    int columns = 0;
+    report_put_rto(page->report, &parts[0]);
+    report_put_loss(page->report, &parts[1]);
+    buffer_printf(&parts[2], "%zu left over", page->report->left_over);
+    for (size_t i = 0; i < 3; i++) {
+        int width = text_columns(buffer_text(&parts[i]));
+        bool fits = columns + BETWEEN + width <= page->width || page->width == 0;
+        if (i > 0) {
+            buffer_printf(page->out, "%*s%s", fits ? BETWEEN : 0, "", fits ? "" : "\n");
+        }
+        columns = i > 0 && fits ? columns + BETWEEN + width : width;
+        buffer_puts(page->out, buffer_text(&parts[i]));
+        buffer_free(&parts[i]);
+    }
+    buffer_putc(page->out, '\n');
 }
 
 /* --- causes --- */
@@ -338,13 +350,30 @@ static void write_timeline(const struct page *page)
 
 /* --- what is there, and what to do --- */
 
+int64_t report_calls_floor(const struct report *report)
+{
+    int64_t nodes[ACTION_COUNT] = {0}, floor = 0;
+    for (uint32_t i = 0; i < report->graph->node_count; i++) {
+        nodes[report->graph->nodes[i].action] += report->nodes[i].state == NODE_DONE;
+    }
+    for (int i = 0; i < ACTION_COUNT; i++) {
+        const struct action_info *info = nodes[i] ? action_info((enum action)i) : NULL;
+        if (info && info->provider == PROVIDER_AWS) {
+            int64_t batch = info->batch_max > 1 ? info->batch_max : 1;
+            floor += (nodes[i] + batch - 1) / batch;
+        }
+    }
+    return floor;
+}
+
 static void write_calls(const struct page *page)
 {
     const struct executor_counters *counters = &page->report->counters;
     buffer_printf(page->out,
-                  "calls %" PRId64 " · throttled %" PRId64 " · retried %" PRId64
+                  "calls %" PRId64 " (floor %" PRId64 ") · throttled %" PRId64 " · retried %" PRId64
                   " · %zu of %zu actions done\n",
-                  counters->requests, counters->throttled, counters->retries, counters->done,
+                  counters->requests, report_calls_floor(page->report), counters->throttled,
+                  counters->retries, counters->done,
                   counters->total);
 }
 

@@ -15,7 +15,7 @@ bool site_open_world(struct site *site, const char *sandbox, struct error *error
     if (!real) {
         return false;
     }
-    site->world = real;
+    site->world = site->real = real;
     if (!sandbox) {
         return true;
     }

@@ -20,6 +20,7 @@ struct world;
 struct site {
     struct sandbox *sandbox; /* NULL: the real world */
     struct world *world;
+    struct world *real; /* also under the sandbox; NULL: the world is a given one. The same loop */
     struct limits *limits;
     struct aws *aws;
     struct provider *host;

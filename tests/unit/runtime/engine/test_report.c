@@ -1,5 +1,5 @@
 /* What is told of a run from its journal alone.
- * Covers: report_json.c report_text.c */
+ * Covers: report_json.c report_markdown.c report_svg.c report_text.c */
 #include "runtime/engine/report.h"
 
 #include <cJSON.h>
@@ -13,6 +13,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "runtime/engine/report_parts.h"
 #include "runtime/engine/history.h"
 #include "tests/unit/support/engine_bench.h"
 #include "tests/unit/support/failover_maker.h"
@@ -255,6 +256,44 @@ static void test_markdown(void **state)
     says(&told, "### drc: shop · failover — failed");
     says(&told, "| db | recovered |");
     says(&told, "- **app/run-instance**: fatal — fake Fake.Code");
+    says(&told, "```mermaid\ngantt\n    dateFormat x\n");
+    says(&told, "    section db\n    prepare :0, ");
+    says(&told, " API calls (floor ");
+    says(&told, "    section app\n    failed :crit, ");
+    forget(&told);
+}
+
+static void test_svg(void **state)
+{
+    (void)state;
+    struct told told;
+    tell(&told, "app/run-instance", false);
+    ((struct graph *)told.report->graph)->plan_name = "<shop> & \"more\"";
+    report_write_svg(told.report, &told.text);
+    says(&told, "<svg xmlns=\"http://www.w3.org/2000/svg\"");
+    says(&told, "&lt;shop&gt; &amp; &quot;more&quot; · failover · failed");
+    says(&told, "<rect class=\"failed\"");
+    says(&told, ">app</text>");
+    says(&told, "</svg>\n");
+    forget(&told);
+}
+
+/* One request each where the service takes no batches, else one for each full batch. */
+static void test_floor(void **state)
+{
+    (void)state;
+    struct told told;
+    tell(&told, NULL, false);
+    int64_t floor = report_calls_floor(told.report);
+    int64_t most = 0, single = 0;
+    for (uint32_t i = 0; i < told.report->graph->node_count; i++) {
+        const struct action_info *info = action_info(told.report->graph->nodes[i].action);
+        most += info->provider == PROVIDER_AWS;
+        single += info->provider == PROVIDER_AWS && info->batch_max <= 1;
+    }
+    assert_true(floor > single && floor < most);
+    told.report->nodes[0].state = NODE_BLOCKED; /* what was not done takes no request */
+    assert_true(report_calls_floor(told.report) < floor);
     forget(&told);
 }
 
@@ -279,7 +318,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_success),  cmocka_unit_test(test_failure),
         cmocka_unit_test(test_resumed),  cmocka_unit_test(test_json),
-        cmocka_unit_test(test_markdown), cmocka_unit_test(test_no_graph),
+        cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_svg),
+        cmocka_unit_test(test_floor), cmocka_unit_test(test_no_graph),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
