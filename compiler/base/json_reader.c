@@ -274,6 +274,12 @@ bool json_is_int(const cJSON *value, int64_t *out)
     return true;
 }
 
+int64_t json_int_or(const cJSON *value, int64_t fallback)
+{
+    int64_t number;
+    return json_is_int(value, &number) ? number : fallback;
+}
+
 bool json_get_int(const cJSON *object, const char *key, enum json_presence presence, int64_t min,
                   int64_t max, int64_t *out, const struct json_at *at, struct error *error)
 {

@@ -73,6 +73,8 @@ bool json_get_bool(const cJSON *object, const char *key, enum json_presence pres
                    const struct json_at *at, struct error *error);
 /* Whether a number is whole and exact in a double (under 2^53). */
 bool json_is_int(const cJSON *value, int64_t *out);
+/* The same; what is none counts as the fallback. */
+int64_t json_int_or(const cJSON *value, int64_t fallback);
 
 /* The place of a member, for errors about it. */
 #define JSON_MEMBER(at, key_)    (&(struct json_at){.parent = (at), .key = (key_)})

@@ -11,6 +11,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/json_reader.h"
 
 enum {
     BEHIND_MAX = 4 << 20, /* bytes kept for a reader that is slow */
@@ -31,9 +32,7 @@ static int64_t number_of(const char *line, const char *run_id)
     cJSON *event = cJSON_ParseWithOpts(line, NULL, 1);
     const char *run = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "run"));
     const cJSON *number = cJSON_GetObjectItemCaseSensitive(event, "seq");
-    int64_t found = run && !strcmp(run, run_id) && cJSON_IsNumber(number)
-                        ? (int64_t)number->valuedouble
-                        : -1;
+    int64_t found = run && !strcmp(run, run_id) ? json_int_or(number, -1) : -1;
     cJSON_Delete(event);
     return found;
 }

@@ -5,6 +5,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/json_reader.h"
 #include "compiler/base/json_writer.h"
 #include "compiler/emit/text.h"
 #include "compiler/front/diagnostic.h"
@@ -63,7 +64,7 @@ struct decision decision_read(struct arena *arena, const cJSON *record)
         .who = text_of(arena, record, "who"),
         .comment = text_of(arena, record, "comment"),
         .refused = text_of(arena, record, "refused"),
-        .at_utc_ms = cJSON_IsNumber(at) ? (int64_t)at->valuedouble : 0,
+        .at_utc_ms = json_int_or(at, 0),
     };
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/json_reader.h"
 
 struct history *history_create(struct arena *arena, const struct graph *graph, bool wall)
 {
@@ -27,7 +28,7 @@ struct history *history_create(struct arena *arena, const struct graph *graph, b
 static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, key);
-    return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : fallback;
+    return json_int_or(item, fallback);
 }
 
 static const char *text_of(const cJSON *record, const char *key)

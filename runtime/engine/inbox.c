@@ -8,6 +8,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/json_reader.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
@@ -108,8 +109,7 @@ static void read_message(const cJSON *json, struct inbox_message *message)
     message->target = text_of(json, "target");
     message->who = text_of(json, "who");
     message->comment = text_of(json, "comment");
-    message->at_utc_ms =
-        cJSON_IsNumber(at) && at->valuedouble >= 0 && at->valuedouble < 1e15 ? (int64_t)at->valuedouble : 0;
+    message->at_utc_ms = json_int_or(at, 0);
     if (!format || strcmp(format, INBOX_FORMAT) != 0) {
         message->problem = "the message cannot be read: it is no message of this version of drc";
     } else if (!verb_of(text_of(json, "verb"), &message->verb)) {

@@ -12,6 +12,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/json_reader.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/engine/shared_lease.h"
 #include "runtime/world/files.h"
@@ -79,9 +80,9 @@ bool lease_read_holder(struct arena *arena, const char *text, size_t length,
     if (host) {
         holder->host = arena_strdup(arena, host);
     }
-    holder->pid = cJSON_IsNumber(pid) ? (int64_t)pid->valuedouble : 0;
-    holder->since_utc_ms = cJSON_IsNumber(since) ? (int64_t)since->valuedouble : 0;
-    holder->expires_utc_ms = cJSON_IsNumber(expires) ? (int64_t)expires->valuedouble : 0;
+    holder->pid = json_int_or(pid, 0);
+    holder->since_utc_ms = json_int_or(since, 0);
+    holder->expires_utc_ms = json_int_or(expires, 0);
     cJSON_Delete(json);
     return sound;
 }

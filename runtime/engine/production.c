@@ -5,6 +5,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/json_reader.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/world/files.h"
 
@@ -53,7 +54,7 @@ static bool read_vms(struct arena *arena, const cJSON *json, struct production *
             .name = member(item, "name"),
             .run = member(item, "run"),
             .instance_id = member(item, "instance_id"),
-            .since_utc_ms = cJSON_IsNumber(since) ? (int64_t)since->valuedouble : 0,
+            .since_utc_ms = json_int_or(since, 0),
         };
         if (!vm.name || !place_by_name(member(item, "place"), &vm.place)) {
             return false;

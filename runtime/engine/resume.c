@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/json_reader.h"
 #include "runtime/engine/decision.h"
 #include "runtime/engine/executor_state.h"
 #include "runtime/engine/journal.h"
@@ -20,7 +21,7 @@ struct replay {
 static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, key);
-    return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : fallback;
+    return json_int_or(item, fallback);
 }
 
 static const char *text_of(const cJSON *record, const char *key)

@@ -5,6 +5,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/json_reader.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/engine/journal.h"
 
@@ -46,7 +47,7 @@ static const char *text_member(struct arena *arena, const cJSON *object, const c
 static int64_t int_member(const cJSON *object, const char *key)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : 0;
+    return json_int_or(item, 0);
 }
 
 static void read_variables(struct arena *arena, const cJSON *object, struct run_options *options)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/sandbox/ssm.h"
+#include "compiler/base/json_reader.h"
 
 /* The agent runs so many at once (SSM agent, CommandWorkersLimit); the rest wait. */
 enum { COMMAND_WORKERS = 5, COMMAND_INSTANCES_MAX = 50, COMMAND_COMMENT_MAX = 100 };
@@ -181,7 +182,7 @@ static bool check_instances(struct request *r, const cJSON *ids)
 static int64_t timeout_of(struct request *r)
 {
     const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(r->json, "TimeoutSeconds");
-    return cJSON_IsNumber(seconds) ? (int64_t)seconds->valuedouble : 3600;
+    return json_int_or(seconds, 3600);
 }
 
 /* JSON text of a member, which goes with the request. */
@@ -400,7 +401,7 @@ static bool read_page(struct request *r, int64_t *skip, int64_t *limit)
 {
     const cJSON *most = cJSON_GetObjectItemCaseSensitive(r->json, "MaxResults");
     const char *token = member_text(r, "NextToken");
-    *limit = cJSON_IsNumber(most) ? (int64_t)most->valuedouble : 50;
+    *limit = most ? json_int_or(most, -1) : 50;
     *skip = 0;
     if (*limit < 1 || *limit > 50) {
         return fail(r, 400, "ValidationException", "MaxResults has to be between 1 and 50");

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/sandbox/ssm.h"
+#include "compiler/base/json_reader.h"
 
 static void write_instance(struct request *r, const struct instance *instance)
 {
@@ -75,7 +76,7 @@ bool ssm_describe_instance_information(struct request *r)
         return false;
     }
     if (cJSON_IsNumber(most)) {
-        limit = (int64_t)most->valuedouble;
+        limit = json_int_or(most, -1);
     }
     if (limit < 5 || limit > 50 || (token && !parse_int(token, &skip))) {
         return fail(r, 400, "ValidationException", "MaxResults has to be between 5 and 50");

@@ -289,7 +289,8 @@ static enum http_failure classify(const struct http_task *http, CURLcode result)
         return http->refused_as;
     }
     if (result == CURLE_OK) {
-        return http->response.status >= 100 ? HTTP_ANSWERED : HTTP_BROKEN;
+        int status = http->response.status; /* libcurl takes any number for HTTP/2 */
+        return status >= 100 && status <= 999 ? HTTP_ANSWERED : HTTP_BROKEN;
     }
     if (http->attempts == 0) { /* nothing was sent */
         return about_tls(result) ? HTTP_TLS : HTTP_UNREACHABLE;

@@ -92,6 +92,8 @@ static bool misbehave(int socket, const char *path)
         puts_to(socket, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello");
     } else if (strcmp(path, "/garbage") == 0) {
         puts_to(socket, "\x01\x02SSH-2.0-garbage\r\n\r\n\xff\xfe garbage");
+    } else if (strcmp(path, "/beyond") == 0) { /* a status that is none: libcurl takes it */
+        puts_to(socket, "HTTP/2 1010. OK\r\nContent-Length: 1\r\n\r\nx");
     } else if (strcmp(path, "/endless") == 0) {
         puts_to(socket, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         repeat(socket, "28\r\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n");

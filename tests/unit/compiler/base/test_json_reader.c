@@ -247,6 +247,26 @@ static void test_large_values_are_no_trees(void **state)
     buffer_free(&text);
 }
 
+/* What another wrote may be any number: converting 1e300 would be undefined. */
+static void whole_numbers_or_the_fallback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t expected;
+    } cases[] = {
+        {"7", 7},      {"-7", -7},      {"9007199254740991", 9007199254740991}, {"1e300", -1},
+        {"-1e300", -1}, {"1e99999", -1}, {"1.5", -1},                            {"\"7\"", -1},
+        {"null", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cJSON *json = cJSON_Parse(cases[i].text);
+        assert_true(json_int_or(json, -1) == cases[i].expected);
+        cJSON_Delete(json);
+    }
+    assert_int_equal(json_int_or(NULL, 3), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_members_are_checked),
         cmocka_unit_test(test_duplicate_keys_are_refused),
         cmocka_unit_test(test_large_values_are_no_trees),
+        cmocka_unit_test(whole_numbers_or_the_fallback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,13 +3,16 @@
  * Covers: fetch.c fetch_http.c fetch_process.c fetch_sts.c identity.c profile.c recipe.c */
 #include "runtime/aws/credentials.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/world/redactor.h"
 #include "runtime/world/simulated.h"
 #include "tests/unit/support/canned_aws.h"
 #include "tests/unit/support/cmocka_all.h"
@@ -46,6 +49,7 @@ static void write_file(struct fixture *fixture, const char *name, const char *te
     snprintf(path, sizeof path, "%s/%s", fixture->folder, name);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
+    setvbuf(file, NULL, _IONBF, 0); /* no copy in a buffer of stdio's */
     fputs(text, file);
     fclose(file);
     if (variable) {
@@ -219,6 +223,61 @@ static void test_process(void **state)
     assert_refused(*state, "fails", "it ended with status 3");
 }
 
+/* How often it stands in this process's writable memory. */
+static int times_in_memory(const char *bytes, size_t length)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC), found = 0;
+    assert_true(maps && memory >= 0);
+    char line[512];
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long from, to;
+        if (sscanf(line, "%lx-%lx rw", &from, &to) != 2 || !strstr(line, " rw") ||
+            to - from > (64UL << 20)) { /* a sanitizer's own */
+            continue;
+        }
+        char *copy = mmap(NULL, to - from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ssize_t got = pread(memory, copy, to - from, (off_t)from);
+        char *at = copy;
+        while (got > 0 && (at = memmem(at, (size_t)(copy + got - at), bytes, length))) {
+            found++;
+            at++;
+        }
+        munmap(copy, to - from);
+    }
+    fclose(maps);
+    close(memory);
+    return found;
+}
+
+/* Read from a file, signed with, and gone when its owner is. */
+static void test_keys_do_not_stay_in_memory(void **state)
+{
+    char text[200], secret[41] = "", folded[41];
+    for (size_t i = 0; i < 40; i++) {
+        folded[i] = (char)(("Kx3+/Qz"[i % 7] + (char)(i / 7)) ^ 0x80); /* never plain in the program */
+    }
+    for (size_t i = 0; i < 40; i++) {
+        secret[i] = (char)(folded[i] ^ 0x80);
+    }
+    snprintf(text, sizeof text, "[p]\naws_access_key_id = AKIDFILE\naws_secret_access_key = %s\n",
+             secret);
+    write_file(*state, "credentials", text, "AWS_SHARED_CREDENTIALS_FILE");
+    assert_true(times_in_memory(secret, 40) > 0);
+    explicit_bzero(text, sizeof text);
+    const struct canned_answer script[] = {{"Credential=AKIDFILE/", .body = IDENTITY}};
+    assert_identified(*state, "p", NULL, script, CANNED_COUNT(script));
+    struct fixture *fixture = *state;
+    redactor_destroy(fixture->canned->world->redactor);
+    fixture->canned->world->redactor = NULL;
+    char looked_for[40];
+    memcpy(looked_for, secret, sizeof looked_for);
+    explicit_bzero(secret, sizeof secret);
+    int times = times_in_memory(looked_for, sizeof looked_for);
+    explicit_bzero(looked_for, sizeof looked_for);
+    assert_int_equal(times, 1); /* what is looked for */
+}
+
 static void no_keys(struct fixture *fixture)
 {
     set(fixture, "AWS_ACCESS_KEY_ID", NULL);
@@ -360,6 +419,7 @@ int main(void)
         TEST(test_role_on_top),  TEST(test_chain_of_profiles),
         TEST(test_web_identity), TEST(test_sso),
         TEST(test_process),      TEST(test_container),
+        TEST(test_keys_do_not_stay_in_memory),
         TEST(test_imds),         TEST(test_nothing_anywhere),
         TEST(test_refresh),      TEST(test_expired_on_arrival),
     };

@@ -213,7 +213,8 @@ static void refused_before_anything_is_sent(void **state)
 static void broken_answers(void **state)
 {
     struct fixture *f = *state;
-    static const char *const paths[] = {"/truncate", "/garbage", "/close", "/headers", "/interim"};
+    static const char *const paths[] = {"/truncate", "/garbage", "/close", "/headers", "/interim",
+                                        "/beyond"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct http_request request = to(f, "POST", paths[i]);
         await(f, &request);
@@ -222,7 +223,7 @@ static void broken_answers(void **state)
         assert_null(strpbrk(f->text, "\r\n"));
         assert_int_equal(f->body_length, 0);
     }
-    assert_int_equal(rude_server_requests(f->server), 5);
+    assert_int_equal(rude_server_requests(f->server), 6);
 }
 
 static void times_out(void **state)
