@@ -92,6 +92,12 @@ static void test_throttling(void **state)
     ec2_fails(c, 400, "MissingParameter", "Action=RunInstances");
     ec2_fails(c, 400, "MissingParameter", "Action=RunInstances");
     ec2_fails(c, 503, "RequestLimitExceeded", "Action=RunInstances");
+    client_fault(c, "busy", 0.5); /* others use up half of it */
+    client_pass(c, 1);
+    ec2_fails(c, 400, "MissingParameter", "Action=RunInstances");
+    ec2_fails(c, 503, "RequestLimitExceeded", "Action=RunInstances");
+    client_fault(c, "busy", 0);
+    client_pass(c, 2);
     client_destroy(c);
 }
 

@@ -102,6 +102,39 @@ static void wait_until(struct sandbox_client *c, const char *instance, const cha
     fail_msg("%s is never %s", instance, wanted);
 }
 
+/* Until the status checks of a VM's instance are done, in whole seconds. */
+static int checked_after_s(struct sandbox_client *c, const char *vm)
+{
+    const char *instance = run_instance(
+        c,
+        arena_printf(c->arena,
+                     "TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=drc:vm&"
+                     "TagSpecification.1.Tag.1.Value=%s",
+                     vm));
+    wait_until(c, instance, "running");
+    for (int second = 0; second < 3600; second++) {
+        ec2_ok(c, "Action=DescribeInstanceStatus&InstanceId.1=%s", instance);
+        if (strcmp(got(c, "instanceStatusSet/item/instanceStatus/status"), "initializing") != 0) {
+            return second;
+        }
+        client_pass(c, 1);
+    }
+    return 3600;
+}
+
+static void test_times_of_one_vm(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    client_fault(c, "consistency", 0);
+    client_fault(c, "spread", 0.01);
+    client_fault(c, "time:status-check", 90000);
+    client_fault(c, "time:status-check/db", 300000);
+    assert_in_range(checked_after_s(c, "web"), 80, 95);
+    assert_in_range(checked_after_s(c, "db"), 280, 315);
+    client_destroy(c);
+}
+
 /* What is not kept is the same whenever it is looked at: a guest that is up stays up. */
 static void test_boot_is_steady(void **state)
 {
@@ -135,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_without_spread_as_ever),
         cmocka_unit_test(test_spread),
         cmocka_unit_test(test_unknown_names_are_refused),
+        cmocka_unit_test(test_times_of_one_vm),
         cmocka_unit_test(test_boot_is_steady),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
