@@ -7,7 +7,7 @@
 #include "compiler/base/map.h"
 #include "compiler/emit/rows.h"
 
-enum { NOTICEABLE_MS = 1000, BINS_MAX = 14 };
+enum { NOTICEABLE_MS = 1000, BINS_MAX = 14, VMS_BY_NAME = 12 };
 
 struct making {
     struct arena *arena;
@@ -142,6 +142,12 @@ struct tallies {
     const int32_t *subject_of;
 };
 
+/* With many VMs it is another one in each run: then what they all do is one thing. */
+static bool is_told_by_vm(const struct graph *graph, const struct graph_node *node)
+{
+    return node->vm != NO_VM && graph->vm_count <= VMS_BY_NAME;
+}
+
 static const char *name_piece(const struct tallies *tallies, const struct sample_piece *piece)
 {
     struct arena *arena = tallies->making->arena;
@@ -164,9 +170,12 @@ static const char *name_piece(const struct tallies *tallies, const struct sample
     }
     /* A wait is told with the request that it belongs to. */
     info = subject == NO_NODE ? info : action_info(graph->nodes[subject].action);
-    return arena_printf(arena, "%s%s%s%s", node->vm == NO_VM ? "" : graph->vms[node->vm].name,
-                        node->vm == NO_VM ? "" : " ", info->name,
-                        piece->kind == PIECE_RETRIED ? " (tried again)" : "");
+    const char *again = piece->kind == PIECE_RETRIED ? " (tried again)" : "";
+    if (!is_told_by_vm(graph, node)) {
+        return arena_printf(arena, "%s%s%s", info->name, node->vm == NO_VM ? "" : " of a VM",
+                            again);
+    }
+    return arena_printf(arena, "%s %s%s", graph->vms[node->vm].name, info->name, again);
 }
 
 static struct tally *tally_of(struct tallies *tallies, const struct sample_piece *piece)
@@ -175,7 +184,8 @@ static struct tally *tally_of(struct tallies *tallies, const struct sample_piece
     struct tally *tally = map_get(&tallies->by_name, name);
     if (!tally) {
         const struct graph *graph = tallies->making->forecast->input.graph;
-        bool own = piece->kind == PIECE_WORK || piece->kind == PIECE_RETRIED;
+        bool own = (piece->kind == PIECE_WORK || piece->kind == PIECE_RETRIED) &&
+                   is_told_by_vm(graph, &graph->nodes[piece->node]);
         tally = ARENA_NEW(tallies->making->arena, struct tally);
         tally->binding = (struct forecast_binding){
             .what = name,

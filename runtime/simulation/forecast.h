@@ -29,10 +29,10 @@ struct forecast_vm {
 
 /* Something that the end of runs hung on. */
 struct forecast_binding {
-    const char *what; /* "db inject", "ec2:RunInstances rate limit" */
+    const char *what; /* "db inject", of many VMs "inject of a VM", "ec2:RunInstances rate limit" */
     enum piece_kind kind;
     enum action action; /* of the first node that had it */
-    int32_t vm;         /* WORK, RETRIED; NO_VM */
+    int32_t vm;         /* WORK, RETRIED, and few VMs; NO_VM */
     size_t runs;        /* in how many it took a second or more of the RTO */
     int64_t median_ms;  /* in those */
     int64_t p95_ms;     /* in the p95 run */

@@ -170,8 +170,8 @@ static void write_spreads(const struct page *page)
         }
     }
     if (told < count) {
-        buffer_printf(page->out, "  … and %zu VMs that are back earlier (--json has them)\n",
-                      count - told);
+        buffer_printf(page->out, "  … and %zu VM%s back earlier (--json has them)\n", count - told,
+                      count - told == 1 ? " that is" : "s that are");
     }
     if (forecast->recovered < forecast->runs) {
         buffer_puts(page->out, "  never: not in so many runs\n");

@@ -2,12 +2,14 @@
 import json
 import os
 import pathlib
+import pty
 import signal
+import subprocess
 import time
 
 import jsonschema
 import pytest
-from e2e_drc import ROOT
+from e2e_drc import DRC, ROOT
 
 SHOP = ["simulate", "plans/shop", "failover"]
 RUNS = 40
@@ -93,6 +95,21 @@ def test_measured_durations_count(drc, tmp_path):
     # Disks are as the facts have them.
     shown = drc.json("plan", "show", "plans/shop", "failover", "--json", "--facts", facts)
     assert shown["predicted_rto_ms"] == slow["rto"]["estimate_ms"]
+
+
+def test_places_at_conversion_instances(drc, tmp_path):
+    sandbox, facts = tmp_path / "aws", tmp_path / "facts.json"
+    drc("sandbox", "init", sandbox, "plans/shop", "--seed", 3)
+    drc("plan", "facts", "plans/shop", "failover", "--sandbox", sandbox, "-o", facts)
+    held = json.loads(facts.read_text())
+    for conversion in held["inventory"]["conversions"].values():
+        conversion["slots"] = 1
+    held["durations"] = {"wait-injected": 400000}
+    facts.write_text(json.dumps(held))
+    result = simulate(drc, "--facts", facts)
+    place = next(bind for bind in result["binds"] if bind["kind"] == "pool")
+    assert place["what"].startswith("a place at conversion/i-") and place["median_ms"] > 300000
+    assert any("conversion.instances" in text for text in result["suggestions"])
 
 
 def test_capacity(drc):
@@ -199,6 +216,19 @@ def test_a_worker_that_dies_is_told(drc, tmp_path):
     assert process.returncode == 1 and out == b""
     assert b"its process was ended by signal 9" in err and b"simulating with seed " in err
     assert left_over(tmp_path) == []
+
+
+def test_progress_on_a_terminal(drc):
+    master, slave = pty.openpty()
+    process = subprocess.Popen([DRC, *SHOP, "--runs", "30"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=slave, cwd=ROOT, env=drc.env)
+    os.close(slave)
+    out = process.stdout.read()
+    assert process.wait(timeout=60) == 0
+    shown = os.read(master, 65536).decode()
+    os.close(master)
+    assert "of 30 runs" in shown and "30 runs in " in shown
+    assert out.decode().startswith("shop · failover")
 
 
 def test_result_to_a_file(drc, tmp_path):

@@ -143,6 +143,34 @@ static void test_what_binds(void **state)
     assert_int_equal(told->bindings[0].runs, RUNS - 1);
 }
 
+/* Of many VMs it is told what they do, not which one of them did. */
+static void test_many_vms(void **state)
+{
+    struct fixture *f = *state;
+    f->graph = maker_graph(f->arena, 32);
+    f->graph->workflow = WORKFLOW_FAILOVER;
+    for (int i = 0; i < 13; i++) {
+        maker_vm(f->graph, arena_printf(f->arena, "vm%d", i), true);
+    }
+    uint32_t first = maker_node(f->graph, "vm0/run-instance", ACTION_RUN_INSTANCE, 1000);
+    uint32_t second = maker_node(f->graph, "vm1/run-instance", ACTION_RUN_INSTANCE, 1000);
+    for (int n = 0; n < RUNS; n++) {
+        struct sample *sample = f->samples[n] = ARENA_NEW(f->arena, struct sample);
+        *sample = (struct sample){.succeeded = true, .rto_ms = 70000, .vm_count = 13};
+        sample->recovered_ms = ARENA_ARRAY(f->arena, int64_t, 13);
+        sample->pieces = ARENA_ARRAY(f->arena, struct sample_piece, 1);
+        sample->pieces[0] = (struct sample_piece){n % 2 ? first : second, PIECE_WORK, 70000};
+        sample->piece_count = 1;
+    }
+    struct forecast *told = forecast(f);
+    assert_int_equal(told->binding_count, 1);
+    assert_string_equal(told->bindings[0].what, "run-instance of a VM");
+    assert_int_equal(told->bindings[0].runs, RUNS);
+    assert_int_equal(told->bindings[0].vm, NO_VM);
+    forecast_write_text(told, 100, false, &f->text);
+    says(f, "… and 1 VM that is back earlier");
+}
+
 static void test_what_helps(void **state)
 {
     struct fixture *f = *state;
@@ -276,8 +304,9 @@ static void test_markdown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_spreads), TEST(test_what_binds),  TEST(test_what_helps), TEST(test_failures),
-        TEST(test_text),    TEST(test_interrupted), TEST(test_json),       TEST(test_markdown),
+        TEST(test_spreads),     TEST(test_many_vms), TEST(test_what_binds),
+        TEST(test_what_helps),  TEST(test_failures), TEST(test_text),
+        TEST(test_interrupted), TEST(test_json),     TEST(test_markdown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
