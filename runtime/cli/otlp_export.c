@@ -7,6 +7,7 @@
 #include "compiler/base/buffer.h"
 #include "runtime/engine/otlp.h"
 #include "runtime/engine/run_source.h"
+#include "runtime/world/redactor.h"
 #include "runtime/world/world.h"
 
 enum {
@@ -192,6 +193,7 @@ static struct otlp_export *make(const struct otlp_export_options *options, struc
     struct otlp_export *self = base_alloc(sizeof *self);
     self->options = *options;
     self->url = full_url(options->url);
+    redactor_add_url(world_redactor(options->world), self->url);
     self->history = history;
     self->sending = base_alloc(options->graph->node_count + 1);
     self->batch = base_alloc(BATCH_MAX * sizeof *self->batch);
@@ -265,8 +267,11 @@ void otlp_export_finish(struct otlp_export *self, struct buffer *problem)
     world_run(self->options.world, &self->finished);
     size_t unsent = self->lost + count_unsent(self);
     if (unsent > 0) {
-        buffer_printf(problem, "%zu spans of the trace could not be sent to %s: %s", unsent, self->url,
+        struct buffer text = {0};
+        buffer_printf(&text, "%zu spans of the trace could not be sent to %s: %s", unsent, self->url,
                       self->reason ? self->reason : "no answer in time");
+        redactor_write(world_redactor(self->options.world), text.data, text.length, problem);
+        buffer_free(&text);
     }
     struct world_task *tasks[] = {self->request, self->timer, self->patience};
     for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {

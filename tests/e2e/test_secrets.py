@@ -390,6 +390,21 @@ def test_an_endpoint_with_a_password_is_refused_without_telling_it(scene):
     check_clean(scene)
 
 
+def test_a_collector_with_a_password_is_not_told_of_with_it(scene):
+    """Refused, silent or cut off: the user and password in --otlp's URL stay out of what is told."""
+    with contextlib.ExitStack() as scene.servers:
+        scene.drc.env.update(from_environment(scene))
+        password = scene.plant("a collector's password", 30)
+        with Rude(lambda rude, link, action, request: link.sendall(
+                answer("403 Forbidden", scene.echo(request).encode(), "text/plain")) or True) as collector:
+            url = f"http://me:{password.replace('/', '%2F')}@127.0.0.1:{collector.port}/v1/traces"
+            done = scene.run("plan", "apply", scene.served.plan, "failover", "--yes", "--otlp", url)
+            assert "could not be sent to http://[redacted]@127.0.0.1" in done.err
+            assert collector.actions
+        told_later(scene)
+        check_clean(scene)
+
+
 def test_everything_in_the_state_is_its_owners_alone(scene):
     """Whatever umask says; also SQLite's files beside the journal, while they are there."""
     modes = {}
