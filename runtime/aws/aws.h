@@ -78,9 +78,14 @@ struct aws_resource {
     enum aws_kind kind;
     const char *id, *state, *plan, *vm, *run, *node, *workflow, *role;
     const char *attached_to; /* volumes */
+    bool committed;          /* drc:committed: production for good */
 };
 bool aws_list_resources(struct aws *aws, struct arena *arena, const char *plan, const char *run,
                         struct aws_resource **resources, size_t *count, struct error *error);
+
+/* Tags them KEY=VALUE, which is no harm twice. */
+bool aws_tag_resources(struct aws *aws, const char *const *ids, size_t count, const char *key,
+                       const char *value, struct error *error);
 
 /* Calls made so far, by "service:Operation", for the report. */
 int64_t aws_request_count(const struct aws *aws);

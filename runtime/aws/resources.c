@@ -31,7 +31,8 @@ static struct aws_resource *add(struct search *search, enum aws_kind kind, const
                                       .run = kept(search, xml_tag(object, "drc:run")),
                                       .node = kept(search, xml_tag(object, "drc:node")),
                                       .workflow = kept(search, xml_tag(object, "drc:workflow")),
-                                      .role = kept(search, xml_tag(object, "drc:role"))};
+                                      .role = kept(search, xml_tag(object, "drc:role")),
+                                      .committed = xml_tag(object, "drc:committed") != NULL};
     return resource;
 }
 
@@ -125,4 +126,30 @@ bool aws_list_resources(struct aws *aws, struct arena *arena, const char *plan, 
     *resources = search.items;
     *count = search.count;
     return ok || error_prefix(error, "looking for what has the tag drc:plan=%s", plan ? plan : "*");
+}
+
+enum { TAGGED_AT_ONCE = 500 }; /* CreateTags takes 1,000 ids (EC2 API Reference) */
+
+static void on_tagged(void *context, const struct aws_answer *answer)
+{
+    (void)context, (void)answer; /* that there is one says it all */
+}
+
+bool aws_tag_resources(struct aws *aws, const char *const *ids, size_t count, const char *key,
+                       const char *value, struct error *error)
+{
+    struct asks *asks = asks_create(aws->client);
+    for (size_t first = 0; first < count; first += TAGGED_AT_ONCE) {
+        struct form form = {{0}};
+        form_begin(&form, AWS_SERVICE_EC2, "CreateTags");
+        for (size_t i = first; i < count && i < first + TAGGED_AT_ONCE; i++) {
+            form_add(&form, ids[i], "ResourceId.%zu", i - first + 1);
+        }
+        form_add(&form, key, "Tag.1.Key");
+        form_add(&form, value, "Tag.1.Value");
+        asks_add_form(asks, "CreateTags", &form, false, on_tagged, NULL);
+    }
+    bool ok = asks_run(asks, error);
+    asks_destroy(asks);
+    return ok || error_prefix(error, "tagging %zu thing%s with %s", count, count == 1 ? "" : "s", key);
 }

@@ -10,6 +10,7 @@
 #include "compiler/compile.h"
 #include "compiler/emit/emit.h"
 #include "compiler/front/diagnostic.h"
+#include "compiler/plan/select.h"
 #include "runtime/cli/apply.h"
 #include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
@@ -18,13 +19,14 @@
 #include "runtime/cli/summary.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
+#include "runtime/engine/production.h"
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
 /* Flags of the design that later work brings: refused, never ignored. */
 static bool refuse_unbuilt(const struct invocation *invocation, struct error *error)
 {
-    static const enum flag unbuilt[] = {FLAG_ONLY, FLAG_PLANNED, FLAG_FENCE};
+    static const enum flag unbuilt[] = {FLAG_PLANNED, FLAG_FENCE};
     for (size_t i = 0; i < sizeof unbuilt / sizeof *unbuilt; i++) {
         if (invocation->given[unbuilt[i]]) {
             return error_set(error, "--%s is not built yet in this version",
@@ -32,6 +34,22 @@ static bool refuse_unbuilt(const struct invocation *invocation, struct error *er
         }
     }
     return true;
+}
+
+/* A graph that was compiled with --only is of these VMs only. */
+static bool restrict_to_graph(struct session *session, struct error *error)
+{
+    const struct graph *graph = session->reviewed;
+    struct buffer text = {0};
+    for (size_t i = 0; i < graph->vm_count; i++) {
+        buffer_printf(&text, "%s%s", i ? "," : "", graph->vms[i].name);
+    }
+    if (graph->vm_count > 0 && graph->vm_count < session->plan->vm_count) {
+        session->plan = plan_restrict_to(session->invocation->arena, session->plan,
+                                         buffer_text(&text), error);
+    }
+    buffer_free(&text);
+    return session->plan != NULL;
 }
 
 /* The plan of a compiled graph is where it was compiled from, or where --plan says; it has to be
@@ -54,7 +72,7 @@ static bool load_plan_of_graph(struct session *session, struct error *error)
                   graph->plan_digest, session->plan->digest);
         return error_help(error, "compile it again and review it; variables (--var) count too");
     }
-    return true;
+    return restrict_to_graph(session, error);
 }
 
 /* PLAN WORKFLOW, or GRAPH: fills plan and reviewed, and *workflow. */
@@ -76,6 +94,24 @@ static bool load_subject(struct session *session, enum workflow *workflow, struc
     const char *word = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
     return load_workflow(word, workflow, error) &&
            load_plan_text(invocation, source, &session->plan);
+}
+
+/* --only, with what the state says of where VMs run. Opens no socket. */
+static bool select_vms(struct session *session, struct error *error)
+{
+    const struct invocation *invocation = session->invocation;
+    const struct plan *plan = session->plan;
+    if (!invocation->given[FLAG_ONLY] || session->reviewed) {
+        return true;
+    }
+    const char *state = lookup_state_of_plan(invocation, plan, error);
+    const struct production *production =
+        state ? production_read(invocation->arena, state, plan->name, error) : NULL;
+    bool *there = ARENA_ARRAY(invocation->arena, bool, plan->vm_count + 1);
+    for (size_t i = 0; production && i < plan->vm_count; i++) {
+        there[i] = production_of(production, plan->vms[i].name).place == PRODUCTION_RECOVERY;
+    }
+    return production && load_selection(invocation, there, &session->plan, error);
 }
 
 static void table_options(const struct session *session, struct table_options *options)
@@ -388,8 +424,17 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
     if (!refuse_unbuilt(invocation, &error) || !load_subject(&session, &workflow, &error)) {
         return error.message ? tell_error(&error) : EXIT_ERROR;
     }
-    if (!options_from(invocation, session.plan, workflow, &session.options, &error)) {
+    size_t all = session.plan->vm_count;
+    if (!select_vms(&session, &error) ||
+        !options_from(invocation, session.plan, workflow, &session.options, &error)) {
         return tell_error(&error);
+    }
+    if (session.plan->vm_count == 0) {
+        printf("%s: nothing to do\n", session.plan->name);
+        return EXIT_DONE;
+    }
+    if (session.plan->vm_count < all || session.reviewed) {
+        session.options.only = plan_vm_names(invocation->arena, session.plan);
     }
     enum exit_status status;
     if (invocation->given[FLAG_DRY_RUN]) {
@@ -418,7 +463,8 @@ enum exit_status command_plan_facts(const struct invocation *invocation)
         return error.message ? tell_error(&error) : EXIT_ERROR;
     }
     const char *point = invocation->values[FLAG_RECOVERY_POINT];
-    bool ok = options_from(invocation, session.plan, workflow, &session.options, &error) &&
+    bool ok = load_selection(invocation, NULL, &session.plan, &error) &&
+              options_from(invocation, session.plan, workflow, &session.options, &error) &&
               session_open_site(&session, &error) &&
               aws_identify(session.site.aws, invocation->arena, &session.identity, &error);
     if (ok) {

@@ -1,199 +1,170 @@
-/* drc run cleanup: deletes what a run made, by its ledger and by its tags. */
+/* drc run cleanup and rollback: what a run made and did is taken back. */
 #include "runtime/cli/command.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "compiler/base/arena.h"
-#include "compiler/base/map.h"
-#include "runtime/cli/carry_out.h"
+#include "runtime/cli/ask_run.h"
+#include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
-#include "runtime/cli/session.h"
-#include "runtime/engine/cleanup.h"
+#include "runtime/cli/take_back.h"
 #include "runtime/engine/journal.h"
-#include "runtime/site/leftovers.h"
+#include "runtime/engine/lease.h"
+#include "runtime/world/files.h"
 
-static const char *const kind_words[] = {"instance", "volume", "image"};
+static const struct take_back cleaning = {
+    .doing = "cleanup", .done = "cleaned up", .ends = RUN_CLEANED};
 
-/* A thing, and where it stands in the list: by VM in the plan's order, instances first. */
-struct place {
-    const struct cleanup_thing *thing;
-    uint32_t vm;
-};
+/* --- a run whose state is lost --- */
 
-static int compare_places(const void *left, const void *right)
-{
-    const struct place *a = left, *b = right;
-    if (a->vm != b->vm) {
-        return a->vm < b->vm ? -1 : 1;
-    }
-    if (a->thing->kind != b->thing->kind) {
-        return a->thing->kind < b->thing->kind ? -1 : 1;
-    }
-    return strcmp(a->thing->id, b->thing->id);
-}
-
-/* What is there still, in that order. */
-static struct place *places_of(const struct session *session, const struct cleanup_thing *things,
-                               size_t *count)
+/* The VMs' names, which is all of a graph that deleting needs. */
+static struct graph *graph_of_plan(struct session *session)
 {
     struct arena *arena = session->invocation->arena;
-    const struct graph *graph = session->graph;
-    struct map ranks = {.arena = arena};
-    for (uint32_t i = 0; i < graph->vm_count; i++) {
-        map_put(&ranks, graph->vms[i].name, &graph->vms[i]);
-    }
-    struct place *places = ARENA_ARRAY(arena, struct place, *count + 1);
-    size_t kept = 0;
-    for (size_t i = 0; i < *count; i++) {
-        const struct graph_vm *vm = things[i].vm ? map_get(&ranks, things[i].vm) : NULL;
-        uint32_t rank = vm ? (uint32_t)(vm - graph->vms) : (uint32_t)graph->vm_count;
-        if (!things[i].gone) {
-            places[kept++] = (struct place){.thing = &things[i], .vm = rank};
-        }
-    }
-    qsort(places, kept, sizeof *places, compare_places);
-    *count = kept;
-    return places;
-}
-
-/* "shop · run 7k2f · cleanup deletes 3 instances, 8 volumes", and each of them. */
-static void list_deleted(const struct session *session, const struct cleanup_thing *things,
-                         size_t count)
-{
-    const struct place *places = places_of(session, things, &count);
-    size_t counts[sizeof kind_words / sizeof *kind_words] = {0};
-    int width = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *vm = places[i].thing->vm;
-        counts[places[i].thing->kind]++;
-        width = vm && (int)strlen(vm) > width ? (int)strlen(vm) : width;
-    }
-    fprintf(stderr, "%s · run %s · cleanup deletes", session->run.plan, session->run.id);
-    const char *comma = " ";
-    for (size_t kind = 0; kind < sizeof kind_words / sizeof *kind_words; kind++) {
-        if (counts[kind]) {
-            fprintf(stderr, "%s%zu %s%s", comma, counts[kind], kind_words[kind],
-                    counts[kind] == 1 ? "" : "s");
-            comma = ", ";
-        }
-    }
-    fputs("\n", stderr);
-    for (size_t i = 0; i < count; i++) {
-        const struct cleanup_thing *thing = places[i].thing;
-        bool again = i > 0 && places[i].vm == places[i - 1].vm;
-        fprintf(stderr, "  %-*s  %-8s  %s\n", width, again || !thing->vm ? "" : thing->vm,
-                kind_words[thing->kind], thing->id);
-    }
-}
-
-static bool approved(const struct session *session, const struct cleanup_thing *things,
-                     size_t count)
-{
-    list_deleted(session, things, count);
-    if (session->invocation->given[FLAG_YES]) {
-        return true;
-    }
-    return isatty(STDIN_FILENO) && ask_yes();
-}
-
-static enum exit_status finish(struct session *session, struct error *error)
-{
-    /* The status last: a process killed before it leaves a run that can be cleaned up again. */
-    bool ok = session_note_cleaned(session, error) &&
-              run_set_status(session->journal, session->site.world, RUN_CLEANED, error);
-    if (!ok) {
-        return tell_error(error);
-    }
-    printf("run %s is cleaned up: nothing of it is left\n", session->run.id);
-    return EXIT_DONE;
-}
-
-/* Another journal takes the ledger of the deletions, so that the run's own stays what it was. */
-static enum exit_status delete_all(struct session *session, struct graph *graph)
-{
-    struct error error = {0};
-    struct journal *journal =
-        cleanup_create_journal(&session->run, session->site.world, graph, &error);
-    if (!journal) {
-        return tell_error(&error);
-    }
-    struct carriage carriage = {
-        .invocation = session->invocation,
-        .site = &session->site,
-        .journal = journal,
-        .graph = graph,
-        .schedule = estimate(session->invocation->arena, graph, NULL, true),
-        .run_id = session->run.id,
-        .doing = "cleanup",
+    const struct plan *plan = session->plan;
+    struct graph *graph = ARENA_NEW(arena, struct graph);
+    *graph = (struct graph){
+        .arena = arena,
+        .plan_name = plan->name,
+        .plan_file = plan->source->path,
+        .plan_digest = plan->digest,
+        .inventory_digest = "",
+        .tool = "drc",
+        .workflow = WORKFLOW_FAILOVER,
+        .region = plan->aws.region.value,
+        .account = plan->aws.account.value,
+        .vms = ARENA_ARRAY(arena, struct graph_vm, plan->vm_count + 1),
+        .vm_count = plan->vm_count,
     };
-    enum executor_result result = carry_out(&carriage, &error);
-    journal_close(journal);
-    switch (result) {
-    case EXECUTOR_SUCCEEDED:
-        return finish(session, &error);
-    case EXECUTOR_INTERRUPTED:
-        fprintf(stderr, "stopped; drc run cleanup %s goes on\n", session->run.id);
-        return EXIT_RESUMABLE;
-    case EXECUTOR_FAILED:
-    case EXECUTOR_CANCELLED:
-        error_set(&error, "not everything of run %s could be deleted", session->run.id);
-        error_help(&error, "drc run cleanup %s tries again", session->run.id);
-        return tell_error(&error);
-    case EXECUTOR_BROKEN:
-    case EXECUTOR_LOST:
-    case EXECUTOR_DAMAGED:
-        break;
+    for (size_t i = 0; i < plan->vm_count; i++) {
+        graph->vms[i].name = plan->vms[i].name;
     }
-    return tell_error(&error);
+    return graph;
 }
 
-static enum exit_status cleanup(struct session *session)
+static bool is_run_id(const char *text)
 {
-    struct error error = {0};
-    struct cleanup_thing *things = NULL;
-    size_t count = 0;
-    if (!lookup_take(session, &error) ||
-        !session_open_providers(session, &error) ||
-        !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error) ||
-        !leftovers_of_run(session->invocation->arena, session->site.aws, &session->run, &things,
-                          &count, &error)) {
-        return tell_error(&error);
+    return strlen(text) == 8 && strspn(text, "0123456789abcdefghjkmnpqrstvwxyz") == 8;
+}
+
+/* The plan says where to look and RUN what for: all that is known are the tags. */
+static bool begin_by_tags(struct session *session, const char *run, struct error *error)
+{
+    const struct invocation *invocation = session->invocation;
+    if (!is_run_id(run)) {
+        error_set(error, "run %s: the state does not know it, so its whole id is needed", run);
+        return error_help(error, "drc run orphans PLAN lists the ids that tags name");
     }
-    bool has_graph = session_load_graph(session, &error);
-    if (!has_graph && error.message) {
-        return tell_error(&error);
+    if (!load_plan(invocation, invocation->values[FLAG_PLAN], &session->plan)) {
+        return error_set(error, "the plan has errors");
     }
-    if (!has_graph) {
-        return finish(session, &error); /* stopped before it had changed anything */
+    const struct plan *plan = session->plan;
+    session->graph = graph_of_plan(session);
+    session->run = (struct run_info){
+        .id = run,
+        .plan = plan->name,
+        .workflow = workflow_name(WORKFLOW_FAILOVER),
+        .status = RUN_FAILED,
+        .directory =
+            arena_printf(invocation->arena, "%s/%s/runs/%s", session->state, plan->name, run),
+    };
+    if (!options_from(invocation, plan, WORKFLOW_FAILOVER, &session->options, error) ||
+        !site_open_world(&session->site, session->options.sandbox, error) ||
+        !files_make_directory(session->run.directory, error)) {
+        return false;
     }
-    struct graph *graph =
-        cleanup_graph(session->invocation->arena, session->graph, things, count, &error);
-    if (!graph) {
-        return tell_error(&error);
+    session->lease = lease_take(session->state, plan->name, lease_of(WORKFLOW_FAILOVER), run,
+                                session->site.world, error);
+    return session->lease != NULL;
+}
+
+static bool is_unknown(struct session *session, const char *run)
+{
+    struct error ignored = {0};
+    struct run_info info;
+    bool known = run_find(session->invocation->arena, session->state, run, &info, &ignored);
+    bool several = !known && ignored.message && strstr(ignored.message, "several");
+    error_clear(&ignored);
+    return !known && !several;
+}
+
+/* --- cleanup --- */
+
+static bool begin_cleanup(struct session *session, struct error *error)
+{
+    const struct invocation *invocation = session->invocation;
+    const char *run = invocation->argument_count ? invocation->arguments[0] : NULL;
+    session->state = lookup_state(invocation, error);
+    if (!session->state) {
+        return false;
     }
-    if (graph->node_count == 0) {
-        return finish(session, &error);
+    if (run && is_unknown(session, run)) {
+        if (invocation->given[FLAG_PLAN]) {
+            return begin_by_tags(session, run, error);
+        }
+        error_set(error, "run %s: there is no such run in %s", run, session->state);
+        return error_help(error, "drc run list shows those that there are; if its state is lost, "
+                                 "its tags are enough: --plan PLAN");
     }
-    if (!approved(session, things, count)) {
-        error_set(&error, "not approved: nothing was deleted");
-        error_help(&error, "answer yes on a terminal, or give --yes");
-        return tell_error(&error);
-    }
-    return delete_all(session, graph);
+    return lookup_run(session, LOOKUP_NEWEST, error) && lookup_take(session, error);
 }
 
 enum exit_status command_run_cleanup(const struct invocation *invocation)
 {
     struct session session = {.invocation = invocation};
     struct error error = {0};
-    if (!lookup_run(&session, LOOKUP_NEWEST, &error)) {
-        return tell_error(&error);
+    enum exit_status status =
+        begin_cleanup(&session, &error) ? take_back(&session, &cleaning) : tell_error(&error);
+    session_close(&session);
+    return status;
+}
+
+/* --- rollback --- */
+
+static bool may_roll_back(const struct session *session, struct error *error)
+{
+    const struct run_info *run = &session->run;
+    if (run->status == RUN_COMMITTED) {
+        error_set(error, "run %s is committed: production is at the recovery site for good",
+                  run->id);
+        return error_help(error, "drc plan apply PLAN failback brings it back home");
     }
-    enum exit_status status = cleanup(&session);
+    if (run->alive) {
+        error_set(error, "run %s is under way", run->id);
+        return error_help(error, "drc run cancel %s ends it; then roll it back", run->id);
+    }
+    return true;
+}
+
+/* Who wanted it stands in the run's own journal. */
+static bool note_rollback(struct session *session, struct error *error)
+{
+    bool keep = session->invocation->given[FLAG_STOP];
+    struct decision decision = ask_decision(session, keep ? "rollback --stop" : "rollback", NULL);
+    decision_record(session->journal, &decision, NO_NODE, -1);
+    return journal_commit(session->journal, error);
+}
+
+enum exit_status command_run_rollback(const struct invocation *invocation)
+{
+    struct session session = {.invocation = invocation};
+    struct error error = {0};
+    const struct take_back way = {
+        .doing = "rollback",
+        .done = "rolled back",
+        .ends = RUN_ROLLED_BACK,
+        .undo = true,
+        .keep = invocation->given[FLAG_STOP],
+    };
+    enum exit_status status = EXIT_ERROR;
+    if (lookup_run(&session, LOOKUP_NEWEST, &error) && may_roll_back(&session, &error) &&
+        lookup_take(&session, &error) && note_rollback(&session, &error)) {
+        status = take_back(&session, &way);
+    } else {
+        tell_error(&error);
+    }
     session_close(&session);
     return status;
 }

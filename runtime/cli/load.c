@@ -10,6 +10,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
+#include "compiler/plan/select.h"
 #include "runtime/cli/output.h"
 
 enum { FORMAT_WITHIN = 4096 }; /* bytes at a graph's beginning that say what it is */
@@ -85,6 +86,27 @@ bool load_facts(const struct invocation *invocation, struct facts **facts, struc
     return *facts != NULL;
 }
 
+bool load_selection(const struct invocation *invocation, const bool *there, struct plan **plan,
+                    struct error *error)
+{
+    struct selection selection;
+    const char *names = invocation->values[FLAG_ONLY];
+    if (!names) {
+        return true;
+    }
+    if (!plan_choose(invocation->arena, *plan, names, there, &selection, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < selection.over_count; i++) {
+        fprintf(stderr, "%s runs at the recovery site already\n", selection.over[i]);
+    }
+    for (size_t i = 0; i < selection.added_count; i++) {
+        fprintf(stderr, "also %s: %s depends on it\n", selection.added[i], selection.added_by[i]);
+    }
+    *plan = plan_restrict(invocation->arena, *plan, selection.chosen, error);
+    return *plan != NULL;
+}
+
 bool load_workflow(const char *word, enum workflow *workflow, struct error *error)
 {
     if (word && workflow_by_name(word, workflow)) {
@@ -133,6 +155,11 @@ struct graph *load_graph_text(const struct invocation *invocation, const struct 
         error_help(error, "leave \"%s\" out", invocation->arguments[1]);
         return NULL;
     }
+    if (invocation->given[FLAG_ONLY]) {
+        error_set(error, "%s is a compiled graph, which has its VMs already", source->path);
+        error_help(error, "give --only when it is compiled");
+        return NULL;
+    }
     return graph_read(invocation->arena, source->path, source->text, source->length, error);
 }
 
@@ -148,6 +175,10 @@ static bool compile_given_plan(const struct invocation *invocation, const struct
         return false;
     }
     if (!load_plan_text(invocation, source, &loaded->plan)) {
+        return false;
+    }
+    if (!load_selection(invocation, NULL, &loaded->plan, &error)) {
+        tell_error(&error);
         return false;
     }
     loaded->graph = load_compiled(invocation, loaded->plan, workflow, loaded->facts);

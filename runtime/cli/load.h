@@ -46,6 +46,12 @@ struct graph *load_graph_text(const struct invocation *invocation, const struct 
 /* --facts; true with *facts NULL when the flag is absent. */
 bool load_facts(const struct invocation *invocation, struct facts **facts, struct error *error);
 
+/* --only: *plan becomes the part that was selected, and what was added is told on stderr. `there`: by
+ * VM, what is at the recovery site already; NULL: nothing is known to be. With nothing left to do the
+ * plan has no VM. True where the flag is absent. */
+bool load_selection(const struct invocation *invocation, const bool *there, struct plan **plan,
+                    struct error *error);
+
 bool load_workflow(const char *word, enum workflow *workflow, struct error *error);
 
 /* Lowers the plan; tells diagnostics; NULL when there was an error. */

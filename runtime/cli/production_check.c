@@ -25,9 +25,33 @@ static const struct aws_resource *instance_of(const struct aws_resource *resourc
     return NULL;
 }
 
-static enum production_verdict state_lost(const struct aws_resource *instance, struct error *error)
+/* Instances that a rollback kept have the addresses that the new ones need. */
+static bool is_kept(struct session *session, const char *id)
+{
+    struct run_info *runs = NULL;
+    size_t count = 0;
+    struct error ignored = {0};
+    bool kept = false;
+    run_list(session->invocation->arena, session->state, session->plan->name, &runs, &count,
+             &ignored);
+    error_clear(&ignored);
+    for (size_t i = 0; i < count; i++) {
+        kept = kept || (strcmp(runs[i].id, id) == 0 &&
+                        (runs[i].status == RUN_ROLLED_BACK || runs[i].status == RUN_CANCELLED));
+    }
+    return kept;
+}
+
+static enum production_verdict state_lost(struct session *session,
+                                          const struct aws_resource *instance, struct error *error)
 {
     const char *run = instance->run ? instance->run : "?";
+    if (instance->run && is_kept(session, run)) {
+        error_set(error, "%s has an instance (%s, %s) that run %s has left", instance->vm,
+                  instance->id, instance->state, run);
+        error_help(error, "drc run cleanup %s deletes what is left of it", run);
+        return PRODUCTION_REFUSED;
+    }
     error_set(
         error,
         "%s has an instance of run %s already (%s, %s), of which the state directory does not know",
@@ -51,7 +75,9 @@ static enum production_verdict partly_over(const struct production_vm *over, con
                                            struct error *error)
 {
     error_set(error, "%s runs at the recovery site already, %s does not", over->name, rest);
-    error_help(error, "drc run resume %s takes up what failed in that run",
+    error_help(error,
+               "drc plan apply --only with those that do not brings over the rest; drc run retry %s "
+               "takes up what failed in that run",
                over->run ? over->run : "RUN");
     return PRODUCTION_REFUSED;
 }
@@ -91,7 +117,7 @@ enum production_verdict session_check_production(struct session *session, struct
             return instance_lost(&vm, error);
         }
         if (vm.place == PRODUCTION_PRIMARY && instance) {
-            return state_lost(instance, error);
+            return state_lost(session, instance, error);
         }
         if (vm.place == PRODUCTION_RECOVERY) {
             over = vm;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/plan/select.h"
 #include "runtime/cli/apply.h"
 #include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
@@ -31,7 +32,11 @@ static bool load_same_plan(struct session *session, struct error *error)
                   options->plan_path, session->run.id, options->plan_digest, session->plan->digest);
         return error_help(error, "nothing had been changed yet: apply it anew");
     }
-    return true;
+    if (options->only) {
+        session->plan =
+            plan_restrict_to(again->arena, session->plan, options->only, error);
+    }
+    return session->plan != NULL;
 }
 
 static enum exit_status prepare_again(struct session *session)

@@ -10,16 +10,23 @@
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
-const char *lookup_state(const struct invocation *invocation, struct error *error)
+const char *lookup_state_of_plan(const struct invocation *invocation, const struct plan *plan,
+                                 struct error *error)
 {
     struct world *world = world_real_create(error);
     if (!world) {
         return NULL;
     }
-    const char *state = run_state_directory(invocation->arena, world,
-                                            invocation->values[FLAG_STATE], NULL, NULL, error);
+    const char *state = run_state_directory(
+        invocation->arena, world, invocation->values[FLAG_STATE], plan ? plan->state.value : NULL,
+        plan ? plan->directory : NULL, error);
     world_destroy(world);
     return state && files_check_private(state, true, error) ? state : NULL;
+}
+
+const char *lookup_state(const struct invocation *invocation, struct error *error)
+{
+    return lookup_state_of_plan(invocation, NULL, error);
 }
 
 const char *lookup_status_word(const struct run_info *run)

@@ -8,6 +8,10 @@
 /* The state directory without a plan at hand: --state, DRC_STATE_DIR, the user's. */
 const char *lookup_state(const struct invocation *invocation, struct error *error);
 
+/* The same with a plan: its own `state` comes before the environment's. */
+const char *lookup_state_of_plan(const struct invocation *invocation, const struct plan *plan,
+                                 struct error *error);
+
 /* A run's status for people: one whose process is gone in the middle is "killed". */
 const char *lookup_status_word(const struct run_info *run);
 

@@ -240,7 +240,8 @@ static bool set_places(struct session *session, const struct report *report, enu
     for (size_t i = 0; i < count; i++) {
         struct production_vm now = production_of(production, session->graph->vms[i].name);
         bool ours = now.run && strcmp(now.run, session->run.id) == 0;
-        if ((moment == RUN_IS_UNDONE || moment == RUN_IS_CANCELLED) && !ours) {
+        if (now.committed ||
+            ((moment == RUN_IS_UNDONE || moment == RUN_IS_CANCELLED) && !ours)) {
             continue; /* another run has brought it where it is */
         }
         const struct report_vm *vm = report ? &report->vms[i] : NULL;

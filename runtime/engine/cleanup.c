@@ -8,7 +8,6 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
-#include "compiler/graph/builder.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/ledger.h"
 
@@ -172,6 +171,10 @@ bool cleanup_ledger(struct arena *arena, const struct run_info *run, struct clea
     struct ledger *ledger = read_journal(arena, path, &failure);
     *count = 0;
     *things = NULL;
+    if (!exists(path)) { /* its state is lost: there are only its tags */
+        error_clear(&failure);
+        return true;
+    }
     if (!ledger) {
         return !failure.message || error_move(error, &failure);
     }
@@ -208,6 +211,7 @@ void cleanup_merge(struct arena *arena, struct cleanup_thing **things, size_t *c
             bool with = thing->with_instance && found[i].attached_to && thing->attached_to &&
                         !strcmp(found[i].attached_to, thing->attached_to);
             thing->gone = found[i].gone;
+            thing->committed = found[i].committed;
             thing->attached_to = found[i].attached_to;
             thing->with_instance = with;
         } else {
@@ -218,156 +222,7 @@ void cleanup_merge(struct arena *arena, struct cleanup_thing **things, size_t *c
     *count = merged_count;
 }
 
-/* --- the graph --- */
-
-struct cleaning {
-    struct arena *arena;
-    const struct graph *model;
-    struct graph_builder *builder;
-    const struct cleanup_thing *things;
-    size_t count;
-    int32_t *terminated; /* by thing: the node that awaits its termination; NO_NODE */
-};
-
-static const struct because because_cleanup = {.rule = "what a run made is deleted, dependents first"};
-
-static int32_t vm_of(const struct cleaning *cleaning, const struct cleanup_thing *thing)
-{
-    for (size_t i = 0; thing->vm && i < cleaning->model->vm_count; i++) {
-        if (!strcmp(cleaning->model->vms[i].name, thing->vm)) {
-            return (int32_t)i;
-        }
-    }
-    return NO_VM;
-}
-
-static uint32_t add_node(struct cleaning *cleaning, const struct cleanup_thing *thing,
-                         enum action action, const char *input)
-{
-    int32_t vm = vm_of(cleaning, thing);
-    const char *owner = vm == NO_VM ? "plan" : cleaning->model->vms[vm].name;
-    const char *prefix = arena_printf(cleaning->arena, "%s/%s", owner, thing->id);
-    uint32_t node = builder_node(cleaning->builder, action, prefix, vm, because_cleanup);
-    builder_input(cleaning->builder, input, text_value(thing->id));
-    return node;
-}
-
-static void add_instances(struct cleaning *cleaning)
-{
-    for (size_t i = 0; i < cleaning->count; i++) {
-        const struct cleanup_thing *thing = &cleaning->things[i];
-        cleaning->terminated[i] = NO_NODE;
-        if (thing->kind == CLEANUP_INSTANCE && !thing->gone) {
-            uint32_t node =
-                add_node(cleaning, thing, ACTION_TERMINATE_INSTANCE, "instance_id");
-            uint32_t wait = add_node(cleaning, thing, ACTION_WAIT_TERMINATED, "instance_id");
-            builder_after(cleaning->builder, node, WHEN_OK);
-            cleaning->terminated[i] = (int32_t)wait;
-        }
-    }
-}
-
-/* The termination that this volume or image has to wait for; NO_NODE. */
-static int32_t termination_of(const struct cleaning *cleaning, const char *instance)
-{
-    for (size_t i = 0; instance && i < cleaning->count; i++) {
-        if (!strcmp(cleaning->things[i].id, instance)) {
-            return cleaning->terminated[i];
-        }
-    }
-    return NO_NODE;
-}
-
-/* Attached to an instance that stays, as a boot disk to the conversion instance is: it has to leave
- * it. Returns the node that awaits that; NO_NODE. */
-static int32_t add_detachment(struct cleaning *cleaning, const struct cleanup_thing *thing)
-{
-    for (size_t i = 0; i < cleaning->count; i++) {
-        if (thing->attached_to && !strcmp(cleaning->things[i].id, thing->attached_to)) {
-            return NO_NODE;
-        }
-    }
-    if (!thing->attached_to) {
-        return NO_NODE;
-    }
-    uint32_t detach = add_node(cleaning, thing, ACTION_DETACH_VOLUME, "volume_id");
-    builder_input(cleaning->builder, "instance_id", text_value(thing->attached_to));
-    uint32_t wait = add_node(cleaning, thing, ACTION_WAIT_VOLUME_AVAILABLE, "volume_id");
-    builder_after(cleaning->builder, detach, WHEN_OK);
-    return (int32_t)wait;
-}
-
-static void add_volume(struct cleaning *cleaning, const struct cleanup_thing *thing)
-{
-    int32_t after = termination_of(cleaning, thing->attached_to);
-    if (thing->with_instance && after != NO_NODE) {
-        return;
-    }
-    after = after == NO_NODE ? add_detachment(cleaning, thing) : after;
-    add_node(cleaning, thing, ACTION_DELETE_VOLUME, "volume_id");
-    if (after != NO_NODE) {
-        builder_after(cleaning->builder, (uint32_t)after, WHEN_OK);
-    }
-}
-
-/* Instances of the VM may still be starting from its image. */
-static void add_image(struct cleaning *cleaning, const struct cleanup_thing *thing)
-{
-    add_node(cleaning, thing, ACTION_DEREGISTER_IMAGE, "image_id");
-    for (size_t i = 0; i < cleaning->count; i++) {
-        const struct cleanup_thing *other = &cleaning->things[i];
-        if (cleaning->terminated[i] != NO_NODE && thing->vm && other->vm &&
-            !strcmp(thing->vm, other->vm)) {
-            builder_after(cleaning->builder, (uint32_t)cleaning->terminated[i], WHEN_OK);
-        }
-    }
-}
-
-static struct graph *empty_graph(struct arena *arena, const struct graph *model)
-{
-    struct graph *graph = ARENA_NEW(arena, struct graph);
-    *graph = *model;
-    graph->arena = arena;
-    graph->vms = ARENA_ARRAY(arena, struct graph_vm, model->vm_count + 1);
-    for (size_t i = 0; i < model->vm_count; i++) {
-        graph->vms[i] = (struct graph_vm){.name = model->vms[i].name, .critical = true};
-    }
-    graph->pools = NULL;
-    graph->nodes = NULL;
-    graph->assumptions = NULL;
-    graph->pool_count = graph->node_count = graph->assumption_count = 0;
-    graph->node_by_id = (struct map){.arena = arena};
-    return graph;
-}
-
-struct graph *cleanup_graph(struct arena *arena, const struct graph *model,
-                            const struct cleanup_thing *things, size_t count, struct error *error)
-{
-    struct graph *graph = empty_graph(arena, model);
-    struct cleaning cleaning = {
-        .arena = arena,
-        .model = model,
-        .builder = builder_create(arena, graph, 3 * count + 1),
-        .things = things,
-        .count = count,
-        .terminated = ARENA_ARRAY(arena, int32_t, count + 1),
-    };
-    add_instances(&cleaning);
-    for (size_t i = 0; i < count; i++) {
-        if (!things[i].gone && things[i].kind == CLEANUP_VOLUME) {
-            add_volume(&cleaning, &things[i]);
-        } else if (!things[i].gone && things[i].kind == CLEANUP_IMAGE) {
-            add_image(&cleaning, &things[i]);
-        }
-    }
-    builder_finish(cleaning.builder);
-    graph_index(graph);
-    if (!graph_verify(graph, error)) {
-        error_prefix(error, "making the cleanup");
-        return NULL;
-    }
-    return graph;
-}
+/* --- its journal --- */
 
 struct journal *cleanup_create_journal(const struct run_info *run, struct world *world,
                                        const struct graph *graph, struct error *error)

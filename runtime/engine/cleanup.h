@@ -1,7 +1,8 @@
-/* Cleanup: the graph that deletes what a run made, dependents first: instances terminated and
- * awaited, then volumes that did not go with them, images deregistered. Carried out by the executor
- * like any graph, with its own journal (cleanup-N.db beside the run's). Doing it twice is doing it
- * once. */
+/* Cleanup and rollback: the graphs that take back what a run did. Cleanup deletes what it made,
+ * dependents first: instances terminated and awaited, then volumes that did not go with them, images
+ * deregistered. Rollback undoes every action by action.def's undo, in the reverse of the run's order.
+ * Carried out by the executor like any graph, with a journal of their own (cleanup-N.db beside the
+ * run's). Doing it twice is doing it once. */
 #ifndef DRC_ENGINE_CLEANUP_H
 #define DRC_ENGINE_CLEANUP_H
 
@@ -13,6 +14,7 @@
 #include "runtime/engine/run.h"
 
 struct arena;
+struct history;
 struct journal;
 
 enum cleanup_kind { CLEANUP_INSTANCE, CLEANUP_VOLUME, CLEANUP_IMAGE };
@@ -23,6 +25,7 @@ struct cleanup_thing {
     const char *vm;          /* NULL: of the plan */
     const char *attached_to; /* volumes: an instance that is deleted too; NULL */
     bool with_instance;      /* it goes with that instance: nothing to do for it */
+    bool committed;          /* carries the tag of what is production for good */
     bool gone;               /* found by tag to be deleted already: leaves the ledger */
 };
 
@@ -41,6 +44,13 @@ void cleanup_merge(struct arena *arena, struct cleanup_thing **things, size_t *c
 struct graph *cleanup_graph(struct arena *arena, const struct graph *model,
                             const struct cleanup_thing *things, size_t count,
                             struct error *error);
+
+/* The graph that undoes what the run's history says is done: what is last goes first, over VMs too.
+ * Changes to what is deleted anyway need no undoing of their own. With `keep` nothing is deleted:
+ * instances are only stopped, and what is attached stays so. */
+struct graph *rollback_graph(struct arena *arena, const struct history *history,
+                             const struct cleanup_thing *things, size_t count, bool keep,
+                             struct error *error);
 
 /* Makes the journal of the next cleanup (cleanup-N.db), with the graph in it. A cleanup that was
  * interrupted is not resumed but made anew from what is left: deleting twice does no harm. */

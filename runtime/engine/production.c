@@ -55,6 +55,7 @@ static bool read_vms(struct arena *arena, const cJSON *json, struct production *
             .run = member(item, "run"),
             .instance_id = member(item, "instance_id"),
             .since_utc_ms = json_int_or(since, 0),
+            .committed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "committed")),
         };
         if (!vm.name || !place_by_name(member(item, "place"), &vm.place)) {
             return false;
@@ -127,6 +128,7 @@ void production_set(struct arena *arena, struct production *production,
         .run = vm->run ? arena_strdup(arena, vm->run) : NULL,
         .instance_id = vm->instance_id ? arena_strdup(arena, vm->instance_id) : NULL,
         .since_utc_ms = vm->since_utc_ms,
+        .committed = vm->committed,
     };
 }
 
@@ -147,6 +149,9 @@ bool production_write(const struct production *production, const char *state, co
         json_key_string(&json, "run", vm->run);
         json_key_string(&json, "instance_id", vm->instance_id);
         json_key_int(&json, "since", vm->since_utc_ms);
+        if (vm->committed) {
+            json_key_bool(&json, "committed", true);
+        }
         json_end_object(&json);
     }
     json_end_array(&json);

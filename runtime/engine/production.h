@@ -25,6 +25,7 @@ struct production_vm {
     const char *run;         /* that brought it there; NULL */
     const char *instance_id; /* at the recovery site; NULL */
     int64_t since_utc_ms;
+    bool committed; /* at the recovery site for good: nothing of it is rolled back or cleaned up */
 };
 
 /* Lies in an arena. */

@@ -223,7 +223,8 @@ static void find_path(struct reading *reading)
 
 static bool is_in_use(const struct report *report, const struct ledger_thing *thing, int32_t vm)
 {
-    if (vm == NO_VM || report->vms[vm].outcome != VM_RECOVERED) {
+    if (vm == NO_VM || report->vms[vm].outcome != VM_RECOVERED ||
+        report->status == RUN_ROLLED_BACK) {
         return false;
     }
     const char *instance = report->vms[vm].instance_id;
@@ -273,13 +274,29 @@ static struct place *places_of(struct reading *reading, size_t *count)
     return places;
 }
 
+/* Nothing of it is there any more. After "rollback --stop" all of it is. */
+static bool is_taken_back(const struct report *report)
+{
+    const struct history *history = report->history;
+    if (report->status != RUN_ROLLED_BACK) {
+        return report->status == RUN_CLEANED;
+    }
+    for (size_t i = history->decision_count; i-- > 0;) {
+        const char *verb = history->decisions[i].decision.verb;
+        if (!strncmp(verb, "rollback", strlen("rollback"))) {
+            return !strcmp(verb, "rollback");
+        }
+    }
+    return true;
+}
+
 static void list_things(struct reading *reading)
 {
     struct report *report = reading->report;
     size_t count;
     const struct place *places = places_of(reading, &count);
     report->things = ARENA_ARRAY(reading->arena, struct report_thing, count + 1);
-    for (size_t i = 0; i < count && report->status != RUN_CLEANED; i++) {
+    for (size_t i = 0; i < count && !is_taken_back(report); i++) {
         const struct ledger_thing *thing = places[i].thing;
         const struct graph_node *node = &report->graph->nodes[thing->node];
         bool in_use = is_in_use(report, thing, node->vm);

@@ -21,6 +21,7 @@ void run_options_write(const struct run_options *options, struct buffer *out)
     json_key_string(&json, "sandbox", options->sandbox);
     json_key_string(&json, "recovery_point", options->recovery_point);
     json_key_string(&json, "limits", options->limits);
+    json_key_string(&json, "only", options->only);
     json_key_string(&json, "region", options->region);
     json_key_string(&json, "account", options->account);
     json_key_string(&json, "profile", options->profile);
@@ -77,6 +78,7 @@ static bool read_options(struct arena *arena, const cJSON *object, struct run_op
         .sandbox = text_member(arena, object, "sandbox"),
         .recovery_point = text_member(arena, object, "recovery_point"),
         .limits = text_member(arena, object, "limits"),
+        .only = text_member(arena, object, "only"),
         .region = text_member(arena, object, "region"),
         .account = text_member(arena, object, "account"),
         .profile = text_member(arena, object, "profile"),

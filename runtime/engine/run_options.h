@@ -18,6 +18,7 @@ struct run_options {
     const char *plan_path, *plan_digest, *plan_name, *owner;
     enum workflow workflow;
     const char *sandbox, *recovery_point, *limits; /* --sandbox DIR, --recovery-point, --limits */
+    const char *only; /* the VMs that were chosen, "db,app"; NULL: all */
     const char *region, *account, *profile, *role_arn;
     int64_t rto_ms, rpo_ms;  /* objectives; 0: none */
     bool approved;           /* --yes, or a reviewed graph: a resume does not ask again */

@@ -5,7 +5,7 @@
 #include "compiler/base/arena.h"
 #include "runtime/aws/aws.h"
 
-static bool is_gone(const struct aws_resource *resource)
+bool leftovers_is_gone(const struct aws_resource *resource)
 {
     return resource->state && (strcmp(resource->state, "terminated") == 0 ||
                                strcmp(resource->state, "shutting-down") == 0 ||
@@ -38,7 +38,8 @@ static struct cleanup_thing *found_by_tag(struct arena *arena, struct aws *aws,
                 .id = resource->id,
                 .vm = resource->vm,
                 .attached_to = resource->attached_to,
-                .gone = is_gone(resource),
+                .committed = resource->committed,
+                .gone = leftovers_is_gone(resource),
             };
         }
     }

@@ -5,6 +5,10 @@
 #include "runtime/engine/cleanup.h"
 
 struct aws;
+struct aws_resource;
+
+/* By its state: terminated, deleted, deregistered, or about to be. */
+bool leftovers_is_gone(const struct aws_resource *resource);
 
 /* Asks the site (aws.h); lies in the arena. DR copies are never among them. */
 bool leftovers_of_run(struct arena *arena, struct aws *aws, const struct run_info *run,

@@ -34,7 +34,8 @@ class Site:
         held = self.drc.json("sandbox", "show", self.folder, "--json")
         things = [("instance", i["vm"], i["state"]) for i in held["instances"]
                   if i.get("run") and i["state"] != "terminated"]
-        things += [("volume", v["vm"], v["state"]) for v in held["volumes"] if v.get("run")]
+        things += [("volume", v["vm"], v["state"]) for v in held["volumes"]
+                   if v.get("run") and v["state"] != "deleting"]
         return sorted(things)
 
 
@@ -255,3 +256,201 @@ def test_an_old_cancel_does_not_end_a_run_that_was_resumed(failed):
     assert report["status"] == "failed"
     assert "resumed after that" in report["decisions"][-1]["refused"]
     assert list(inbox.iterdir()) == []
+
+
+# --- rollback ---
+
+@pytest.fixture
+def over(drc, shop, tmp_path):
+    """A failover that went well."""
+    site = Site(drc, shop, tmp_path / "aws", 200)
+    site.apply()
+    return site
+
+
+def test_rollback_of_a_failed_run(failed):
+    drc, run = failed.drc, failed.run()["run"]
+    before = failed.cloud()
+    assert "--yes" in drc("run", "rollback", status=1).err
+    assert failed.cloud() == before  # nothing without a yes
+    done = drc("run", "rollback", "--yes", "--as", "ada", "--comment", "false alarm")
+    assert "is rolled back: nothing of it is left" in done.out
+    assert failed.cloud() == []
+    assert failed.run()["status"] == "rolled-back"
+    assert set(places(drc).values()) == {"primary"}
+    report = failed.report(run)
+    assert report["status"] == "rolled-back"
+    assert report["things"] == []
+    assert report["decisions"][-1]["comment"] == "false alarm"
+    drc("run", "rollback", "--yes")  # once more is no harm
+    assert "has ended (rolled-back)" in drc("run", "resume", run).out
+
+
+def test_rollback_of_a_run_that_succeeded_then_over_again(over):
+    over.drc("run", "rollback", "--yes")
+    assert over.cloud() == []
+    over.apply()
+    assert set(places(over.drc).values()) == {"recovery"}
+
+
+def test_rollback_that_only_stops(over):
+    drc, run = over.drc, over.run()["run"]
+    kept = over.cloud()
+    done = drc("run", "rollback", "--stop", "--yes")
+    assert "stopped and kept" in done.out and f"drc run cleanup {run}" in done.out
+    assert over.cloud() == [(k, v, "stopped" if k == "instance" else s) for k, v, s in kept]
+    assert set(places(drc).values()) == {"primary"}
+    assert "run cleanup" in over.apply(status=1).err  # the addresses are still taken
+    found = drc.json("run", "orphans", over.plan, "--sandbox", over.folder, "--json", status=2)
+    assert {o["why"] for o in found} == {"kept by a run that is rolled back"}
+    drc("run", "rollback", run, "--yes")  # now whole
+    assert over.cloud() == []
+
+
+def test_rollback_stops_what_depends_on_others_first(over):
+    process = over.drc("run", "rollback", "--stop", "--yes", "--events", "-")
+    stopped = [e["vm"] for e in map(json.loads, process.out.splitlines())
+               if e["type"] == "node_done" and e["node"].endswith("/wait-stopped")]
+    assert stopped == ["web", "app", "db"]
+
+
+def test_rollback_is_not_for_a_run_under_way(drc, stubborn):
+    process = under_way(stubborn)
+    assert "drc run cancel" in drc("run", "rollback", "--yes", status=1).err
+    drc("run", "cancel", "--yes")
+    process.communicate(timeout=60)
+    drc("run", "rollback", "--yes")
+    assert stubborn.cloud() == []
+    assert set(places(drc).values()) == {"primary"}
+
+
+def test_a_rollback_that_is_killed_goes_on(drc, shop, tmp_path):
+    site = Site(drc, shop, tmp_path / "aws", 60)
+    site.apply()
+    process = drc.start("run", "rollback", "--yes")
+    wait_for(lambda: any(i == "terminating" or (k == "instance" and i != "running")
+                         for k, _, i in site.cloud()) or len(site.cloud()) < 7,
+             "something is being terminated", process)
+    process.kill()
+    process.communicate()
+    assert site.run()["status"] == "succeeded"
+    drc("run", "rollback", "--yes")
+    assert site.cloud() == []
+    assert site.run()["status"] == "rolled-back"
+
+
+# --- commit ---
+
+def test_commit_is_for_good(over):
+    drc, run = over.drc, over.run()["run"]
+    before = over.cloud()
+    assert "--yes" in drc("run", "commit", status=1).err
+    assert "3 VMs are at the recovery site for good" in drc("run", "commit", "--yes").out
+    assert over.run()["status"] == "committed"
+    assert "already" in drc("run", "commit", "--yes").out
+    for command in ["rollback", "cleanup"]:
+        done = drc("run", command, run, "--yes", status=1)
+        assert "committed" in done.err and "failback" in done.err
+    assert over.cloud() == before
+    assert "nothing to do" in over.apply().out
+    # The tags know it too, where the state does not.
+    lost = {"DRC_STATE_DIR": str(over.folder.parent / "other")}
+    done = drc("run", "cleanup", run, "--plan", over.plan, "--sandbox", over.folder, "--yes",
+               status=1, **lost)
+    assert "committed" in done.err
+    drc("run", "orphans", over.plan, "--sandbox", over.folder, **lost)
+    assert over.cloud() == before
+
+
+def test_commit_of_a_part_leaves_the_rest_to_be_cleaned_up(failed):
+    drc, run = failed.drc, failed.run()["run"]
+    assert "1 VM is at the recovery site" in drc("run", "commit", run, "--yes").out
+    drc("run", "cleanup", run, "--yes")
+    assert {vm for _, vm, _ in failed.cloud()} == {"db"}
+    assert failed.run()["status"] == "committed"
+    assert places(drc)["db"] == "recovery"
+
+
+def test_what_cannot_be_committed(failed):
+    failed.drc("run", "rollback", "--yes")
+    assert "brought nothing over" in failed.drc("run", "commit", "--yes", status=1).err
+
+
+# --- orphans ---
+
+def test_orphans_when_the_state_is_lost(failed):
+    drc, run = failed.drc, failed.run()["run"]
+    drc("run", "orphans", failed.plan, "--sandbox", failed.folder)  # the run is known: none
+    lost = {"DRC_STATE_DIR": str(failed.folder.parent / "other")}
+    words = ["run", "orphans", failed.plan, "--sandbox", failed.folder]
+    done = drc(*words, status=2, **lost)
+    assert f"drc run cleanup {run} --plan {failed.plan}" in done.out
+    found = drc.json(*words, "--json", status=2, **lost)
+    assert {o["run"] for o in found} == {run}
+    assert len(found) == len(failed.cloud())
+    assert "--plan" in drc("run", "cleanup", run, "--sandbox", failed.folder, "--yes", status=1,
+                           **lost).err
+    assert "whole id" in drc("run", "cleanup", run[:4], "--plan", failed.plan, "--yes", "--sandbox",
+                             failed.folder, status=1, **lost).err
+    drc("run", "cleanup", run, "--plan", failed.plan, "--sandbox", failed.folder, "--yes", **lost)
+    assert failed.cloud() == []
+    drc(*words, **lost)
+
+
+def test_orphans_of_a_run_that_was_cancelled(failed):
+    drc, run = failed.drc, failed.run()["run"]
+    drc("run", "cancel", "--yes")
+    found = drc.json("run", "orphans", failed.plan, "--sandbox", failed.folder, "--json", status=2)
+    assert {o["vm"] for o in found} == {"app", "web"}  # db is where production is
+    assert {o["run"] for o in found} == {run}
+
+
+# --- --only ---
+
+def test_only_brings_along_what_it_depends_on_and_the_rest_follows(drc, shop, tmp_path):
+    site = Site(drc, shop, tmp_path / "aws", 200)
+    done = site.apply("--only", "app")
+    assert "also db: app depends on it" in done.err and "web" not in done.err
+    assert places(drc) == {"db": "recovery", "app": "recovery"}
+    assert {vm for _, vm, _ in site.cloud()} == {"db", "app"}
+    assert "--only" in site.apply(status=1).err  # as a whole it is half over
+    shown = drc("plan", "apply", shop, "failover", "--only", "web", "--dry-run")
+    assert "web/start-instance" in shown.out and "app/" not in shown.out
+    done = site.apply("--only", "web")
+    assert "also" not in done.err
+    assert set(places(drc).values()) == {"recovery"}
+    assert "nothing to do" in site.apply("--only", "web,db").out
+    assert "nothing to do" in site.apply().out
+    runs = drc.json("run", "list", "--json")
+    assert [run["vms"] for run in runs] == [1, 2]
+
+
+def test_the_rest_is_the_same_as_all_at_once(drc, shop, tmp_path):
+    site = Site(drc, shop, tmp_path / "aws", 200)
+    site.apply("--only", "db")
+    site.apply("--only", "web,app")
+    parts = site.cloud()
+    whole = Site(drc, shop, tmp_path / "whole", 200)
+    whole.drc("plan", "apply", shop, "failover", "--sandbox", whole.folder, "--yes",
+              DRC_STATE_DIR=str(tmp_path / "other"))
+    assert parts == whole.cloud()
+
+
+def test_names_of_only(drc, shop):
+    for words, error in [("ap", "did you mean app?"), ("zzzzzz", 'has no VM "zzzzzz"'),
+                         (",", "no VM is named"), ("", "no VM is named")]:
+        for command in (["plan", "compile"], ["plan", "show"], ["plan", "apply"]):
+            done = drc(*command, shop, "failover", "--only", words, status=1)
+            assert error in done.err, (command, words, done.err)
+
+
+def test_a_reviewed_graph_of_a_part(drc, shop, tmp_path):
+    site = Site(drc, shop, tmp_path / "aws", 200)
+    facts, graph = tmp_path / "facts.json", tmp_path / "graph.json"
+    drc("plan", "facts", shop, "failover", "--only", "db", "--sandbox", site.folder, "-o", facts)
+    drc("plan", "compile", shop, "failover", "--only", "db", "--facts", facts, "-o", graph)
+    assert [vm["name"] for vm in json.loads(graph.read_text())["vms"]] == ["db"]
+    assert "--only" in drc("plan", "apply", graph, "--only", "db", "--sandbox", site.folder,
+                           status=1).err
+    drc("plan", "apply", graph, "--sandbox", site.folder)
+    assert places(drc) == {"db": "recovery"}

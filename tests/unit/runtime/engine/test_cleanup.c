@@ -1,4 +1,6 @@
-/* What a run has made is found in its journals, and deleted, dependents first. */
+/* What a run has made is found in its journals, and deleted, dependents first; what it did is undone,
+ * the last first.
+ * Covers: cleanup_graph.c */
 #include "runtime/engine/cleanup.h"
 
 #include <setjmp.h>
@@ -12,8 +14,10 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/graph/builder.h"
+#include "runtime/engine/history.h"
 #include "runtime/engine/journal.h"
 #include "tests/unit/support/engine_bench.h"
+#include "tests/unit/support/graph_maker.h"
 #include "tests/unit/support/state_directory.h"
 
 static const struct because because = {.rule = "test"};
@@ -186,6 +190,157 @@ static void test_run_without_graph(void **state)
     world_destroy(world);
 }
 
+/* --- rollback --- */
+
+/* web starts after db; each was launched before that. An instance that is not the run's is started,
+ * too, between them. */
+static struct graph *two_vms(struct arena *arena)
+{
+    struct graph *graph = maker_graph(arena, 12);
+    maker_vm(graph, "db", true);
+    maker_vm(graph, "web", true);
+    uint32_t volume = maker_node(graph, "db/disk-0/create-volume", ACTION_CREATE_VOLUME, 1);
+    uint32_t db = maker_node(graph, "db/run-instance", ACTION_RUN_INSTANCE, 1);
+    uint32_t web = maker_node(graph, "web/run-instance", ACTION_RUN_INSTANCE, 1);
+    uint32_t attach = maker_node(graph, "db/disk-0/attach-volume", ACTION_ATTACH_VOLUME, 1);
+    maker_output(graph, attach, "volume_id", volume, "volume_id");
+    maker_output(graph, attach, "instance_id", db, "instance_id");
+    uint32_t db_start = maker_node(graph, "db/start-instance", ACTION_START_INSTANCE, 1);
+    maker_output(graph, db_start, "instance_id", db, "instance_id");
+    uint32_t other = maker_node(graph, "web/other/start-instance", ACTION_START_INSTANCE, 1);
+    maker_text(graph, other, "instance_id", "i-0f0f");
+    uint32_t web_start = maker_node(graph, "web/start-instance", ACTION_START_INSTANCE, 1);
+    maker_output(graph, web_start, "instance_id", web, "instance_id");
+    maker_edge(graph, volume, attach);
+    maker_edge(graph, db, attach);
+    maker_edge(graph, attach, db_start);
+    maker_edge(graph, db_start, other);
+    maker_edge(graph, other, web_start);
+    maker_edge(graph, web, web_start);
+    return graph;
+}
+
+static struct history *history_of(struct arena *arena, const struct graph *graph,
+                                  const char *const *records, size_t count)
+{
+    struct history *history = history_create(arena, graph, false);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(history_take(history, (int64_t)i + 1, records[i]));
+    }
+    return history;
+}
+
+static const char *const all_done[] = {
+    "{\"r\":\"start\",\"at\":1,\"t\":0}",
+    "{\"r\":\"done\",\"n\":0,\"t\":1,\"o\":{\"volume_id\":\"vol-1\"}}",
+    "{\"r\":\"done\",\"n\":1,\"t\":1,\"o\":{\"instance_id\":\"i-db\"}}",
+    "{\"r\":\"done\",\"n\":2,\"t\":1,\"o\":{\"instance_id\":\"i-web\"}}",
+    "{\"r\":\"done\",\"n\":3,\"t\":1}",
+    "{\"r\":\"done\",\"n\":4,\"t\":1}",
+    "{\"r\":\"done\",\"n\":5,\"t\":1}",
+    "{\"r\":\"done\",\"n\":6,\"t\":1}",
+};
+static const struct cleanup_thing made[] = {
+    {.kind = CLEANUP_VOLUME, .id = "vol-1", .vm = "db", .attached_to = "i-db"},
+    {.kind = CLEANUP_INSTANCE, .id = "i-db", .vm = "db"},
+    {.kind = CLEANUP_INSTANCE, .id = "i-web", .vm = "web"},
+};
+
+/* "a b c": the ids of the nodes, in order. */
+static void has_nodes(const struct graph *graph, const char *wanted)
+{
+    struct buffer ids = {0};
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        buffer_printf(&ids, "%s%s", i ? " " : "", graph->nodes[i].id);
+    }
+    assert_string_equal(buffer_text(&ids), wanted);
+    buffer_free(&ids);
+}
+
+static bool comes_after(const struct graph *graph, const char *id, const char *before)
+{
+    const struct graph_node *node = graph_node_by_id(graph, id);
+    for (uint32_t e = 0; node && e < node->after_count; e++) {
+        if (!strcmp(graph->nodes[node->after[e].node].id, before)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_rollback_is_the_reverse(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct graph *model = two_vms(arena);
+    struct history *history = history_of(arena, model, all_done, 8);
+    struct error error = {0};
+    struct graph *graph = rollback_graph(arena, history, made, 3, false, &error);
+    assert_non_null(graph);
+    has_nodes(graph, "web/i-web/terminate-instance web/i-web/wait-terminated "
+                     "web/other/start-instance/stop-instance "
+                     "db/i-db/terminate-instance db/i-db/wait-terminated db/vol-1/delete-volume");
+    const char *stop = "web/other/start-instance/stop-instance";
+    assert_true(comes_after(graph, stop, "web/i-web/terminate-instance"));
+    assert_true(comes_after(graph, "db/i-db/terminate-instance", stop));
+    assert_true(comes_after(graph, "db/vol-1/delete-volume", "db/i-db/wait-terminated"));
+    assert_string_equal(graph_input(graph_node_by_id(graph, stop), "instance_id")->text, "i-0f0f");
+    arena_destroy(arena);
+}
+
+static void test_rollback_that_keeps(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct history *history = history_of(arena, two_vms(arena), all_done, 8);
+    struct graph *graph = rollback_graph(arena, history, made, 3, true, NULL);
+    has_nodes(graph, "web/i-web/stop-instance web/i-web/wait-stopped "
+                     "web/other/start-instance/stop-instance "
+                     "db/i-db/stop-instance db/i-db/wait-stopped");
+    assert_true(comes_after(graph, "web/other/start-instance/stop-instance",
+                            "web/i-web/wait-stopped"));
+    arena_destroy(arena);
+}
+
+/* What has not been done, was skipped by a person, or is gone, needs no undoing. */
+static void test_rollback_of_a_part(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    const char *records[] = {
+        all_done[0], all_done[1], all_done[2],
+        "{\"r\":\"decision\",\"n\":5,\"t\":1,\"verb\":\"skip\",\"at\":1}",
+    };
+    struct history *history = history_of(arena, two_vms(arena), records, 4);
+    struct cleanup_thing things[2] = {made[0], made[1]};
+    things[0].attached_to = NULL;
+    struct graph *graph = rollback_graph(arena, history, things, 2, false, NULL);
+    has_nodes(graph, "db/i-db/terminate-instance db/i-db/wait-terminated db/vol-1/delete-volume");
+    assert_int_equal(graph_node_by_id(graph, "db/vol-1/delete-volume")->after_count, 0);
+    things[0].gone = things[1].gone = true;
+    graph = rollback_graph(arena, history, things, 2, false, NULL);
+    assert_int_equal(graph->node_count, 0);
+    arena_destroy(arena);
+}
+
+/* A boot disk that a run left on the conversion instance. */
+static void test_what_is_attached_to_a_stranger_is_detached_first(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct graph *model = two_vms(arena);
+    struct cleanup_thing *things = NULL;
+    size_t count = 0;
+    const struct cleanup_thing found = {
+        .kind = CLEANUP_VOLUME, .id = "vol-1", .vm = "db", .attached_to = "i-conversion"};
+    cleanup_merge(arena, &things, &count, &found, 1, false);
+    struct graph *graph = cleanup_graph(arena, model, things, count, NULL);
+    has_nodes(graph, "db/vol-1/detach-volume db/vol-1/wait-volume-available db/vol-1/delete-volume");
+    assert_true(comes_after(graph, "db/vol-1/delete-volume", "db/vol-1/wait-volume-available"));
+    assert_string_equal(graph_input(&graph->nodes[0], "instance_id")->text, "i-conversion");
+    arena_destroy(arena);
+}
+
 static void test_hostile_id(void **state)
 {
     (void)state;
@@ -207,6 +362,10 @@ int main(void)
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(test_run_without_graph, state_directory_make,
                                         state_directory_remove),
+        cmocka_unit_test(test_rollback_is_the_reverse),
+        cmocka_unit_test(test_rollback_that_keeps),
+        cmocka_unit_test(test_rollback_of_a_part),
+        cmocka_unit_test(test_what_is_attached_to_a_stranger_is_detached_first),
         cmocka_unit_test(test_hostile_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
