@@ -20,7 +20,7 @@ static const char four_vms[] = "  db: {source: /DC/vm/db, subnet: db}\n"
                                "    subnet: app\n"
                                "    depends_on: [app]\n"
                                "    post_boot:\n"
-                               "      - run: join.sh\n"
+                               "      - script: join.sh\n"
                                "        args: ['${vms.app.private_ip}', '${self.name}']\n";
 
 static struct plan_fixture make(void)
