@@ -44,23 +44,42 @@ static struct flock whole_file(short type)
     return (struct flock){.l_type = type, .l_whence = SEEK_SET};
 }
 
+static void put_holder(const struct lease_holder *holder, struct buffer *text)
+{
+    struct json_writer json = json_writer(text, 0);
+    json_begin_object(&json);
+    json_key_string(&json, "run", holder->run);
+    json_key_int(&json, "pid", holder->pid);
+    json_key_string(&json, "host", holder->host);
+    json_key_int(&json, "since", holder->since_utc_ms);
+    if (holder->expires_utc_ms > 0) {
+        json_key_int(&json, "expires", holder->expires_utc_ms);
+    }
+    json_end_object(&json);
+}
+
 static void write_holder(int file, const char *run, struct world *world)
 {
     char host[256] = "";
     gethostname(host, sizeof host - 1);
+    struct lease_holder holder = {
+        .run = run, .host = host, .pid = getpid(), .since_utc_ms = world_utc_ms(world)};
     struct buffer text = {0};
-    struct json_writer json = json_writer(&text, 0);
-    json_begin_object(&json);
-    json_key_string(&json, "run", run);
-    json_key_int(&json, "pid", getpid());
-    json_key_string(&json, "host", host);
-    json_key_int(&json, "since", world_utc_ms(world));
-    json_end_object(&json);
+    put_holder(&holder, &text);
     /* For people only: the lock itself is what counts, so a failure here changes nothing. */
     if (ftruncate(file, 0) == 0 && pwrite(file, text.data, text.length, 0) < 0) {
         errno = 0;
     }
     buffer_free(&text);
+}
+
+bool lease_copy(const char *path, const struct lease_holder *holder, struct error *error)
+{
+    struct buffer text = {0};
+    put_holder(holder, &text);
+    bool ok = files_write_atomically(path, text.data, text.length, error);
+    buffer_free(&text);
+    return ok;
 }
 
 bool lease_read_holder(struct arena *arena, const char *text, size_t length,

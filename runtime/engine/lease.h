@@ -48,6 +48,9 @@ bool lease_holder_shared(struct arena *arena, struct store *store, struct world 
                          const char *plan, const char *name, struct lease_holder *holder,
                          struct error *error);
 
+/* Writes down who holds it, where lease_holder looks for it. */
+bool lease_copy(const char *path, const struct lease_holder *holder, struct error *error);
+
 /* Ours for certain: nobody else can have been given it by now. Always, when it is an OS lock. */
 bool lease_is_sure(const struct lease *lease);
 /* Renews it now and calls `sure` when it is; or `lost` (lease_watch) comes. */

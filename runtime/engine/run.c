@@ -15,10 +15,12 @@
 #include "compiler/base/json_writer.h"
 #include "runtime/world/files.h"
 #include "runtime/engine/journal.h"
+#include "runtime/engine/journal_state.h"
 #include "runtime/engine/lease.h"
+#include "runtime/engine/shared.h"
 #include "runtime/world/world.h"
 
-enum { RUN_ID_LENGTH = 8, RUN_ID_BYTES = 5, RUN_ID_TRIES = 16 };
+enum { RUN_ID_LENGTH = 8, RUN_ID_BYTES = 5, RUN_ID_TRIES = 16, PROBLEM_MAX = 4096 };
 
 static const char *const status_names[] = {
     [RUN_PREPARING] = "preparing", [RUN_RUNNING] = "running",     [RUN_INTERRUPTED] = "interrupted",
@@ -50,17 +52,28 @@ static enum run_status status_by_name(const char *name)
 
 /* --- where the state is --- */
 
-static const char *from_setting(struct arena *arena, const char *setting, const char *directory,
-                                struct error *error)
+static const char *from_setting(struct arena *arena, struct world *world, const char *setting,
+                                const char *directory, struct error *error)
 {
+    struct error failure = {0};
+    if (shared_is_url(setting, &failure)) {
+        return shared_cache(arena, world, setting, error);
+    }
+    if (failure.message) {
+        error_move(error, &failure);
+        return NULL;
+    }
     if (!strncmp(setting, "s3://", 5)) {
-        error_set(error, "state %s: state in S3 is not built yet", setting);
-        error_help(error, "give a local directory with --state DIR");
+        error_set(error, "state %s: state in S3 is not built yet: it comes with the repository",
+                  setting);
+        error_help(error, "several runners can share a directory: --state file:///DIR; a local one is "
+                          "--state DIR");
         return NULL;
     }
     if (strstr(setting, "://")) {
         error_set(error, "state %s: there is no state of that kind", setting);
-        error_help(error, "give a local directory with --state DIR");
+        error_help(error, "give a local directory with --state DIR, or a shared one with --state "
+                          "file:///DIR");
         return NULL;
     }
     const char *path = strncmp(setting, "dir:", 4) ? setting : setting + 4;
@@ -85,13 +98,13 @@ const char *run_state_directory(struct arena *arena, struct world *world, const 
 {
     const char *value;
     if (option) {
-        return from_setting(arena, option, NULL, error);
+        return from_setting(arena, world, option, NULL, error);
     }
     if (plan_state) {
-        return from_setting(arena, plan_state, plan_directory, error);
+        return from_setting(arena, world, plan_state, plan_directory, error);
     }
     if ((value = environment(world, "DRC_STATE_DIR"))) {
-        return from_setting(arena, value, NULL, error);
+        return from_setting(arena, world, value, NULL, error);
     }
     if ((value = environment(world, "XDG_STATE_HOME"))) {
         return arena_printf(arena, "%s/drc", value);
@@ -133,6 +146,19 @@ static bool is_begun(const struct run_info *run)
     return run->problem || *run->workflow;
 }
 
+/* What kept the copy of a shared run from being brought up to date; NULL: nothing. */
+static const char *problem_of_copy(struct arena *arena, const char *directory)
+{
+    size_t length = 0;
+    return files_read(arena, arena_printf(arena, "%s/problem", directory), PROBLEM_MAX, &length, NULL);
+}
+
+/* There a journal that is no copy of records was never begun: its process died before. */
+static bool is_shared(struct arena *arena, const char *state)
+{
+    return access(arena_printf(arena, "%s/origin", state), F_OK) == 0;
+}
+
 static struct run_info read_run(struct arena *arena, const char *state, const char *plan,
                                 const char *id)
 {
@@ -148,8 +174,10 @@ static struct run_info read_run(struct arena *arena, const char *state, const ch
         error_clear(&error);
         return run;
     }
+    run.problem = problem_of_copy(arena, run.directory);
     const char *workflow = journal_summary(journal, arena, "workflow");
-    run.workflow = workflow ? workflow : "";
+    bool begun = workflow && (!is_shared(arena, state) || journal_summary(journal, arena, JOURNAL_CHAIN));
+    run.workflow = begun ? workflow : "";
     run.status = status_by_name(journal_summary(journal, arena, "status"));
     run.started_utc_ms = summary_integer(journal, arena, "started");
     run.ended_utc_ms = summary_integer(journal, arena, "ended");
