@@ -201,6 +201,12 @@ static bool refuse_beside(struct session *session, const struct run_info *run, s
                  lease_of(session->options.workflow), &holder);
     error_set(error, "run %s of %s %s is under way (process %lld%s%s)", run->id, run->plan,
               run->workflow, (long long)holder.pid, *holder.host ? " on " : "", holder.host);
+    if (holder.expires_utc_ms > 0) {
+        char until[32];
+        return error_help(error, "drc run show %s says what it does; when that process is gone or hangs: drc "
+                          "run resume %s, after %s or with --take-over", run->id, run->id,
+                          format_time(until, holder.expires_utc_ms));
+    }
     return error_help(error, "drc run show %s says what it does", run->id);
 }
 
@@ -263,7 +269,7 @@ static bool create_run(struct session *session, struct error *error)
                                   session->reviewed ? 3 : 2, &session->run, error);
     buffer_free(&options);
     buffer_free(&reviewed);
-    return session->journal != NULL;
+    return session->journal && session_publish(session, session->journal, error);
 }
 
 static bool open_run(struct session *session, struct error *error)
@@ -271,10 +277,7 @@ static bool open_run(struct session *session, struct error *error)
     if (!create_run(session, error)) {
         return false;
     }
-    session->lease =
-        lease_take(session->state, session->plan->name, lease_of(session->options.workflow),
-                   session->run.id, session->site.world, error);
-    if (!session->lease) {
+    if (!session_take_lease(session, error)) {
         session_give_up(session, RUN_CANCELLED);
     }
     return session->lease != NULL;
@@ -447,7 +450,8 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
         status = tell_error(&error);
     } else {
         bool ok = site_open_world(&session.site, session.options.sandbox, &error) &&
-                  find_state(&session, &error) && refuse_unfinished(&session, &error);
+                  find_state(&session, &error) && session_open_shared(&session, &error) &&
+                  refuse_unfinished(&session, &error);
         status = ok ? apply(&session) : tell_error(&error);
     }
     session_close(&session);

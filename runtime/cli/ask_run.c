@@ -6,6 +6,7 @@
 #include "compiler/base/buffer.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
+#include "runtime/engine/shared.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
 
@@ -126,7 +127,7 @@ enum ask_answer ask_run(struct session *session, enum inbox_verb verb, struct de
     }
     struct errand errand = {.session = session, .world = world_real_create(error)};
     errand.store =
-        errand.world ? store_directory_create(errand.world, session->state, error) : NULL;
+        errand.world ? shared_store_of(errand.world, session->state, error) : NULL;
     struct inbox_message message = {
         .verb = verb,
         .target = decision->target,

@@ -10,6 +10,7 @@
 #include "runtime/engine/decision.h"
 #include "runtime/engine/events.h"
 #include "runtime/engine/inbox.h"
+#include "runtime/engine/shared.h"
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
@@ -86,7 +87,7 @@ static bool open_inbox(const struct carriage *carriage, struct watchers *watcher
     if (!carriage->state) {
         return true;
     }
-    struct store *store = store_directory_create(world, carriage->state, error);
+    struct store *store = shared_store_of(world, carriage->state, error);
     if (!store) {
         return false;
     }
@@ -170,6 +171,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         .journal = carriage->journal,
         .limits = carriage->site->limits,
         .run_id = carriage->run_id,
+        .lease = carriage->lease,
         .again = carriage->again,
         .again_count = carriage->again_count,
         .observer = observe,

@@ -10,6 +10,7 @@
 
 struct site;
 struct journal;
+struct lease;
 
 struct carriage {
     const struct invocation *invocation; /* --events */
@@ -19,6 +20,7 @@ struct carriage {
     const struct schedule *schedule;
     const struct facts *facts; /* NULL: nothing is bound */
     const char *run_id;
+    struct lease *lease; /* the run's; NULL: it cannot be lost */
     const char *state; /* where its inbox is; NULL: nobody can ask anything of it */
     const char *const *again; /* retry: what is taken up again; see executor_options */
     size_t again_count;

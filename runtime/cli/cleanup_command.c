@@ -11,7 +11,6 @@
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/take_back.h"
 #include "runtime/engine/journal.h"
-#include "runtime/engine/lease.h"
 #include "runtime/world/files.h"
 
 static const struct take_back cleaning = {
@@ -75,9 +74,7 @@ static bool begin_by_tags(struct session *session, const char *run, struct error
         !files_make_directory(session->run.directory, error)) {
         return false;
     }
-    session->lease = lease_take(session->state, plan->name, lease_of(WORKFLOW_FAILOVER), run,
-                                session->site.world, error);
-    return session->lease != NULL;
+    return session_open_shared(session, error) && session_take_lease(session, error);
 }
 
 static bool is_unknown(struct session *session, const char *run)

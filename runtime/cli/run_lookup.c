@@ -5,8 +5,8 @@
 #include "compiler/base/arena.h"
 #include "runtime/engine/decision.h"
 #include "runtime/engine/journal.h"
-#include "runtime/engine/lease.h"
 #include "runtime/engine/report.h"
+#include "runtime/engine/shared.h"
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
@@ -20,8 +20,10 @@ const char *lookup_state_of_plan(const struct invocation *invocation, const stru
     const char *state = run_state_directory(
         invocation->arena, world, invocation->values[FLAG_STATE], plan ? plan->state.value : NULL,
         plan ? plan->directory : NULL, error);
+    bool ok = state && files_check_private(state, true, error) &&
+              shared_refresh_state(world, state, error);
     world_destroy(world);
-    return state && files_check_private(state, true, error) ? state : NULL;
+    return ok ? state : NULL;
 }
 
 const char *lookup_state(const struct invocation *invocation, struct error *error)
@@ -155,12 +157,6 @@ bool lookup_take(struct session *session, struct error *error)
 
 bool lookup_take_open(struct session *session, struct error *error)
 {
-    session->lease =
-        lease_take(session->state, session->run.plan, lease_of(session->options.workflow),
-                   session->run.id, session->site.world, error);
-    if (!session->lease) {
-        return false;
-    }
-    session->journal = run_open(&session->run, session->site.world, false, error);
-    return session->journal != NULL;
+    return session_open_shared(session, error) && session_take_lease(session, error) &&
+           session_open_journal(session, error);
 }

@@ -17,6 +17,7 @@
 #include "runtime/engine/lease.h"
 #include "runtime/engine/production.h"
 #include "runtime/engine/report.h"
+#include "runtime/engine/shared.h"
 #include "runtime/world/world.h"
 
 bool session_open_providers(struct session *session, struct error *error)
@@ -51,6 +52,7 @@ void session_close(struct session *session)
 {
     journal_close(session->journal);
     lease_release(session->lease);
+    shared_close(session->shared);
     site_close(&session->site);
 }
 
@@ -256,7 +258,8 @@ static bool set_places(struct session *session, const struct report *report, enu
         };
         production_set(arena, production, &entry);
     }
-    return production_write(production, session->state, plan, error);
+    return production_write(production, session->state, plan, error) &&
+           session_share_production(session, error);
 }
 
 bool session_note_cleaned(struct session *session, struct error *error)
@@ -328,6 +331,7 @@ enum exit_status session_execute_named(struct session *session, const char *cons
         .facts = session->facts,
         .run_id = session->run.id,
         .state = session->state,
+        .lease = session->lease,
         .again = names,
         .again_count = count,
     };
@@ -341,7 +345,7 @@ enum exit_status session_execute_named(struct session *session, const char *cons
     run_outputs_begin(&outputs, session);
     enum executor_result result = carry_out(&carriage, &error);
     base_trim();
-    if (result == EXECUTOR_DAMAGED) {
+    if (result == EXECUTOR_DAMAGED || result == EXECUTOR_LOST) {
         error_prefix(&error, "run %s", session->run.id);
         run_outputs_end(&outputs, NULL);
         return tell_error(&error);

@@ -18,11 +18,13 @@
 
 struct journal;
 struct lease;
+struct shared;
 
 /* Zero-initialise, set invocation; session_close takes it apart. */
 struct session {
     const struct invocation *invocation;
-    const char *state;
+    const char *state;     /* of a shared one: this host's copy */
+    struct shared *shared; /* NULL: local */
     struct run_options options;
     struct run_info run;
     struct journal *journal;
@@ -45,6 +47,19 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
 bool session_open_providers(struct session *session, struct error *error);
 /* The world, then the providers, of options. */
 bool session_open_site(struct session *session, struct error *error);
+
+/* --- session_state.c: where the run is kept; the world is open --- */
+/* Opens the shared state that session->state is a copy of, and brings the copy up to date; nothing to
+ * do for a local one. */
+bool session_open_shared(struct session *session, struct error *error);
+/* The lease of the options' workflow, for session->run. --take-over counts. */
+bool session_take_lease(struct session *session, struct error *error);
+/* A journal that has just been made (the run's, a cleanup's) is others' to see from now on. */
+bool session_publish(struct session *session, struct journal *journal, struct error *error);
+/* Opens the journal of a run that was there already; the lease is held. */
+bool session_open_journal(struct session *session, struct error *error);
+/* Where production is has been written. */
+bool session_share_production(struct session *session, struct error *error);
 
 /* Facts, graph (held against the reviewed one), schedule, preflight. False: told on
  * stderr already, or in `error` (then it has a message). */

@@ -175,7 +175,8 @@ static enum exit_status do_all(struct session *session, const struct take_back *
     struct error error = {0};
     struct journal *journal =
         cleanup_create_journal(&session->run, session->site.world, graph, &error);
-    if (!journal) {
+    if (!journal || !session_publish(session, journal, &error)) {
+        journal_close(journal);
         return tell_error(&error);
     }
     struct carriage carriage = {
@@ -185,6 +186,7 @@ static enum exit_status do_all(struct session *session, const struct take_back *
         .graph = graph,
         .schedule = estimate(session->invocation->arena, graph, NULL, true),
         .run_id = session->run.id,
+        .lease = session->lease,
         .doing = way->doing,
     };
     enum executor_result result = carry_out(&carriage, &error);

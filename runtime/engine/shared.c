@@ -1,6 +1,7 @@
 #include "runtime/engine/shared.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -363,6 +364,62 @@ static bool is_lease(const char *key)
     return slash && strncmp(slash, "/leases/", strlen("/leases/")) == 0;
 }
 
+/* --- what it holds no more --- */
+
+/* Calls `each` for the names in a folder of the copy; "." and the like are left out. */
+static void each_name(struct shared *shared, const char *folder,
+                      void (*each)(struct shared *shared, const char *key, const struct map *there),
+                      const struct map *there)
+{
+    DIR *directory = opendir(path_of(shared, folder));
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        if (store_key_is_valid(entry->d_name)) {
+            each(shared, arena_printf(shared->arena, "%s%s%s", folder, *folder ? "/" : "",
+                                      entry->d_name), there);
+        }
+    }
+    if (directory) {
+        closedir(directory);
+    }
+}
+
+static void prune_file(struct shared *shared, const char *key, const struct map *there)
+{
+    if (!map_get(there, key)) {
+        unlink(path_of(shared, key));
+    }
+}
+
+/* One that is no copy yet may be being made by another process. */
+static void prune_run(struct shared *shared, const char *key, const struct map *there)
+{
+    bool behind;
+    const char *path = path_of(shared, arena_printf(shared->arena, "%s/journal.db", key));
+    if (!map_get(there, key) && access(path, F_OK) == 0 &&
+        is_copy(shared, key, path, INT64_MAX, &behind)) {
+        remove_copy(path);
+    }
+}
+
+static void prune_plan(struct shared *shared, const char *plan, const struct map *there)
+{
+    prune_file(shared, arena_printf(shared->arena, "%s/production.json", plan), there);
+    each_name(shared, arena_printf(shared->arena, "%s/leases", plan), prune_file, there);
+    each_name(shared, arena_printf(shared->arena, "%s/runs", plan), prune_run, there);
+}
+
+static void prune(struct shared *shared, const char **keys, size_t count)
+{
+    struct map there = {.arena = shared->arena};
+    for (size_t i = 0; i < count; i++) {
+        struct log log;
+        bool record = log_of(shared, keys[i], &log);
+        map_put(&there, record ? arena_printf(shared->arena, "%s/runs/%s", log.plan, log.run)
+                               : keys[i], shared);
+    }
+    each_name(shared, "", prune_plan, &there);
+}
+
 bool shared_refresh(struct shared *shared, struct error *error)
 {
     const char **keys;
@@ -373,6 +430,7 @@ bool shared_refresh(struct shared *shared, struct error *error)
                        error) != STORE_OK) {
         return false;
     }
+    prune(shared, keys, count);
     for (size_t i = 0; i < count; i++) {
         const char *slash = strchr(keys[i], '/');
         if ((slash && strcmp(slash, "/production.json") == 0 &&
