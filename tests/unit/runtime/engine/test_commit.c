@@ -249,11 +249,11 @@ static struct lease *lease_of_run(struct shared *shared)
                              false, NULL);
 }
 
-/* More than half of what each may take. */
+/* A good part of what each may take. */
 static void wait_long(struct shared *shared)
 {
     for (size_t i = 0; i < shared->bench.graph->node_count; i++) {
-        shared->bench.cloud->things[i].wait_ms = 35000;
+        shared->bench.cloud->things[i].wait_ms = 20000;
     }
 }
 
