@@ -50,8 +50,7 @@ void lowering_assume(struct lowering *l, const char *format, ...)
     buffer_free(&text);
 }
 
-/* Which of the plan's timeouts counts for an action; TIMEOUT_COUNT: none. */
-static enum timeout_kind timeout_of(enum action action)
+enum timeout_kind lower_timeout_of(enum action action)
 {
     switch (action) {
     case ACTION_RUN_INSTANCE:
@@ -85,7 +84,7 @@ uint32_t lowering_node(struct lowering *l, const struct vm_lowering *v, enum act
     struct because because = {
         .file = at.source ? at.source->path : NULL, .line = at.line, .rule = rule};
     uint32_t node = builder_node(l->builder, action, prefix, v ? v->index : NO_VM, because);
-    enum timeout_kind kind = timeout_of(action);
+    enum timeout_kind kind = lower_timeout_of(action);
     if (v && kind != TIMEOUT_COUNT && v->vm->timeouts[kind].given) {
         builder_current(l->builder)->timeout_ms = v->vm->timeouts[kind].ms;
     }

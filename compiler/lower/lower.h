@@ -2,6 +2,7 @@
 #ifndef DRC_LOWER_LOWER_H
 #define DRC_LOWER_LOWER_H
 
+#include "compiler/graph/action.h"
 #include "compiler/plan/plan.h"
 
 struct arena;
@@ -14,5 +15,8 @@ struct graph;
  * that is not built yet, a type that does not fit the facts …; the reasons are diagnostics. */
 struct graph *lower(struct arena *arena, const struct plan *plan, enum workflow workflow,
                     const struct facts *facts, struct diagnostics *diagnostics);
+
+/* Which of the plan's timeouts counts for an action; TIMEOUT_COUNT: none. */
+enum timeout_kind lower_timeout_of(enum action action);
 
 #endif

@@ -184,15 +184,21 @@ static void bind_volumes(struct binder *binder, struct plan_vm *vm, const struct
     }
 }
 
-static void bind_timeouts(struct binder *binder, struct plan_vm *vm, const struct tree *tree)
+const char *timeout_name(enum timeout_kind kind)
 {
     static const char *const names[TIMEOUT_COUNT] = {
         [TIMEOUT_START] = "start",       [TIMEOUT_STOP] = "stop",   [TIMEOUT_VOLUME] = "volume",
         [TIMEOUT_SNAPSHOT] = "snapshot", [TIMEOUT_IMAGE] = "image", [TIMEOUT_INJECT] = "inject",
         [TIMEOUT_SCRIPT] = "script",
     };
+    return names[kind];
+}
+
+static void bind_timeouts(struct binder *binder, struct plan_vm *vm, const struct tree *tree)
+{
     for (int i = 0; tree && i < TIMEOUT_COUNT; i++) {
-        vm->timeouts[i] = bind_positive_duration(binder, tree_get(tree, names[i]), 0);
+        const char *name = timeout_name((enum timeout_kind)i);
+        vm->timeouts[i] = bind_positive_duration(binder, tree_get(tree, name), 0);
     }
 }
 

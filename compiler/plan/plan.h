@@ -174,6 +174,7 @@ enum timeout_kind {
     TIMEOUT_SCRIPT,
     TIMEOUT_COUNT
 };
+const char *timeout_name(enum timeout_kind kind); /* "start": as the plan's key */
 
 struct plan_vm {
     const char *name;

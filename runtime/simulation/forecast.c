@@ -273,9 +273,10 @@ static void find_bindings(struct making *making)
 static void count_cause(struct making *making, struct map *causes, const struct sample *sample,
                         const struct sample_cause *cause)
 {
-    const char *node = making->forecast->input.graph->nodes[cause->node].id;
+    const struct graph_node *node = &making->forecast->input.graph->nodes[cause->node];
     /* Texts name things of a run, such as ids: the code is what runs have in common. */
-    const char *key = arena_printf(making->arena, "%s %s", node, cause->code ? cause->code : "");
+    const char *key =
+        arena_printf(making->arena, "%s %s", node->id, cause->code ? cause->code : "");
     struct forecast_cause *told = map_get(causes, key);
     if (!told) {
         told = ARENA_NEW(making->arena, struct forecast_cause);
@@ -291,7 +292,7 @@ static void count_cause(struct making *making, struct map *causes, const struct 
 static int compare_causes(const void *left, const void *right)
 {
     const struct forecast_cause *a = left, *b = right;
-    return a->runs != b->runs ? (a->runs > b->runs ? -1 : 1) : strcmp(a->node, b->node);
+    return a->runs != b->runs ? (a->runs > b->runs ? -1 : 1) : strcmp(a->node->id, b->node->id);
 }
 
 static void find_causes(struct making *making)

@@ -40,7 +40,8 @@ struct forecast_binding {
 };
 
 struct forecast_cause {
-    const char *node, *code, *text; /* code NULL: none */
+    const struct graph_node *node;
+    const char *code, *text; /* code NULL: none */
     size_t runs;
     uint64_t seeds[3]; /* the first ones, for replaying */
 };

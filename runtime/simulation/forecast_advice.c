@@ -5,9 +5,10 @@
 #include "compiler/base/arena.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/summary.h"
+#include "compiler/lower/lower.h"
 #include "runtime/simulation/forecast.h"
 
-enum { WORTH_TELLING_MS = 5000 };
+enum { WORTH_TELLING_MS = 5000, ADVICE_MAX = 6 };
 
 struct advice {
     struct arena *arena;
@@ -22,6 +23,9 @@ static void advise(struct advice *advice, const char *sentence)
         if (strcmp(forecast->suggestions[i], sentence) == 0) {
             return;
         }
+    }
+    if (forecast->suggestion_count == ADVICE_MAX) {
+        return;
     }
     forecast->suggestions =
         arena_grow(advice->arena, forecast->suggestions, forecast->suggestion_count,
@@ -70,15 +74,28 @@ static void advise_on(struct advice *advice, const struct forecast_binding *bind
     }
 }
 
+/* A wait that was given up: nothing refused it, it only took long. */
+static bool is_late(const struct forecast_cause *cause)
+{
+    return !cause->code && action_info(cause->node->action)->effect == EFFECT_WAIT;
+}
+
 static void advise_on_cause(struct advice *advice, const struct forecast_cause *cause)
 {
+    const struct graph *graph = advice->forecast->input.graph;
+    const struct graph_node *node = cause->node;
+    const char *vm = node->vm == NO_VM ? "VM" : graph->vms[node->vm].name;
+    enum timeout_kind timeout = lower_timeout_of(node->action);
     if (cause->code && strcmp(cause->code, "InsufficientInstanceCapacity") == 0) {
-        const char *slash = strchr(cause->node, '/');
-        advise(advice,
-               arena_printf(advice->arena,
-                            "another type behind the others in vms.%.*s.instance_type, or a "
-                            "capacity_reservation",
-                            (int)(slash ? slash - cause->node : 0), cause->node));
+        advise(advice, arena_printf(advice->arena,
+                                    "another type behind the others in vms.%s.instance_type, or a "
+                                    "capacity_reservation",
+                                    vm));
+    } else if (is_late(cause) && timeout != TIMEOUT_COUNT) {
+        advise(advice, arena_printf(advice->arena,
+                                    "more time in vms.%s.timeouts.%s (or for all VMs in defaults), "
+                                    "where it is only slow",
+                                    vm, timeout_name(timeout)));
     }
 }
 

@@ -106,7 +106,7 @@ static void put_causes(struct json_writer *json, const struct forecast *forecast
         const struct forecast_cause *cause = &forecast->causes[i];
         size_t seeds = sizeof cause->seeds / sizeof *cause->seeds;
         json_begin_object(json);
-        json_key_string(json, "node", cause->node);
+        json_key_string(json, "node", cause->node->id);
         json_key_string(json, "code", cause->code);
         json_key_string(json, "message", cause->text);
         json_key_int(json, "runs", (int64_t)cause->runs);

@@ -115,7 +115,7 @@ static void write_causes(const struct forecast *forecast, struct buffer *out)
     for (size_t i = 0; i < forecast->cause_count; i++) {
         const struct forecast_cause *cause = &forecast->causes[i];
         buffer_puts(out, "| ");
-        put_cell(out, cause->node);
+        put_cell(out, cause->node->id);
         buffer_puts(out, ": ");
         if (cause->code && !strstr(cause->text, cause->code)) {
             put_cell(out, cause->code);

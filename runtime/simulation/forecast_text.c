@@ -282,7 +282,7 @@ static void write_bindings(const struct page *page)
 static void write_cause(const struct page *page, const struct forecast_cause *cause)
 {
     struct buffer text = {0};
-    text_put(&text, cause->node);
+    text_put(&text, cause->node->id);
     buffer_puts(&text, ": ");
     if (cause->code && !strstr(cause->text, cause->code)) {
         text_put(&text, cause->code);

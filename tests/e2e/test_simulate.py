@@ -86,11 +86,11 @@ def test_measured_durations_count(drc, tmp_path):
     drc("plan", "facts", "plans/shop", "failover", "--sandbox", sandbox, "-o", facts)
     usual = simulate(drc, "--faults", "none", "--facts", facts)
     held = json.loads(facts.read_text())
-    held["durations"] = {"wait-injected": 600000, "db/disk-0/wait-injected": 900000}
+    held["durations"] = {"wait-injected": 200000, "db/disk-0/wait-injected": 420000}
     facts.write_text(json.dumps(held))
     slow = simulate(drc, "--faults", "none", "--facts", facts)
     for figure in "estimate_ms", "p50_ms":
-        assert 600000 < slow["rto"][figure] - usual["rto"][figure] < 1000000
+        assert 270000 < slow["rto"][figure] - usual["rto"][figure] < 480000
     assert slow["binds"][0]["what"] == "db inject"
     # Disks are as the facts have them.
     shown = drc.json("plan", "show", "plans/shop", "failover", "--json", "--facts", facts)

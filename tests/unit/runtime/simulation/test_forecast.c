@@ -208,6 +208,12 @@ static void test_failures(void **state)
     assert_int_equal(told->cause_count, 2);
     assert_int_equal(told->causes[0].runs, 2); /* texts differ, node and code do not */
     assert_int_equal(told->causes[0].seeds[1], 45);
+    assert_string_equal(told->causes[0].node->id, "app/run-instance");
+    struct sample_cause late = {WAIT_INJECTED, NULL, "did not hold within 15m"};
+    f->samples[7]->causes = &late;
+    struct forecast *slow = forecast(f);
+    const char *last = slow->suggestions[slow->suggestion_count - 1];
+    assert_non_null(strstr(last, "more time in vms.db.timeouts.inject"));
     forecast_write_text(told, 80, false, &f->text);
     says(f, "3 runs failed");
     says(f, "never");
