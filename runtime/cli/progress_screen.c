@@ -236,6 +236,23 @@ static int draw_lanes(const struct progress_state *state, const struct screen *s
     return lines;
 }
 
+/* A whole step, or "…" where there is no room for it and what may follow. */
+static bool draw_step(struct line *line, int steps, const char *vm, const char *phase)
+{
+    enum { MORE = 4 }; /* columns of " → …" */
+    struct buffer text = {0};
+    buffer_printf(&text, "%s%s%s%s", steps ? " → " : " · critical path: ", vm, *vm ? " " : "", phase);
+    int columns = text_columns(buffer_text(&text));
+    bool fits = steps < PATH_STEPS && line->column + columns + MORE <= line->width;
+    if (fits) {
+        line_put(line, INK_DIM, buffer_text(&text));
+    } else if (steps > 0) {
+        line_put(line, INK_DIM, " → …");
+    }
+    buffer_free(&text);
+    return fits;
+}
+
 /* What is still ahead on the critical path, a step for each phase of a VM. */
 static void draw_path(const struct progress_state *state, struct line *line)
 {
@@ -253,14 +270,11 @@ static void draw_path(const struct progress_state *state, struct line *line)
         if (over || milestone || (phase && vm == node->vm && strcmp(phase, name) == 0)) {
             continue;
         }
-        if (steps == PATH_STEPS) {
-            line_put(line, INK_DIM, " → …");
-            break;
-        }
         phase = name;
         vm = node->vm;
-        line_printf(line, INK_DIM, "%s%s%s%s", steps++ ? " → " : " · critical path: ",
-                    vm == NO_VM ? "" : state->graph->vms[vm].name, vm == NO_VM ? "" : " ", name);
+        if (!draw_step(line, steps++, vm == NO_VM ? "" : state->graph->vms[vm].name, phase)) {
+            break;
+        }
     }
 }
 
@@ -271,7 +285,6 @@ static void draw_status(const struct progress_state *state, const struct screen 
     if (state->failed > 0) {
         line_printf(line, INK_RED, " · %zu failed", state->failed);
     }
-    draw_path(state, line);
     if (screen->counters) {
         line_printf(line, INK_DIM, " · %lld calls", (long long)screen->counters->requests);
         if (screen->counters->throttled > 0) {
@@ -280,6 +293,7 @@ static void draw_status(const struct progress_state *state, const struct screen 
                         screen->counters->throttled == 1 ? "" : "s");
         }
     }
+    draw_path(state, line);
     line_end(line);
 }
 

@@ -82,8 +82,7 @@ static void in_the_middle(void **state)
         "  ✓ db   recovered    0:40\n"
         "  ▸ app  ready?       0:15   http :8080/healthz answers 503 (4:45 left)\n"
         "  · web                      waits for app\n"
-        "  6 of 10 actions · critical path: app ready? → web starting · 61 calls · throttled "
-        "2 ti…\n");
+        "  6 of 10 actions · 61 calls · throttled 2 times · critical path: app ready? → …\n");
 }
 
 static void at_the_beginning_and_the_end(void **state)
