@@ -68,7 +68,8 @@ static bool split_url(const struct aws_settings *settings, const char *url, cons
     bool https = strncmp(url, "https://", 8) == 0;
     const char *host = url + (https ? 8 : 7);
     size_t length = https || strncmp(url, "http://", 7) == 0 ? strcspn(host, "/?#@ ") : 0;
-    if (length == 0 || (host[length] != '\0' && host[length] != '/') ||
+    bool bracket = *host == '[' && !memchr(host, ']', length);
+    if (length == 0 || bracket || (host[length] != '\0' && host[length] != '/') ||
         strpbrk(host + length, "?#@ \"\\")) {
         error_set(error, "\"%s\" (from %s) is not the URL of an endpoint",
                   redactor_text(NULL, settings->arena, url, NULL), from);

@@ -313,6 +313,7 @@ void sigv4_sign(struct arena *kept, const struct sigv4_request *request,
                 const struct sigv4_key *key, int64_t utc_ms, struct sigv4_headers *out)
 {
     struct arena *arena = arena_create(); /* several times the size of what it makes */
+    arena_wipe_at_end(arena);
     time_t seconds = (time_t)(utc_ms / 1000);
     struct tm tm;
     char *date = arena_alloc(kept, 32), day[16];

@@ -115,6 +115,9 @@ static void test_refusals(void **state)
     set(f, "AWS_ENDPOINT_URL", "localhost:5000");
     assert_refused(f, "eu-west-1",
                    "\"localhost:5000\" (from AWS_ENDPOINT_URL) is not the URL of an endpoint");
+    set(f, "AWS_ENDPOINT_URL", "http://[::1");
+    assert_refused(f, "eu-west-1",
+                   "\"http://[::1\" (from AWS_ENDPOINT_URL) is not the URL of an endpoint");
     set(f, "AWS_ENDPOINT_URL_EC2", "http://user@host/");
     assert_refused(
         f, "eu-west-1",
