@@ -1,9 +1,11 @@
 /* Crash sweep on the simulated world: a failover killed after every single event (a turn of the
  * executor with its commit, a request's arrival, an answer, a timer), with the requests then on their
- * way lost, and again with all of them still arriving; resumed; killed once more during the resume.
+ * way lost; again with all of them still arriving; and again with the resume beginning before they do,
+ * in a cloud that is long in showing what was made in it.
+ * Some are killed once more during the resume.
  * The cloud, what was ever made in it and the journal have to be those of an undisturbed run.
  *
- *   sweep_rehearsed --plan FILE [--stride N] [--at EVENT [--again EVENT] [--lost|--late]]
+ *   sweep_rehearsed --plan FILE [--stride N] [--at EVENT [--again EVENT] [--lost|--late|--soon] [--tell]]
  */
 #include <dirent.h>
 #include <getopt.h>
@@ -16,6 +18,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
+#include "runtime/engine/events.h"
 #include "runtime/engine/journal.h"
 #include "runtime/simulation/rehearsal.h"
 
@@ -32,10 +35,15 @@ struct made {
     size_t count, requests;
 };
 
+/* What becomes of the requests that are on their way when the process dies. */
+enum fate { LOST, LATE, SOON /* they arrive, and the resume is there before them */ };
+static const char *const fates[] = {"lost", "late", "soon"};
+
 struct point {
     const char *plan;
     int64_t at, again; /* events of the first and the second process; -1: it lives */
-    bool late;         /* requests on their way arrive after the death */
+    enum fate fate;
+    bool tell; /* the events of the run */
 };
 
 /* How a rehearsal ended. */
@@ -101,6 +109,17 @@ static void made_clear(struct made *made)
         free(made->ids[i]);
     }
     made->count = 0;
+}
+
+static void tell_event(void *context, const struct executor_event *event)
+{
+    char when[32];
+    (void)context;
+    printf("%s %s %s %s\n", format_time(when, event->utc_ms), executor_event_name(event->type),
+           event->node ? event->node->id : "-",
+           event->status && event->status->detail ? event->status->detail
+           : event->text                          ? event->text
+                                                  : "");
 }
 
 /* --- the cloud as lines --- */
@@ -221,6 +240,7 @@ static bool live_and_die(struct rehearsal *rehearsal, const struct point *point,
                          struct ending *ending, struct error *error)
 {
     const int64_t deaths[] = {point->at, point->again, -1};
+    rehearsal_pass(rehearsal, SETTLE_MS); /* what was given is seen by everybody */
     for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++) {
         enum rehearsal_end end = rehearsal_process(rehearsal, deaths[i], error);
         if (end == REHEARSAL_SUCCEEDED) {
@@ -232,7 +252,9 @@ static bool live_and_die(struct rehearsal *rehearsal, const struct point *point,
         }
         ending->died = true;
         ending->died_again = i == 1;
-        rehearsal_pass(rehearsal, BETWEEN_MS);
+        if (point->fate != SOON) {
+            rehearsal_pass(rehearsal, BETWEEN_MS);
+        }
     }
     return error_set(error, "it was killed without having to be");
 }
@@ -242,6 +264,8 @@ static bool carry_out(const struct point *point, const char *folder, struct endi
 {
     struct arena *arena = arena_create();
     struct made made = {.count = 0};
+    static const struct rehearsal_fault slow_to_show[] = {{"consistency", 0.7},
+                                                          {"consistency_ms", 15000}};
     struct rehearsal_options options = {
         .plan = read_plan(arena, point->plan, error),
         .workflow = WORKFLOW_FAILOVER,
@@ -250,9 +274,12 @@ static bool carry_out(const struct point *point, const char *folder, struct endi
         .limits = LIMITS_AWS,
         .throttle = true,
         .link = {.latency_min_ms = 10, .latency_max_ms = 90},
-        .ghosts = point->late ? 1 : 0,
+        .ghosts = point->fate == LOST ? 0 : 1,
+        .faults = slow_to_show,
+        .fault_count = point->fate == SOON ? 2 : 0,
         .tap = note_made,
         .tap_context = &made,
+        .observer = point->tell ? tell_event : NULL,
     };
     struct rehearsal *rehearsal = options.plan ? rehearsal_create(&options, error) : NULL;
     bool ok = rehearsal && live_and_die(rehearsal, point, ending, error) &&
@@ -304,8 +331,8 @@ static bool try_point(const struct sweep *sweep, const struct point *point, stru
 
 static void tell_again(const struct point *point)
 {
-    printf("    again: build/tests/sweep/sweep_rehearsed --plan %s --at %lld --again %lld %s\n", point->plan,
-           (long long)point->at, (long long)point->again, point->late ? "--late" : "--lost");
+    printf("    again: build/tests/sweep/sweep_rehearsed --plan %s --at %lld --again %lld --%s\n", point->plan,
+           (long long)point->at, (long long)point->again, fates[point->fate]);
 }
 
 /* False: the run was over before it died, so there are no points behind this one. */
@@ -329,7 +356,7 @@ static bool compare(struct sweep *sweep, const struct point *point, const struct
         sweep->wrong++;
         tell_again(point);
     }
-    bool died = ending.died || !ok;
+    bool died = ending.died;
     free(ending.cloud);
     error_clear(&error);
     return died;
@@ -338,7 +365,7 @@ static bool compare(struct sweep *sweep, const struct point *point, const struct
 static bool sweep_plan(struct sweep *sweep, const char *plan)
 {
     struct error error = {0};
-    struct point alive = {plan, -1, -1, false};
+    struct point alive = {plan, -1, -1, LOST, false};
     struct ending expected = {0};
     if (!try_point(sweep, &alive, &expected, &error)) {
         printf("%s, undisturbed: %s\n", plan, error.message);
@@ -346,10 +373,10 @@ static bool sweep_plan(struct sweep *sweep, const char *plan)
         return false;
     }
     size_t twice = 0;
-    for (int late = 0; late < 2; late++) {
-        int64_t at = late;
+    for (int fate = LOST; fate <= SOON; fate++) {
+        int64_t at = fate;
         for (int64_t n = 0;; at += sweep->stride, n++) {
-            struct point point = {plan, at, -1, late};
+            struct point point = {plan, at, -1, (enum fate)fate, false};
             if (!compare(sweep, &point, &expected)) {
                 sweep->points--; /* it did not die any more */
                 break;
@@ -372,7 +399,7 @@ static int sweep_one(struct sweep *sweep, const struct point *point)
 {
     struct ending expected = {0};
     struct error error = {0};
-    struct point alive = {point->plan, -1, -1, false};
+    struct point alive = {point->plan, -1, -1, LOST, false};
     if (!try_point(sweep, &alive, &expected, &error)) {
         printf("undisturbed: %s\n", error.message);
         return 1;
@@ -387,12 +414,13 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"stride", required_argument, NULL, 's'}, {"plan", required_argument, NULL, 'p'},
         {"at", required_argument, NULL, 'a'},     {"again", required_argument, NULL, 'g'},
-        {"late", no_argument, NULL, 'l'},         {"lost", no_argument, NULL, 'o'},
+        {"lost", no_argument, NULL, LOST},        {"late", no_argument, NULL, LATE},
+        {"soon", no_argument, NULL, SOON},        {"tell", no_argument, NULL, 't'},
         {NULL, 0, NULL, 0},
     };
     char folder[] = "/tmp/drc-sweep-XXXXXX";
     struct sweep sweep = {.stride = 1};
-    struct point point = {NULL, -1, -1, false};
+    struct point point = {NULL, -1, -1, LOST, false};
     for (int given; (given = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
         switch (given) {
         case 's':
@@ -407,10 +435,13 @@ int main(int argc, char **argv)
         case 'g':
             point.again = strtoll(optarg, NULL, 10);
             break;
-        case 'l':
-            point.late = true;
+        case 't':
+            point.tell = true;
             break;
-        case 'o':
+        case LOST:
+        case LATE:
+        case SOON:
+            point.fate = (enum fate)given;
             break;
         default:
             return 1;
