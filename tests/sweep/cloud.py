@@ -5,7 +5,7 @@ import re
 import sqlite3
 
 LEFT_OUT = re.compile(r"_ms$|^(id|reservation|launch_index|token|association|attachment|mac|volume_id)$")
-ID = re.compile(r"^(i|vol|ami|eni|snap|eipalloc|eipassoc|r|subnet|vpc|sg)-[0-9a-f]{17}$")
+TIME = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ\b")
 
 
 class Cloud:
@@ -57,7 +57,7 @@ def snapshot(directory, given, run, plan):
             return value
         for old, new in known.items():
             value = value.replace(old, new)
-        return value.replace(run, "RUN") if run else value
+        return TIME.sub("TIME", value.replace(run, "RUN") if run else value)
 
     things = []
     for table in ("instances", "volumes", "images", "interfaces", "addresses", "commands"):
@@ -72,3 +72,9 @@ def snapshot(directory, given, run, plan):
                            "state": state_of(table, row), **kept, "tags": tags})
     cloud.close()
     return sorted(json.dumps(thing, sort_keys=True) for thing in things)
+
+
+def is_there(text):
+    """Of a snapshot's things: not deleted, and no record of what was done."""
+    thing = json.loads(text)
+    return thing["table"] != "commands" and thing["state"] not in ("deleted", "shutting-down")

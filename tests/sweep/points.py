@@ -35,14 +35,25 @@ KINDS = {
     "memory": {"memory": True},
     "memory-ever": {"memory": True, "SWEEP_EVER": "1"},
 }
+
+# "abandon" is a failover that is cleaned up after it was disturbed, instead of being resumed. The others
+# but failover and abandon begin with a failover that has succeeded.
 WORKFLOWS = {
     "attach": ("examples/minimal.yaml", "failover"),
     "image": ("examples/boot-image.yaml", "failover"),
     "shop": ("plans/shop", "failover"),
     "cleanup": ("examples/minimal.yaml", "cleanup"),
     "cleanup-image": ("examples/boot-image.yaml", "cleanup"),
+    "rollback": ("examples/addresses.yaml", "rollback"),
+    "commit": ("examples/boot-image.yaml", "commit"),
+    "abandon": ("examples/minimal.yaml", "abandon"),
+    "abandon-image": ("examples/boot-image.yaml", "abandon"),
 }
-FINAL = ("succeeded", "cleaned", "cancelled")
+COMMANDS = {"cleanup": "cleanup", "rollback": "rollback", "commit": "commit", "abandon": "cleanup"}
+ENDS = {"failover": "succeeded", "cleanup": "cleaned", "rollback": "rolled-back", "commit": "committed",
+        "abandon": "cleaned"}
+STATUSES = {"preparing", "running", "interrupted", "waiting", "failed", "killed", "cancelled", *ENDS.values()}
+AT_HOME = ("cleanup", "rollback", "abandon")
 
 
 class Wrong(Exception):
@@ -84,8 +95,8 @@ class Place:
     def apply(self, shim=None):
         return self.drc("plan", "apply", self.plan, "failover", "--sandbox", self.sandbox, "--yes", shim=shim)
 
-    def cleanup(self, shim=None):
-        return self.drc("run", "cleanup", "--yes", shim=shim)
+    def run(self, command, shim=None):
+        return self.drc("run", command, "--yes", shim=shim)
 
 
 def prepare(folder, name):
@@ -99,7 +110,7 @@ def prepare(folder, name):
     given = sorted(held.ids())
     held.close()
     (place.folder / "given.json").write_text(json.dumps(given))
-    if workflow == "cleanup":
+    if workflow not in ("failover", "abandon"):
         done = place.apply()
         demand(done.returncode == 0, done.err)
 
@@ -116,7 +127,7 @@ def shim_for(place, kind, at):
 
 
 def begin(place, workflow, shim=None):
-    return place.cleanup(shim) if workflow == "cleanup" else place.apply(shim)
+    return place.apply(shim) if workflow in ("failover", "abandon") else place.run(COMMANDS[workflow], shim)
 
 
 def check_end(kind, done):
@@ -136,20 +147,19 @@ def check_end(kind, done):
 
 
 def go_on(place, workflow):
-    """What the messages tell a person to do, until it is done. Returns the run that did it."""
+    """What the messages tell a person to do, until it is done. Returns the run that did it; None: there is
+    none to abandon."""
     for _ in range(4):
         runs = place.runs()
-        for run in runs:
-            demand(run["status"] in ("preparing", "running", "interrupted", "waiting", "failed", "killed", *FINAL), runs)
-        if workflow == "cleanup":
+        demand(all(run["status"] in STATUSES for run in runs), runs)
+        newest = runs[0] if runs else None
+        if newest and newest["status"] == ENDS[workflow] or workflow == "abandon" and not newest:
+            return newest and newest["run"]
+        if workflow != "failover":
             demand(len(runs) == 1, "there is one run", runs)
-            if runs[0]["status"] == "cleaned":
-                return runs[0]["run"]
-            done = place.cleanup()
-        elif runs and runs[0]["status"] == "succeeded":
-            return runs[0]["run"]
-        elif runs and runs[0]["status"] not in FINAL:
-            done = place.drc("run", "resume", runs[0]["run"])
+            done = place.run(COMMANDS[workflow])
+        elif newest and newest["status"] != "cancelled":
+            done = place.drc("run", "resume", newest["run"])
         else:
             done = place.apply()
         demand(done.returncode == 0, "the way on does not work", done.err)
@@ -173,20 +183,26 @@ def check_journal(path):
 
 
 def check_state(place, workflow, run):
+    if not run:
+        return
     folder, = place.state.glob(f"*/runs/{run}")
-    check_journal(folder / "journal.db")
-    production = json.loads((folder.parents[1] / "production.json").read_text())
-    places = {vm["place"] for vm in production["vms"]}
-    wanted = {"primary"} if workflow == "cleanup" else {"recovery"}
-    demand(places <= wanted, "where production is:", production)
-    again = place.cleanup() if workflow == "cleanup" else place.apply()
+    production = folder.parents[1] / "production.json"
+    if workflow != "abandon":
+        check_journal(folder / "journal.db")
+    if workflow != "abandon" or production.exists():
+        places = {vm["place"] for vm in json.loads(production.read_text())["vms"]}
+        demand(places <= ({"primary"} if workflow in AT_HOME else {"recovery"}), production.read_text())
+    again = place.apply() if workflow == "failover" else place.run(COMMANDS[workflow])
     demand(again.returncode == 0, "doing it again is not doing nothing", again.err)
 
 
 def outcome(place, workflow, run):
     given = set(json.loads((place.folder / "given.json").read_text()))
     text = "".join(path.read_text() for path in sorted((ROOT / place.plan).parent.glob("**/*.yaml")))
-    return cloud.snapshot(place.sandbox, given, run, text)
+    things = cloud.snapshot(place.sandbox, given, run, text)
+    if workflow == "abandon":  # how much was made and deleted depends on the moment
+        things = [thing for thing in things if cloud.is_there(thing)]
+    return things
 
 
 def undisturbed(prepared, folder, name):
