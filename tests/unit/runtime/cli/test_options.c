@@ -116,7 +116,8 @@ static void what_is_wrong_is_told_with_what_was_meant(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct parsed parsed = parse(cases[i].line);
-        if (parsed.ok || parsed.status != EXIT_ERROR || !strstr(parsed.captured.err, cases[i].error) ||
+        if (parsed.ok || parsed.status != EXIT_ERROR ||
+            !strstr(parsed.captured.err, cases[i].error) ||
             !strstr(parsed.captured.err, cases[i].help) || *parsed.captured.out) {
             fail_msg("drc %s: %s", cases[i].line, parsed.captured.err);
         }
@@ -170,9 +171,43 @@ static void each_line_is_parsed_anew(void **state)
     done(&parsed);
 }
 
+static void numbers_within_bounds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        double value; /* -1: refused */
+    } cases[] = {
+        {"simulate shop failover", 7},
+        {"simulate shop failover --runs 12", 12},
+        {"simulate shop failover --runs 1", 1},
+        {"simulate shop failover --runs 50", 50},
+        {"simulate shop failover --runs 0", -1},
+        {"simulate shop failover --runs 51", -1},
+        {"simulate shop failover --runs x", -1},
+        {"simulate shop failover --runs=", -1},
+        {"simulate shop failover --runs 5x", -1},
+        {"simulate shop failover --runs nan", -1},
+        {"simulate shop failover --runs 1e999", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct parsed parsed = parse(cases[i].line);
+        struct error error = {0};
+        double value = 7;
+        assert_true(parsed.ok);
+        bool ok = flag_number(&parsed.invocation, FLAG_RUNS, 1, 50, &value, &error);
+        assert_int_equal(ok, cases[i].value >= 0);
+        assert_true(value == (ok ? cases[i].value : 7));
+        assert_int_equal(error.message != NULL, !ok);
+        error_clear(&error);
+        done(&parsed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_within_bounds),
         cmocka_unit_test(flags_and_arguments_in_any_order),
         cmocka_unit_test(an_optional_value_is_only_behind_an_equals_sign),
         cmocka_unit_test(behind_two_dashes_all_are_arguments),
