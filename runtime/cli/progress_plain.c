@@ -286,6 +286,8 @@ static bool put_event(const struct plain *plain)
     case EVENT_STATE_LOST:
         buffer_printf(plain->out, " state: %s", plain->event->text);
         return true;
+    case EVENT_NODE_AGAIN: /* told with the decision that it follows from */
+        return false;
     case EVENT_DECISION:
         buffer_putc(plain->out, ' ');
         decision_put(plain->event->decision, plain->out);

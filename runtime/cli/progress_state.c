@@ -162,13 +162,29 @@ static void take_resume(struct progress_state *state)
     }
 }
 
+/* Its nodes follow one by one. */
+static void take_again(struct progress_state *state, struct lane *lane)
+{
+    state->ended = false;
+    if (lane->stage == LANE_FAILED || lane->stage == LANE_SKIPPED) {
+        lane->stage = LANE_WAITING;
+        lane->cause = NO_NODE;
+    }
+}
+
 void progress_state_take(struct progress_state *state, const struct executor_event *event,
                          int64_t now_ms)
 {
     switch (event->type) {
     case EVENT_RUN_RESUMED:
-        take_resume(state);
+        if (!event->text) { /* else what is taken up again is named */
+            take_resume(state);
+        }
+        state->ended = false;
         state->at_ms = now_ms;
+        break;
+    case EVENT_NODE_AGAIN:
+        take_again(state, lane_of(state, event->node));
         break;
     case EVENT_RUN_STARTED:
         state->at_ms = now_ms;

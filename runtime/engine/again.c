@@ -293,6 +293,9 @@ static void take_up_chosen(const struct choice *choice)
                 record_again(executor, i);
             }
             take_up(executor, i);
+            if (executor->running) {
+                executor_queue_event(executor, EVENT_NODE_AGAIN, (int32_t)i, NULL);
+            }
         }
     }
     redo_undone(choice);

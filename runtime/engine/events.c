@@ -32,6 +32,7 @@ const char *executor_event_name(enum executor_event_type type)
         [EVENT_NODE_FAILED] = "node_failed",   [EVENT_NODE_SKIPPED] = "node_skipped",
         [EVENT_VM_FAILED] = "vm_failed",       [EVENT_INTERRUPTED] = "interrupted",
         [EVENT_HEARTBEAT] = "heartbeat",       [EVENT_RUN_ENDED] = "run_ended",
+        [EVENT_NODE_AGAIN] = "node_again",
         [EVENT_DECISION] = "decision",         [EVENT_STATE_WAITS] = "state_waits",
         [EVENT_STATE_LOST] = "state_lost",
     };

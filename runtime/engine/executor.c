@@ -303,7 +303,7 @@ enum executor_result executor_run(struct executor *executor, struct error *error
     executor->running = true;
     record_session(executor);
     executor_queue_event(executor, executor->resumed ? EVENT_RUN_RESUMED : EVENT_RUN_STARTED,
-                         NO_NODE, NULL);
+                         NO_NODE, executor->options.again_count ? "named" : NULL);
     executor_schedule_turn(executor);
     if (executor->options.lease) {
         lease_watch(executor->options.lease, commit_lease_lost, executor);

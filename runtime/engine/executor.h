@@ -49,7 +49,8 @@ enum executor_event_type {
     EVENT_HEARTBEAT, EVENT_RUN_ENDED,
     EVENT_STATE_WAITS, /* the shared state does not take a commit (text: why); it is asked again */
     EVENT_STATE_LOST,  /* the run goes no further in this process (text: why) */
-    EVENT_DECISION, /* a person has decided something, or tried to */
+    EVENT_DECISION,   /* a person has decided something, or tried to */
+    EVENT_NODE_AGAIN, /* it had failed or was skipped, and is taken up again */
 };
 struct executor_event {
     enum executor_event_type type;

@@ -323,6 +323,7 @@ static void take_again(struct history *history, uint32_t index)
     if (vm != NO_VM) {
         history->vm_failed[vm] = false;
     }
+    tell(history, EVENT_NODE_AGAIN, (int32_t)index, history->last_utc_ms, NULL);
 }
 
 /* One that went through skips its node: it counts as done. */
@@ -334,7 +335,8 @@ static void take_decision(struct history *history, int32_t index, const cJSON *r
                                     &history->decision_capacity, sizeof *history->decisions);
     made = &history->decisions[history->decision_count++];
     *made = (struct history_decision){.decision = decision, .node = index};
-    if (index != NO_NODE && !strcmp(decision.verb, "skip") && !decision.refused) {
+    bool waived = index != NO_NODE && !strcmp(decision.verb, "skip") && !decision.refused;
+    if (waived) {
         struct node_status *status = &history->nodes[index].status;
         end(history, (uint32_t)index, NODE_DONE, record);
         if (!cJSON_GetObjectItemCaseSensitive(record, "t")) { /* while no process worked on it */
@@ -349,7 +351,14 @@ static void take_decision(struct history *history, int32_t index, const cJSON *r
     if (history->observer) {
         struct executor_event event = {
             .type = EVENT_DECISION, .utc_ms = decision.at_utc_ms, .decision = &decision};
+        if (index != NO_NODE) {
+            event.node = &history->graph->nodes[index];
+            event.status = &history->nodes[index].status;
+        }
         history->observer(history->observer_context, &event);
+    }
+    if (waived) {
+        tell(history, EVENT_NODE_DONE, index, history->nodes[index].ended_utc_ms, NULL);
     }
 }
 
@@ -425,7 +434,8 @@ static void take_session(struct history *history, const cJSON *record)
         take_outage(history, history->session_t_ms + was_dead,
                     history->session_t_ms + history->dead_ms);
     }
-    tell(history, history->sessions > 1 ? EVENT_RUN_RESUMED : EVENT_RUN_STARTED, NO_NODE, at, NULL);
+    tell(history, history->sessions > 1 ? EVENT_RUN_RESUMED : EVENT_RUN_STARTED, NO_NODE, at,
+         named ? "named" : NULL);
 }
 
 static void take_end(struct history *history, const cJSON *record)

@@ -204,6 +204,41 @@ static void it_agrees_with_the_executor(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void decisions_are_kept_and_a_skip_counts_as_done(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    take(f, "{\"r\":\"fail\",\"n\":2,\"t\":5,\"message\":\"503\"}");
+    buffer_clear(&f->told);
+    take(f, "{\"r\":\"decision\",\"verb\":\"skip\",\"target\":\"app/chek\",\"refused\":\"no such\"}");
+    assert_int_equal(f->history->nodes[2].status.state, NODE_FAILED);
+    take(f, "{\"r\":\"decision\",\"n\":2,\"t\":9,\"verb\":\"skip\",\"who\":\"ada\",\"at\":7}");
+    const struct node_status *check = &f->history->nodes[2].status;
+    assert_int_equal(check->state, NODE_DONE);
+    assert_string_equal(check->waived->who, "ada");
+    assert_int_equal(f->history->counters.failed, 0);
+    assert_int_equal(f->history->decision_count, 2);
+    assert_string_equal(f->history->decisions[0].decision.refused, "no such");
+    assert_int_equal(f->history->decisions[1].node, 2);
+    assert_string_equal(buffer_text(&f->told),
+                        "decision \ndecision app/check-http\nnode_done app/check-http\n");
+}
+
+/* A resume of what is named leaves the rest as it was. */
+static void what_is_taken_up_again_by_name_is_all_that_is(void **state)
+{
+    struct fixture *f = *state;
+    begin(f);
+    take(f, "{\"r\":\"fail\",\"n\":0,\"t\":5}");
+    take(f, "{\"r\":\"fail\",\"n\":2,\"t\":5}");
+    take(f, "{\"r\":\"again\",\"n\":2}");
+    take(f, "{\"r\":\"resume\",\"at\":2000000,\"t\":6,\"named\":1}");
+    assert_int_equal(f->history->nodes[0].status.state, NODE_FAILED);
+    assert_int_equal(f->history->nodes[2].status.state, NODE_BLOCKED);
+    assert_true(f->history->vm_failed[0]);
+    assert_false(f->history->vm_failed[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +246,8 @@ int main(void)
         TEST(what_a_wait_saw_is_told_when_it_changes),
         TEST(a_resume_takes_up_what_failed_and_an_outage_goes_on),
         TEST(notes_are_bounded),
+        TEST(decisions_are_kept_and_a_skip_counts_as_done),
+        TEST(what_is_taken_up_again_by_name_is_all_that_is),
         TEST(what_does_not_fit_is_refused),
         cmocka_unit_test(it_agrees_with_the_executor),
     };
