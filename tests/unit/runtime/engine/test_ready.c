@@ -10,6 +10,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/graph/estimate.h"
+#include "runtime/engine/executor_state.h"
 #include "tests/unit/support/engine_bench.h"
 #include "tests/unit/support/graph_maker.h"
 
@@ -163,6 +164,133 @@ static void test_pool_is_never_overdrawn(void **state)
     arena_destroy(arena);
 }
 
+/* Twelve boot disks, five places on the conversion instance: each is attached there, injected, taken
+ * off again. */
+enum { DISKS = 12, PLACES = 5, STEPS = 5 };
+
+static struct graph *conversions(struct arena *arena)
+{
+    static const enum action steps[STEPS] = {ACTION_ATTACH_VOLUME, ACTION_WAIT_VOLUME_ATTACHED,
+                                             ACTION_INJECT, ACTION_DETACH_VOLUME,
+                                             ACTION_WAIT_VOLUME_AVAILABLE};
+    struct graph *graph = maker_graph(arena, DISKS * STEPS);
+    maker_pool(graph, "conversion/i-1", PLACES);
+    for (uint32_t i = 0; i < DISKS; i++) {
+        const char *vm = arena_printf(arena, "vm%u", i);
+        maker_vm(graph, vm, true);
+        for (uint32_t step = 0; step < STEPS; step++) {
+            const char *id = arena_printf(arena, "%s/%s", vm, action_info(steps[step])->name);
+            uint32_t node = maker_node(graph, id, steps[step], 1000);
+            graph->nodes[node].timeout_ms = 24 * 3600000;
+            if (step == 0) {
+                graph->nodes[node].acquire = 0;
+                maker_value(graph, node, "device", (struct value){.kind = VALUE_SLOT, .node = 0});
+            } else {
+                maker_edge(graph, node - 1, node);
+            }
+        }
+        for (uint32_t node = i * STEPS + 3; node < (i + 1) * STEPS; node++) { /* in any case */
+            graph->nodes[node].guards = (int32_t)(i * STEPS);
+            graph->nodes[node].after[0].when = WHEN_ENDED;
+        }
+        graph->nodes[i * STEPS + STEPS - 1].release = 0;
+    }
+    return graph;
+}
+
+/* Disks that the cloud may have on the conversion instance. */
+static int on_the_instance(const struct bench *bench)
+{
+    int held = 0;
+    for (int i = 0; i < DISKS; i++) {
+        held += bench->cloud->things[i * STEPS].made > 0 &&
+                !bench->cloud->things[i * STEPS + STEPS - 1].ended_ok;
+    }
+    return held;
+}
+
+/* Each place is held by one disk at most, and whoever holds none counts as free. */
+static void assert_places_add_up(const struct bench *bench)
+{
+    bool taken[PLACES] = {false};
+    int held = 0;
+    for (int i = 0; i < DISKS; i++) {
+        int slot = bench->executor->nodes[i * STEPS].slot;
+        assert_true(slot < PLACES && (slot < 0 || !taken[slot]));
+        if (slot >= 0) {
+            taken[slot] = true;
+            held++;
+        }
+    }
+    assert_int_equal(bench->executor->pools[0].free, PLACES - held);
+}
+
+/* Killed at that commit, resumed, and killed again each seven commits until it is through. */
+static bool killed_at(int64_t number, uint64_t seed, int *most)
+{
+    struct arena *arena = arena_create();
+    struct bench bench;
+    bench_open(&bench, conversions(arena), seed);
+    for (size_t i = 0; i < bench.graph->node_count; i++) {
+        bench.cloud->things[i].wait_ms = (int64_t)(i * 7919 % 4000);
+    }
+    bool killed = false, over = false;
+    for (int64_t at = number; !over; at += 7) {
+        bench_begin(&bench);
+        assert_places_add_up(&bench);
+        bench.fake.latency_ms = 100;
+        bench.fake.kill_at_number = at;
+        bench.fake.kill_after_send = at % 2 == 0;
+        bench.fake.lost_after = 0.05;
+        over = bench_run(&bench) == EXECUTOR_SUCCEEDED;
+        killed = killed || bench.fake.dead;
+        *most = on_the_instance(&bench) > *most ? on_the_instance(&bench) : *most;
+        assert_true(on_the_instance(&bench) <= PLACES);
+        if (over) {
+            assert_places_add_up(&bench);
+            assert_int_equal(bench.executor->pools[0].free, PLACES); /* nothing leaked */
+        }
+        bench_finish(&bench);
+    }
+    assert_int_equal(on_the_instance(&bench), 0);
+    bench_close(&bench);
+    arena_destroy(arena);
+    return killed;
+}
+
+static void test_places_survive_a_kill(void **state)
+{
+    (void)state;
+    int64_t at = 1;
+    int most = 0;
+    while (killed_at(at, (uint64_t)at, &most)) {
+        at++;
+    }
+    assert_true(at > 30);              /* that many moments were tried */
+    assert_int_equal(most, PLACES);    /* all are used */
+}
+
+/* Seven of twelve fail, attached or not, and five places: all others still get one. */
+static void test_failures_give_their_places_back(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct graph *graph = conversions(arena);
+    struct bench bench;
+    bench_open(&bench, graph, 3);
+    bench_begin(&bench);
+    for (int i = 0; i < 7; i++) { /* refused to be attached; or to be injected */
+        fake_script(bench.cloud, graph->nodes[i * STEPS + (i % 2 ? 2 : 0)].id, OUTCOME_FATAL);
+    }
+    assert_int_equal(bench_run(&bench), EXECUTOR_FAILED);
+    struct executor_counters counters = executor_counters(bench.executor);
+    assert_int_equal(counters.failed, 7);
+    assert_int_equal(counters.done, (DISKS - 7) * STEPS + 7 * 2 + 3 * 2);
+    assert_int_equal(bench.executor->pools[0].free, PLACES);
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +298,8 @@ int main(void)
         cmocka_unit_test(test_same_seed_same_run),
         cmocka_unit_test(test_latest_start_first),
         cmocka_unit_test(test_pool_is_never_overdrawn),
+        cmocka_unit_test(test_places_survive_a_kill),
+        cmocka_unit_test(test_failures_give_their_places_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
