@@ -156,7 +156,8 @@ static void on_done(void *context, struct call *call, const struct call_result *
                                   .message = kept(canned, result->error.message),
                                   .help = kept(canned, result->error.help),
                                   .output_count = result->output_count,
-                                  .requests = result->requests};
+                                  .requests = result->requests,
+                                  .told_gate = result->told_gate};
     for (size_t i = 0; i < result->output_count; i++) {
         out->outputs[i][0] = kept(canned, result->outputs[i].name);
         out->outputs[i][1] = kept(canned, result->outputs[i].value);

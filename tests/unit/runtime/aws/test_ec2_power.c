@@ -26,7 +26,8 @@ static void run(struct canned *canned, enum action action, const int *choices, s
         inputs[i][0] = ids[i];
         inputs[i][1] =
             (struct input){"instance_types", {.kind = VALUE_LIST, .items = type_items, .count = 2}};
-        calls[i] = (struct canned_call){"db/x", inputs[i], 2, choices ? choices[i] : 0, ACTION_NONE};
+        calls[i] =
+            (struct canned_call){"db/x", inputs[i], 2, choices ? choices[i] : 0, ACTION_NONE};
     }
     canned_run(canned, aws, CANNED_START, action, calls, n, results);
     aws_destroy(aws);
@@ -107,9 +108,31 @@ static void test_next_type_before_the_start(void **state)
     assert_int_equal(results[2].outcome, OUTCOME_CONFLICT);
 }
 
+/* Which request was refused for its rate: the start, which the executor let through, or the change
+ * of the type before it, which passed the gate. The one is no reason to slow the other. */
+static void test_who_was_throttled(void **state)
+{
+    (void)state;
+    static const char refused[] =
+        "<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit "
+        "exceeded.</Message></Error></Errors><RequestID>q</RequestID></Response>";
+    const struct canned_answer modify[] = {
+        {"ModifyInstanceAttribute", .status = 503, .body = refused}};
+    const struct canned_answer start[] = {{"StartInstances", .status = 503, .body = refused}};
+    const int second[] = {1};
+    struct canned_result result;
+    run(canned_create(modify, 1), ACTION_START_INSTANCE, second, 1, &result);
+    assert_int_equal(result.outcome, OUTCOME_THROTTLED);
+    assert_true(result.told_gate);
+    run(canned_create(start, 1), ACTION_START_INSTANCE, NULL, 1, &result);
+    assert_int_equal(result.outcome, OUTCOME_THROTTLED);
+    assert_false(result.told_gate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_who_was_throttled),
         cmocka_unit_test(test_one_request_for_all),
         cmocka_unit_test(test_the_named_one_only),
         cmocka_unit_test(test_nobody_named),

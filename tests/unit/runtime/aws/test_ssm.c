@@ -110,9 +110,9 @@ static void test_its_end(void **state)
     assert_non_null(strstr(result.message, "it said nothing"));
 }
 
-/* Five commands on one instance and one on another. */
-static void poll_six(const struct canned_answer *script, size_t count,
-                     struct canned_result *results, size_t *requests)
+/* Five commands on one instance and one on another. The results' texts go with the canned world. */
+static struct canned *poll_six(const struct canned_answer *script, size_t count,
+                               struct canned_result *results)
 {
     struct canned *canned = canned_create(script, count);
     struct aws *aws = canned_aws(canned);
@@ -124,9 +124,8 @@ static void poll_six(const struct canned_answer *script, size_t count,
         calls[i] = (struct canned_call){"db/wait-injected", inputs[i], 2, 0, ACTION_NONE};
     }
     canned_run(canned, aws, CANNED_POLL, ACTION_WAIT_INJECTED, calls, 6, results);
-    *requests = canned->requests;
     aws_destroy(aws);
-    canned_destroy(canned);
+    return canned;
 }
 
 #define INVOCATION(id, status) "{\"CommandId\":\"" id "\",\"Status\":\"" status "\"}"
@@ -146,15 +145,15 @@ static void test_one_list_for_an_instance(void **state)
                                            "\"StandardErrorContent\":\"no kernel\"}"},
         {"{\"CommandId\":\"c-4\"", .body = "{\"Status\":\"Success\"}"}};
     struct canned_result results[6];
-    size_t requests;
-    poll_six(script, CANNED_COUNT(script), results, &requests);
+    struct canned *canned = poll_six(script, CANNED_COUNT(script), results);
     static const enum outcome expected[] = {OUTCOME_OK,    OUTCOME_PENDING, OUTCOME_OK,
                                             OUTCOME_FATAL, OUTCOME_OK,      OUTCOME_PENDING};
     for (int i = 0; i < 6; i++) {
         assert_int_equal(results[i].outcome, expected[i]);
     }
     assert_non_null(strstr(results[3].message, "exit status 3: no kernel"));
-    assert_int_equal(requests, 5);
+    assert_int_equal(canned->requests, 5);
+    canned_destroy(canned);
 }
 
 /* Who may not list asks one by one; who is throttled does not ask more at once. */
@@ -165,19 +164,20 @@ static void test_without_the_list(void **state)
         {"ListCommandInvocations", .status = 400, .body = "{\"__type\":\"AccessDeniedException\"}"},
         {"GetCommandInvocation", .body = "{\"Status\":\"Success\"}", .any_order = true}};
     struct canned_result results[6];
-    size_t requests;
-    poll_six(script, CANNED_COUNT(script), results, &requests);
+    struct canned *canned = poll_six(script, CANNED_COUNT(script), results);
     for (int i = 0; i < 6; i++) {
         assert_int_equal(results[i].outcome, OUTCOME_OK);
     }
-    assert_int_equal(requests, 7);
+    assert_int_equal(canned->requests, 7);
     const struct canned_answer throttled[] = {
         {"ListCommandInvocations", .status = 400, .body = "{\"__type\":\"ThrottlingException\"}"},
         {"{\"CommandId\":\"c-2\"", .body = "{\"Status\":\"Success\"}"}};
-    poll_six(throttled, CANNED_COUNT(throttled), results, &requests);
+    canned_destroy(canned);
+    canned = poll_six(throttled, CANNED_COUNT(throttled), results);
     assert_int_equal(results[0].outcome, OUTCOME_THROTTLED);
     assert_int_equal(results[2].outcome, OUTCOME_OK);
     assert_int_equal(results[5].outcome, OUTCOME_THROTTLED);
+    canned_destroy(canned);
 }
 
 int main(void)
