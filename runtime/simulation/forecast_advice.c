@@ -74,10 +74,11 @@ static void advise_on(struct advice *advice, const struct forecast_binding *bind
     }
 }
 
-/* A wait that was given up: nothing refused it, it only took long. */
+/* It was given up when its time was over ("did not hold within 15m", node_failed_late): nothing
+ * refused it for good. */
 static bool is_late(const struct forecast_cause *cause)
 {
-    return !cause->code && action_info(cause->node->action)->effect == EFFECT_WAIT;
+    return strncmp(cause->text, "did not ", 8) == 0 && strstr(cause->text, " within ");
 }
 
 static void advise_on_cause(struct advice *advice, const struct forecast_cause *cause)
