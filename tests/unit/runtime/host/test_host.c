@@ -166,6 +166,25 @@ static void http_checks(void **state)
     assert_string_equal(f->message, "http :8080/slow no answer within 5 s");
 }
 
+/* Not followed: what the page itself says is asked about. */
+static void a_redirect_is_the_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct input inputs[] = {{"address", text("10.20.1.5")},
+                             {"port", number(8080)},
+                             {"path", text("/")},
+                             {"status", number(301)},
+                             {"interval_ms", number(2000)}};
+    f->status = 301;
+    poll_once(f, ACTION_CHECK_HTTP, inputs, 5);
+    assert_int_equal(f->outcome, OUTCOME_OK);
+    assert_string_equal(f->asked, "GET http://10.20.1.5:8080/");
+    inputs[3].value = number(200);
+    poll_once(f, ACTION_CHECK_HTTP, inputs, 5);
+    assert_int_equal(f->outcome, OUTCOME_PENDING);
+    assert_non_null(strstr(f->message, "http :8080/ answers 301"));
+}
+
 static void matches_the_body(void **state)
 {
     struct fixture *f = *state;
@@ -282,6 +301,7 @@ int main(void)
         TEST(is_a_provider),
         TEST(tcp_checks),
         TEST(http_checks),
+        TEST(a_redirect_is_the_answer),
         TEST(matches_the_body),
         TEST(odd_answers),
         TEST(large_answers),
