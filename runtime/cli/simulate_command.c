@@ -177,9 +177,9 @@ static void tell_speed(const struct simulation *simulation, const struct forecas
 {
     double passed_s = (double)(now_ms() - simulation->began_ms) / 1000;
     passed_s = passed_s > 0 ? passed_s : 0.001;
-    fprintf(stderr, "%s%zu runs in %.1f s: %.0f a second, %d process%s\n",
-            simulation->terminal ? "\r\033[K" : "", forecast->runs, passed_s,
-            (double)forecast->runs / passed_s, simulation->workers.jobs,
+    fprintf(stderr, "%s%zu run%s in %.1f s: %.0f a second, %d process%s\n",
+            simulation->terminal ? "\r\033[K" : "", forecast->runs, forecast->runs == 1 ? "" : "s",
+            passed_s, (double)forecast->runs / passed_s, simulation->workers.jobs,
             simulation->workers.jobs == 1 ? "" : "es");
 }
 

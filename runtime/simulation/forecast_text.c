@@ -89,7 +89,8 @@ static void write_verdict(const struct page *page)
     if (forecast->objective_ms > 0) {
         buffer_printf(page->out, "RTO objective %s: ", duration(text, forecast->objective_ms));
         struct buffer verdict = {0};
-        buffer_printf(&verdict, "held in %zu of %zu runs", forecast->within, forecast->runs);
+        buffer_printf(&verdict, "held in %zu of %zu run%s", forecast->within, forecast->runs,
+                      plural(forecast->runs));
         put_coloured(page, forecast->within == forecast->runs ? green : red, buffer_text(&verdict));
         buffer_free(&verdict);
         if (forecast->rto.p95_ms > forecast->objective_ms) {
