@@ -52,7 +52,7 @@ static bool read_page(struct session *session, struct why_page *page, struct err
 {
     struct arena *arena = session->invocation->arena;
     struct report_known known = {0};
-    struct run_source *source = run_source_journal(session->state, &session->run, error);
+    struct run_source *source = run_source_journal(NULL, session->state, &session->run, error);
     bool ok = source && report_known_read(arena, source, &known, error);
     if (source && !ok && !error->message) {
         error_set(error, "run %s has no actions yet: its plan is not compiled", session->run.id);

@@ -215,10 +215,23 @@ void progress_attach_history(struct progress *progress, const struct history *hi
     progress->history = history;
 }
 
+/* When it happened: what is followed from afar is seen later than that. */
+static int64_t moment_of(const struct progress *progress, const struct executor_event *event)
+{
+    int64_t now = progress_state_alive(progress->state, now_ms(progress));
+    if (!progress->history || !event->node || !event->status) {
+        return now;
+    }
+    int64_t then = event->type == EVENT_NODE_STARTED  ? event->status->started_ms
+                   : event->type == EVENT_NODE_DETAIL ? progress->history->nodes[event->node->index].seen_ms
+                                                      : event->status->ended_ms;
+    return then >= 0 && then < now ? then : now;
+}
+
 static void log_event(struct progress *progress, const struct executor_event *event)
 {
     struct buffer text = {0};
-    int64_t alive_ms = progress_state_alive(progress->state, now_ms(progress));
+    int64_t alive_ms = moment_of(progress, event);
     progress_plain_event(progress->state, event, alive_ms, progress->colour, &text);
     if (text.length > 0) {
         write_out(progress, &text);

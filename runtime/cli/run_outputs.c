@@ -34,7 +34,7 @@ void run_outputs_begin(struct run_outputs *outputs, struct session *session)
     if (!target || !otlp_is_url(target) || !session->site.real) {
         return;
     }
-    outputs->source = run_source_journal(session->state, &session->run, &error);
+    outputs->source = run_source_journal(NULL, session->state, &session->run, &error);
     if (!outputs->source) {
         warn(&error);
         return;

@@ -324,7 +324,7 @@ enum exit_status command_run_watch(const struct invocation *invocation)
     if (!lookup_run(&session, LOOKUP_NEWEST_UNFINISHED, &error) || !lookup_open_clock(&session, &error)) {
         return tell_error(&error);
     }
-    watch.source = run_source_journal(session.state, &session.run, &error);
+    watch.source = run_source_journal(session.site.real, session.state, &session.run, &error);
     if (!watch.source) {
         session_close(&session);
         return tell_error(&error);

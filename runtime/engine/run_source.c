@@ -4,20 +4,47 @@
 
 #include "compiler/base/arena.h"
 #include "runtime/engine/journal.h"
+#include "runtime/engine/shared.h"
+#include "runtime/world/world.h"
+
+enum { FETCH_MS = 2000 };
 
 struct journal_source {
     struct run_source base; /* first */
     const char *state;
     const struct run_info *run;
     struct journal *journal;
+    struct world *world;   /* NULL: nothing is fetched */
+    struct shared *shared; /* NULL: a local state */
+    int64_t fetched_ms;    /* monotonic */
 };
+
+/* This host's copy is brought up to date, and may be another file then. */
+static bool fetch(struct journal_source *self, struct error *error)
+{
+    int64_t now = self->shared ? world_monotonic_ms(self->world) : 0;
+    if (!self->shared || now < self->fetched_ms + FETCH_MS) {
+        return true;
+    }
+    self->fetched_ms = now;
+    if (!shared_refresh(self->shared, error)) {
+        return false;
+    }
+    struct journal *journal = run_open(self->run, NULL, true, error);
+    if (!journal) {
+        return false;
+    }
+    journal_close(self->journal);
+    self->journal = journal;
+    return true;
+}
 
 static bool read_journal(struct run_source *source, int64_t after,
                          bool (*each)(void *context, int64_t number, const char *record),
                          void *context, struct error *error)
 {
     struct journal_source *self = (struct journal_source *)source;
-    return journal_replay_after(self->journal, after, each, context, error);
+    return fetch(self, error) && journal_replay_after(self->journal, after, each, context, error);
 }
 
 static bool read_blob(struct run_source *source, const char *name, void **bytes, size_t *length,
@@ -39,6 +66,7 @@ static bool is_alive(struct run_source *source)
 static void close_journal(struct run_source *source)
 {
     struct journal_source *self = (struct journal_source *)source;
+    shared_close(self->shared);
     journal_close(self->journal);
     free(self);
 }
@@ -71,9 +99,10 @@ struct run_source *run_source_over(struct journal *journal)
     return source;
 }
 
-struct run_source *run_source_journal(const char *state, const struct run_info *run,
-                                      struct error *error)
+struct run_source *run_source_journal(struct world *world, const char *state,
+                                      const struct run_info *run, struct error *error)
 {
+    struct error failure = {0};
     struct journal *journal = run_open(run, NULL, true, error);
     if (!journal) {
         return NULL;
@@ -81,6 +110,13 @@ struct run_source *run_source_journal(const char *state, const struct run_info *
     struct journal_source *source = (struct journal_source *)make(journal);
     source->state = state;
     source->run = run;
+    source->world = world;
+    source->shared = world ? shared_open(world, state, &failure) : NULL;
+    if (failure.message) {
+        run_source_close(&source->base);
+        error_move(error, &failure);
+        return NULL;
+    }
     return &source->base;
 }
 

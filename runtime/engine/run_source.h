@@ -1,5 +1,5 @@
-/* Run source: where a run is read from by those who only look on, while another process may be
- * writing it: the journal of this host, or (with shared state) its records. */
+/* Run source: where a run is read from by those who only look on, while another process, maybe on
+ * another host, is writing it. */
 #ifndef DRC_ENGINE_RUN_SOURCE_H
 #define DRC_ENGINE_RUN_SOURCE_H
 
@@ -23,9 +23,12 @@ struct run_source {
     void (*close)(struct run_source *source);
 };
 
-/* The run's journal, read-only. `state` and `run` have to live as long. */
-struct run_source *run_source_journal(const char *state, const struct run_info *run,
-                                      struct error *error);
+struct world;
+
+/* The run's journal, read-only. `state` and `run` have to live as long. With a world, what other hosts
+ * have written into a shared state is fetched now and then (running the world's loop). */
+struct run_source *run_source_journal(struct world *world, const char *state,
+                                      const struct run_info *run, struct error *error);
 /* A journal that is open already, and stays the caller's; nobody is said to work on it. */
 struct journal;
 struct run_source *run_source_over(struct journal *journal);

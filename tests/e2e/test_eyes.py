@@ -122,6 +122,24 @@ def test_an_interrupted_watcher_leaves_the_run_alone(drc, slow):
     assert process.returncode == 0
 
 
+def test_watch_from_another_host_over_a_shared_state(drc, slow, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o700)
+    state = ("--state", f"file://{shared}")
+    process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", slow, "--yes", *state)
+    elsewhere = {"XDG_CACHE_HOME": str(tmp_path / "other-host")}  # a copy of the state of its own
+    for _ in range(200):
+        runs = json.loads(drc("run", "list", "--json", *state, **elsewhere).out)
+        if runs and runs[0]["status"] == "running":
+            break
+        time.sleep(0.05)
+    watched = drc("run", "watch", *state, **elsewhere)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and watched.out == out.decode()
+    assert "web recovered" in watched.err
+    check_events(drc("run", "watch", "--json", *state, **elsewhere).out)
+
+
 def screen_of(drc, words, columns, rows=24):
     """All that it writes to a terminal of that size, and its status."""
     master, slave = pty.openpty()

@@ -39,7 +39,7 @@ static void it_follows_a_writer(void **state)
     struct journal *journal =
         run_create(arena, directory, world, "shop", WORKFLOW_FAILOVER, &blob, 1, &run, &error);
     assert_non_null(journal);
-    struct run_source *source = run_source_journal(directory, &run, &error);
+    struct run_source *source = run_source_journal(world, directory, &run, &error);
     assert_non_null(source);
     void *bytes = NULL;
     size_t length = 0;
