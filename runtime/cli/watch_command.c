@@ -116,7 +116,7 @@ static bool take_status(void *context, int64_t number, const char *record)
 {
     struct run_info *run = context;
     (void)number;
-    for (int i = RUN_PREPARING; i <= RUN_CANCELLED; i++) {
+    for (int i = RUN_PREPARING; i < RUN_STATUS_COUNT; i++) {
         char text[64];
         snprintf(text, sizeof text, "{\"r\":\"status\",\"status\":\"%s\"",
                  run_status_name((enum run_status)i));
@@ -153,9 +153,9 @@ static bool has_ended(enum run_status status)
 
 static enum exit_status status_for(enum run_status status)
 {
-    return status == RUN_SUCCEEDED || status == RUN_CLEANED ? EXIT_DONE
-           : status == RUN_FAILED || status == RUN_CANCELLED ? EXIT_ERROR
-                                                             : EXIT_RESUMABLE;
+    return status == RUN_FAILED || status == RUN_CANCELLED ? EXIT_ERROR
+           : run_status_is_final(status)                   ? EXIT_DONE
+                                                           : EXIT_RESUMABLE;
 }
 
 static void tell_dead(const struct watch *watch)

@@ -66,7 +66,7 @@ static void put_status(const struct page *page)
     put_label(page->out, "region", page->report->graph->region, ",");
     end_sample(page, 1);
     put_family(page, name, "The status of the last run: 1 for the one that it has.");
-    for (int i = RUN_PREPARING; i <= RUN_CANCELLED; i++) {
+    for (int i = RUN_PREPARING; i < RUN_STATUS_COUNT; i++) {
         begin_sample(page, name);
         put_label(page->out, "status", run_status_name((enum run_status)i), ",");
         end_sample(page, i == (int)page->report->status);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "runtime/cli/progress.h"
@@ -188,10 +189,62 @@ static void colours(void **state)
     progress_finish(progress);
 }
 
+/* One that is looked at late: what matters of what was, then where it stands, then as ever. */
+static void late_to_a_run(void **state)
+{
+    struct fixture *f = *state;
+    f->options.style = PROGRESS_PLAIN;
+    struct progress *progress = progress_create(&f->options);
+    static const struct executor_event began = {.type = EVENT_RUN_STARTED};
+    progress_catch_up(progress, &began);
+    struct executor_event events[] = {
+        small_run_event(&f->run, EVENT_NODE_DONE, DB_VOLUME, 5000, NULL),
+        small_run_event(&f->run, EVENT_NODE_DONE, DB_RECOVERED, 40000, NULL),
+        small_run_event(&f->run, EVENT_NODE_STARTED, APP_START, 41000, NULL),
+    };
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+        progress_catch_up(progress, &events[i]);
+    }
+    progress_caught_up(progress, 70000);
+    pass(f->world, 5000);
+    struct executor_event next =
+        small_run_event(&f->run, EVENT_NODE_FAILED, APP_START, 75000, "no room");
+    progress_observe(progress, &next);
+    fflush(f->options.out);
+    assert_string_equal(f->text, "00:00:00 failover of shop: 10 actions for 3 VMs, predicted RTO 1m 40s\n"
+                                 "00:00:40 db recovered (40s, predicted 40s)\n"
+                                 "00:01:10 2 of 10 actions done; under way: app starting\n"
+                                 "00:01:15 app start-instance failed: no room\n");
+    progress_finish(progress);
+}
+
+/* What had failed is taken up again by a resume: it is no failure any more. */
+static void a_resume_in_the_middle(void **state)
+{
+    struct fixture *f = *state;
+    f->options.style = PROGRESS_TERMINAL;
+    struct progress *progress = progress_create(&f->options);
+    struct executor_event failed = small_run_event(&f->run, EVENT_NODE_FAILED, DB_START, 5000, "no");
+    struct executor_event vm = small_run_event(&f->run, EVENT_VM_FAILED, DB_START, 5000, NULL);
+    struct executor_event ended = {.type = EVENT_RUN_ENDED}, resumed = {.type = EVENT_RUN_RESUMED};
+    progress_catch_up(progress, &failed);
+    progress_catch_up(progress, &vm);
+    progress_catch_up(progress, &ended);
+    progress_catch_up(progress, &resumed);
+    progress_caught_up(progress, 6000);
+    fflush(f->options.out);
+    assert_null(strstr(f->text, "✗"));
+    assert_non_null(strstr(f->text, "· db"));
+    assert_non_null(strstr(f->text, "00:06"));
+    progress_finish(progress);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(late_to_a_run),
+        TEST(a_resume_in_the_middle),
         TEST(in_place),
         TEST(makes_room),
         TEST(follows_the_terminal),
