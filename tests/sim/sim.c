@@ -1,5 +1,6 @@
 /* sim: rehearses seeds and prints what was violated, with the command that replays it.
- *   sim [--from N] [--seeds N] [--jobs N] [--twice]     many
+ *   sim [--from N] [--seeds N] [--jobs N] [--twice N]   many, each Nth of them twice: byte for byte the same
+ *   sim [--from N] [--seeds N] --until-violated         to the first that is
  *   sim --seed N                                        one, told in full */
 #include <errno.h>
 #include <ftw.h>
@@ -28,9 +29,9 @@ static const char *const plan_names[] = {
 enum { PLANS = sizeof plan_names / sizeof *plan_names, VIOLATIONS_SHOWN = 20, JOBS_MAX = 16 };
 
 struct settings {
-    uint64_t from, seeds;
+    uint64_t from, seeds, twice; /* twice: each Nth; 0: none */
     int jobs;
-    bool twice, one, until_violated;
+    bool one, until_violated;
 };
 
 static struct trial_plans load_plans(struct arena *arena)
@@ -79,6 +80,7 @@ static void check_replay(const struct trial_plans *plans, uint64_t seed, const c
     struct trial_counts ignored = {0};
     struct trial_result second = {0};
     trial_run(plans, seed, directory, false, &ignored, &second);
+    counts->replayed++;
     if (strcmp(first->hash, second.hash) != 0) {
         printf("seed %" PRIu64 " is not the same twice: %s, then %s\n", seed, first->hash,
                second.hash);
@@ -104,7 +106,7 @@ static void run_share(const struct trial_plans *plans, const struct settings *se
         if (settings->one) {
             printf("trace %s\n", result.hash);
         }
-        if (settings->twice) {
+        if (settings->twice && i % settings->twice == 0) {
             check_replay(plans, seed, directory, counts, &result);
         }
         buffer_free(&result.text);
@@ -157,7 +159,7 @@ static bool run_jobs(const struct trial_plans *plans, const struct settings *set
 
 static void line(const char *what, int64_t count)
 {
-    printf("  %-46s %10" PRId64 "\n", what, count);
+    printf("  %-50s %10" PRId64 "\n", what, count);
 }
 
 static void show_counts(const struct trial_counts *c)
@@ -184,9 +186,11 @@ static void show_counts(const struct trial_counts *c)
     line("succeeded", c->succeeded);
     line("failed, with the fault named", c->failed);
     line("resumed and recovered when faults were over", c->healed);
+    line("stayed failed: a fixed address went to another VM", c->addresses);
     line("cleaned up without leftovers", c->cleaned);
     line("without any fault: nothing refused", c->calm);
     line("with rates held against the cloud's", c->exact);
+    line("run twice, byte for byte the same", c->replayed);
     printf("  slowest: seed %" PRId64 ", %.0f ms; longest: seed %" PRId64 ", %.0f min of its own time\n",
            c->slowest_seed, (double)c->slowest_us / 1000, c->longest_seed,
            (double)c->longest_virtual_ms / 60000);
@@ -195,7 +199,7 @@ static void show_counts(const struct trial_counts *c)
 
 static void usage(void)
 {
-    fputs("usage: sim [--from N] [--seeds N] [--jobs N] [--twice] [--until-violated] | --seed N\n",
+    fputs("usage: sim [--from N] [--seeds N] [--jobs N] [--twice N] [--until-violated] | --seed N\n",
           stderr);
     exit(2);
 }
@@ -205,9 +209,7 @@ static struct settings read_arguments(int argc, char **argv)
     struct settings settings = {.from = 1, .seeds = 100, .jobs = 1};
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(argv[i], "--twice") == 0) {
-            settings.twice = true;
-        } else if (strcmp(argv[i], "--until-violated") == 0) {
+        if (strcmp(argv[i], "--until-violated") == 0) {
             settings.until_violated = true;
         } else if (!value) {
             usage();
@@ -215,6 +217,8 @@ static struct settings read_arguments(int argc, char **argv)
             settings.from = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--seeds") == 0) {
             settings.seeds = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--twice") == 0) {
+            settings.twice = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--jobs") == 0) {
             settings.jobs = atoi(argv[++i]);
         } else if (strcmp(argv[i], "--seed") == 0) {

@@ -12,10 +12,10 @@
 /* Counted over trials; plain numbers, so that it can be sent and added up. */
 struct trial_counts {
     int64_t seeds, violated, succeeded, failed, healed, cleaned, calm, exact;
-    int64_t killed, resumed, interrupted;
+    int64_t killed, resumed, interrupted, replayed;
     int64_t requests, unreachable, lost_requests, errors_before, lost_answers, errors_after;
     int64_t refused_dials, duplicated, silenced, ghosts, jumps;
-    int64_t throttled, internal_errors, no_capacity, no_injection, not_found;
+    int64_t throttled, internal_errors, no_capacity, no_injection, not_found, addresses;
     int64_t slowest_seed, slowest_us, longest_seed, longest_virtual_ms;
 };
 void trial_counts_add(struct trial_counts *sum, const struct trial_counts *more);
