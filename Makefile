@@ -2,6 +2,7 @@
 #   all (default) the program, build/drc       install   PREFIX, DESTDIR
 #   demo     the main job on the embedded sandbox, files under build/demo/
 #   test     unit tests, golden cases, end to end in the sandbox
+#   sim      simulated days, SEEDS=10000       mutants  the engine broken on purpose
 #   interop  against moto, boto3 and the AWS CLI           bench    figures, as ratios
 #   sweep    crashes at every moment of every workflow (STRIDE=N: every Nth)
 #   lint  sanitize  valgrind  fuzz  format  golden-update  deps  clean
