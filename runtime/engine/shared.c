@@ -101,6 +101,11 @@ static struct store *open_url(struct world *world, const char *url, struct error
                    path);
         return NULL;
     }
+    if (info.st_mode & S_IWOTH) { /* a group of runners may; not everybody */
+        error_set(error, "state %s: every user can write %s", url, path);
+        error_help(error, "what is in it decides what drc does: chmod o-w %s", path);
+        return NULL;
+    }
     return store_directory_create(world, path, error);
 }
 

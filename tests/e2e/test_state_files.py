@@ -40,6 +40,16 @@ def test_apply_into_a_folder_of_everybody_is_refused_before_anything(drc, sandbo
     assert "can be written by other users" in done.err and list(shared.iterdir()) == []
 
 
+def test_a_shared_state_of_everybody_is_refused(drc, sandbox, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    words = [*APPLY, "--sandbox", sandbox, "--state", f"file://{shared}"]
+    assert f"every user can write {shared}" in drc(*words, status=1).err and list(shared.iterdir()) == []
+    shared.chmod(0o770)  # of a group of runners
+    drc(*words)
+
+
 def test_a_journal_that_others_can_write_is_refused_one_that_they_can_read_is_closed(drc, state):
     journal = journal_of(state)
     journal.chmod(0o666)
