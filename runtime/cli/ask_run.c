@@ -5,7 +5,6 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "runtime/engine/journal.h"
-#include "runtime/engine/lease.h"
 #include "runtime/engine/shared.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
@@ -28,10 +27,7 @@ struct decision ask_decision(struct session *session, const char *verb, const ch
 
 static bool is_alive(struct session *session)
 {
-    struct lease_holder holder;
-    return lease_holder(session->invocation->arena, session->state, session->run.plan,
-                        lease_of(session->options.workflow), &holder) &&
-           strcmp(holder.run, session->run.id) == 0;
+    return run_is_alive(session->invocation->arena, session->state, &session->run);
 }
 
 /* --- what the journal says --- */
@@ -57,11 +53,14 @@ static bool look_at(void *context, int64_t number, const char *text)
     return true;
 }
 
-static bool read_answer(struct session *session, const char *id, struct decision *answer,
-                        struct error *error)
+static bool read_answer(struct session *session, struct world *world, const char *id,
+                        struct decision *answer, struct error *error)
 {
     struct search search = {.arena = session->invocation->arena, .id = id};
-    struct journal *journal = run_open(&session->run, NULL, true, error);
+    struct journal *journal = NULL;
+    if (shared_refresh_state(world, session->state, error)) {
+        journal = run_open(&session->run, NULL, true, error);
+    }
     bool ok = journal && journal_replay(journal, look_at, &search, error);
     journal_close(journal);
     *answer = search.found;
@@ -100,7 +99,7 @@ static enum ask_answer await_answer(const struct errand *errand, struct decision
     for (;;) {
         struct decision answer;
         bool alive = is_alive(session); /* before the look: what it wrote last is seen */
-        if (!read_answer(session, errand->id, &answer, error)) {
+        if (!read_answer(session, errand->world, errand->id, &answer, error)) {
             return ASK_FAILED;
         }
         if (answer.verb) {

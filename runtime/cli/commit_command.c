@@ -104,6 +104,7 @@ static bool note_committed(struct session *session, struct production *productio
     struct decision decision = ask_decision(session, "commit", NULL);
     decision_record(session->journal, &decision, NO_NODE, -1);
     return production_write(production, session->state, session->run.plan, error) &&
+           session_share_production(session, error) &&
            run_set_status(session->journal, session->site.world, RUN_COMMITTED, error);
 }
 

@@ -5,6 +5,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
+#include "runtime/engine/decision.h"
 #include "runtime/engine/history.h"
 #include "runtime/engine/report.h"
 #include "runtime/engine/report_parts.h"
@@ -417,25 +418,55 @@ static void write_things(const struct page *page)
     }
 }
 
+static const struct node_status *status_of(const void *report, uint32_t node)
+{
+    return &((const struct report *)report)->nodes[node];
+}
+
+static void put_command(const struct page *page, const char *verb, const char *target,
+                        const char *what)
+{
+    enum { COMMAND_WIDTH = 32 };
+    struct buffer text = {0};
+    buffer_printf(&text, "drc run %s %s%s%s", verb,
+                  page->report->run_id ? page->report->run_id : "RUN", target ? " " : "",
+                  target ? target : "");
+    buffer_puts(page->out, "  ");
+    text_pad(page->out, buffer_text(&text), COMMAND_WIDTH);
+    buffer_printf(page->out, "  %s\n", what);
+    buffer_free(&text);
+}
+
+/* What is offered has to be possible. */
+static void put_cause_commands(const struct page *page)
+{
+    const struct report *report = page->report;
+    struct error ignored = {0};
+    uint32_t cause = report->causes[0];
+    const char *id = report->graph->nodes[cause].id;
+    put_command(page, "retry", id, "only that, and what it held up");
+    if (decision_may_skip(report->graph, status_of, report, cause, &ignored)) {
+        put_command(page, "skip", id, "count it as done");
+    }
+    error_clear(&ignored);
+}
+
 static void write_commands(const struct page *page)
 {
     const struct report *report = page->report;
-    const char *run = report->run_id ? report->run_id : "RUN";
     if (run_status_is_final(report->status)) {
         return;
     }
     buffer_puts(page->out, report->thing_count ? "\nNothing that was made is deleted. What now:\n"
                                                : "\nNothing is left in the cloud. What now:\n");
-    buffer_printf(page->out, "  drc run resume %s     go on from here\n", run);
-    for (size_t i = 0; i < report->cause_count && i < 1; i++) {
-        const char *cause = report->graph->nodes[report->causes[i]].id;
-        buffer_printf(page->out, "  drc run retry %s %s    only that, and what it held up\n", run,
-                      cause);
-        buffer_printf(page->out, "  drc run skip %s %s    count it as done\n", run, cause);
+    put_command(page, "resume", NULL, "go on from here");
+    if (report->cause_count) {
+        put_cause_commands(page);
     }
-    buffer_printf(page->out, "  drc run show %s       every action and its state\n", run);
+    put_command(page, "show", NULL, "every action and its state");
     if (report->thing_count) {
-        buffer_printf(page->out, "  drc run cleanup %s    delete what it has made\n", run);
+        put_command(page, "rollback", NULL, "undo it, the last action first");
+        put_command(page, "cleanup", NULL, "delete what it has made");
     }
 }
 

@@ -454,3 +454,63 @@ def test_a_reviewed_graph_of_a_part(drc, shop, tmp_path):
                            status=1).err
     drc("plan", "apply", graph, "--sandbox", site.folder)
     assert places(drc) == {"db": "recovery"}
+
+
+# --- a state that several runners share ---
+
+def test_another_runner_decides(drc, stubborn, tmp_path):
+    (tmp_path / "shared").mkdir(mode=0o700)
+    state = f"file://{tmp_path}/shared"
+    there = {"XDG_CACHE_HOME": str(tmp_path / "another-host")}
+    process = stubborn.start("--state", state)
+
+    def waits():
+        done = drc("run", "report", "--json", "--state", state, status=None, **there)
+        return done.returncode == 0 and any(
+            n["action"] == "check-http" and n["state"] == "running"
+            for n in json.loads(done.out)["nodes"])
+    wait_for(waits, "the check that never holds", process)
+    check = next(n["id"] for n in drc.json("run", "report", "--json", "--state", state)["nodes"]
+                 if n["action"] == "check-http" and n["vm"] == "app")
+    assert "goes on without" in drc("run", "skip", check, "--state", state, **there).out
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err.decode()
+    drc("run", "commit", "--yes", "--state", state, **there)
+    assert drc.json("run", "list", "--json", "--state", state)[0]["status"] == "committed"
+    assert "is committed" in drc("run", "rollback", "--yes", "--state", state, status=1).err
+
+
+# --- what the policy does by itself ---
+
+def test_the_next_type_where_the_first_has_no_capacity(drc, shop, tmp_path):
+    site = Site(drc, shop, tmp_path / "aws", 200)
+    drc("sandbox", "init", tmp_path / "scarce", shop, "--speed", 200,
+        "--fault", "capacity:r6i.xlarge=1")
+    site.folder = tmp_path / "scarce"
+    site.apply()
+    report = site.report(site.run()["run"])
+    types = {vm["name"]: vm["instance_type"] for vm in report["vms"]}
+    assert types["db"] == "r5.xlarge"
+    assert [vm for _, vm, _ in site.cloud() if vm == "db"].count("db") == \
+        1 + len([n for n in report["nodes"] if n["id"].startswith("db/disk-")
+                 and n["action"] == "create-volume"])
+
+
+def test_each_vm_has_its_newest_recovery_point_before_the_time(drc, shop, tmp_path):
+    site = Site(drc, shop, tmp_path / "aws", 200)
+
+    def points(*flags):
+        facts = drc.json("plan", "facts", shop, "failover", "--sandbox", site.folder, *flags)
+        return {k.split("/")[0]: v for k, v in facts["bindings"].items()
+                if k.endswith("/recovery-point")}
+    latest = points()
+    before = max(latest.values())
+    asked = points("--recovery-point", before)
+    assert asked == latest
+    oldest = min(latest.values())
+    earlier = points("--recovery-point", oldest)
+    assert set(earlier) == set(latest)
+    assert all(time <= oldest for time in earlier.values())
+    site.apply("--recovery-point", oldest)
+    report = site.report(site.run()["run"])
+    assert {vm["name"]: vm["recovery_point"] for vm in report["vms"]} == earlier

@@ -27,6 +27,7 @@ static void test_round_trip(void **state)
     production_set(arena, production, &app);
     db.place = PRODUCTION_RECOVERY;
     db.instance_id = "i-0a1";
+    db.committed = true;
     production_set(arena, production, &db);
     assert_true(production_write(production, *state, "shop", &error));
     production = production_read(arena, *state, "shop", &error);
@@ -39,6 +40,8 @@ static void test_round_trip(void **state)
     read = production_of(production, "app");
     assert_int_equal(read.place, PRODUCTION_FAILING_BACK);
     assert_null(read.instance_id);
+    assert_false(read.committed);
+    assert_true(production_of(production, "db").committed);
     arena_destroy(arena);
 }
 

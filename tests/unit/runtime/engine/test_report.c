@@ -201,7 +201,10 @@ static void test_failure(void **state)
         assert_true(!same || strcmp(report->things[i].kind, "instance") != 0);
     }
     says(&told, "drc run resume");
+    says(&told, "drc run retry ");
+    says(&told, "drc run rollback");
     says(&told, "drc run cleanup");
+    assert_null(strstr(buffer_text(&told.text), "drc run skip")); /* others need its instance */
     forget(&told);
 }
 
