@@ -26,6 +26,7 @@ struct simulation {
     struct workers_options workers;
     struct sample **samples;
     bool interrupted;
+    struct buffer result;
     int64_t began_ms;
     bool terminal; /* progress is shown */
 };
@@ -185,26 +186,22 @@ static void tell_speed(const struct simulation *simulation, const struct forecas
 
 /* --- the result --- */
 
-static bool write_forecast(const struct simulation *simulation, const struct forecast *forecast,
-                           struct error *error)
+static void render(struct simulation *simulation, const struct forecast *forecast)
 {
     const struct invocation *invocation = simulation->invocation;
-    struct buffer text = {0};
     switch (simulation->format) {
     case FORMAT_JSON:
-        forecast_write_json(forecast, &text);
+        forecast_write_json(forecast, &simulation->result);
         break;
     case FORMAT_MARKDOWN:
-        forecast_write_markdown(forecast, &text);
+        forecast_write_markdown(forecast, &simulation->result);
         break;
     case FORMAT_TEXT:
         forecast_write_text(forecast, output_width(stdout),
-                            !invocation->values[FLAG_OUTPUT] && wants_colour(stdout), &text);
+                            !invocation->values[FLAG_OUTPUT] && wants_colour(stdout),
+                            &simulation->result);
         break;
     }
-    bool ok = write_result(invocation, &text, error);
-    buffer_free(&text);
-    return ok;
 }
 
 static bool simulate(struct simulation *simulation, const struct rehearsal *reference,
@@ -237,7 +234,8 @@ static bool simulate(struct simulation *simulation, const struct rehearsal *refe
     };
     struct forecast *forecast = forecast_make(simulation->arena, &input);
     tell_speed(simulation, forecast);
-    return write_forecast(simulation, forecast, error);
+    render(simulation, forecast);
+    return true;
 }
 
 static bool check_capacity(const struct simulation *simulation, const struct graph *graph,
@@ -281,5 +279,9 @@ enum exit_status command_simulate(const struct invocation *invocation)
     if (!load(&simulation)) {
         return EXIT_ERROR;
     }
-    return rehearse_and_simulate(&simulation, &error) ? EXIT_DONE : tell_error(&error);
+    /* Written when all is tidied up: whoever reads it may hang up. */
+    bool ok = rehearse_and_simulate(&simulation, &error) &&
+              write_result(invocation, &simulation.result, &error);
+    buffer_free(&simulation.result);
+    return ok ? EXIT_DONE : tell_error(&error);
 }

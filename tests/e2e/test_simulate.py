@@ -218,6 +218,14 @@ def test_a_worker_that_dies_is_told(drc, tmp_path):
     assert left_over(tmp_path) == []
 
 
+def test_a_reader_that_hangs_up(drc, tmp_path):
+    drc.env["TMPDIR"] = str(tmp_path)
+    process = drc.start(*SHOP, "--runs", "300", "--json")
+    process.stdout.close()
+    process.wait(timeout=60)
+    assert left_over(tmp_path) == []
+
+
 def test_progress_on_a_terminal(drc):
     master, slave = pty.openpty()
     process = subprocess.Popen([DRC, *SHOP, "--runs", "30"], stdin=subprocess.DEVNULL,
