@@ -1,5 +1,7 @@
 #include "runtime/cli/otlp_export.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +20,7 @@ enum {
     TIMEOUT_MS = 10000,
     PATIENCE_MS = 5000,       /* at the end, for all that is left */
     ANSWER_MAX = 64 << 10,
+    HEADERS_MAX = 16,
 };
 
 enum sending { TO_SEND, ON_ITS_WAY, SENT };
@@ -35,7 +38,9 @@ struct otlp_export {
     bool whole;              /* sent */
     bool finishing, finished;
     struct http_request sent; /* lives until it is answered */
-    struct http_header header;
+    struct http_header headers[1 + HEADERS_MAX]; /* the first says what it is */
+    size_t header_count;
+    char *header_text; /* what the others point into */
     struct buffer body;
     size_t spans, lost;      /* of the request under way; given up */
     char *reason;            /* why the last one was not taken */
@@ -140,11 +145,10 @@ static void answered(void *context, const struct http_response *response)
 
 static void post(struct otlp_export *self)
 {
-    self->header = (struct http_header){"Content-Type", "application/json"};
     self->sent = (struct http_request){.method = "POST",
                                        .url = self->url,
-                                       .headers = &self->header,
-                                       .header_count = 1,
+                                       .headers = self->headers,
+                                       .header_count = self->header_count,
                                        .body = self->body.data,
                                        .body_length = self->body.length,
                                        .timeout_ms = TIMEOUT_MS,
@@ -188,6 +192,45 @@ static void send_next(struct otlp_export *self)
     }
 }
 
+/* "%2C" in place, as W3C's baggage, whose form the variable has, writes what it has no room for. */
+static void unescape(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; to++) {
+        unsigned code;
+        if (*from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]) &&
+            sscanf(from + 1, "%2x", &code) == 1) {
+            *to = (char)code;
+            from += 3;
+        } else {
+            *to = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+/* OTEL_EXPORTER_OTLP_HEADERS: "key=value,key2=value2" (OTLP Exporter specification): a collector's
+ * credentials, which have no place on a command line. */
+static void add_headers(struct otlp_export *self)
+{
+    const char *given = world_environment(self->options.world, "OTEL_EXPORTER_OTLP_HEADERS");
+    char *rest = NULL;
+    self->headers[self->header_count++] = (struct http_header){"Content-Type", "application/json"};
+    self->header_text = base_strdup(given ? given : "");
+    for (char *pair = strtok_r(self->header_text, ",", &rest);
+         pair && self->header_count < 1 + HEADERS_MAX; pair = strtok_r(NULL, ",", &rest)) {
+        char *value = strchr(pair, '=');
+        pair += strspn(pair, " ");
+        if (value && value > pair) {
+            *value++ = '\0';
+            pair[strcspn(pair, " ")] = '\0';
+            value += strspn(value, " ");
+            unescape(value);
+            self->headers[self->header_count++] = (struct http_header){pair, value};
+        }
+    }
+}
+
 static struct otlp_export *make(const struct otlp_export_options *options, struct history *history)
 {
     struct otlp_export *self = base_alloc(sizeof *self);
@@ -197,6 +240,7 @@ static struct otlp_export *make(const struct otlp_export_options *options, struc
     self->history = history;
     self->sending = base_alloc(options->graph->node_count + 1);
     self->batch = base_alloc(BATCH_MAX * sizeof *self->batch);
+    add_headers(self);
     return self;
 }
 
@@ -281,6 +325,8 @@ void otlp_export_finish(struct otlp_export *self, struct buffer *problem)
     }
     buffer_free(&self->body);
     arena_destroy(self->arena);
+    explicit_bzero(self->header_text, strlen(self->header_text));
+    free(self->header_text);
     free(self->sending);
     free(self->batch);
     free(self->reason);

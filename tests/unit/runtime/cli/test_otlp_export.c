@@ -9,7 +9,7 @@
 #include "compiler/base/buffer.h"
 #include "runtime/engine/otlp.h"
 #include "runtime/engine/run_source.h"
-#include "runtime/world/world.h"
+#include "runtime/world/simulated.h"
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/emitted.h"
 #include "tests/unit/support/told_history.h"
@@ -27,7 +27,8 @@ struct fixture {
     int statuses[ANSWERS]; /* 0: 200; -1: unreachable */
     int answers;
     int64_t latency_ms;
-    struct buffer taken, problem;
+    struct buffer taken, problem, told;
+    size_t headers;
     char url[128];
 };
 
@@ -45,6 +46,10 @@ static void answer(void *context, int64_t utc_ms, const struct http_request *req
                                        .body = "{}",
                                        .body_length = 2};
     strncpy(f->url, request->url, sizeof f->url - 1);
+    f->headers = request->header_count;
+    for (size_t i = 1; i < request->header_count; i++) {
+        buffer_printf(&f->told, "[%s: %s]", request->headers[i].name, request->headers[i].value);
+    }
     assert_string_equal(request->headers[0].value, "application/json");
     if (status == 0) {
         buffer_append(&f->taken, request->body, request->body_length);
@@ -84,6 +89,7 @@ static int tear_down(void **state)
     struct fixture *f = *state;
     buffer_free(&f->taken);
     buffer_free(&f->problem);
+    buffer_free(&f->told);
     world_destroy(f->world);
     arena_destroy(f->arena);
     free(f);
@@ -212,6 +218,17 @@ static void a_resume_tells_what_was_not_told(void **state)
     }
 }
 
+static void headers_come_from_the_environment(void **state)
+{
+    struct fixture *f = *state;
+    world_simulated_set_environment(f->world, "OTEL_EXPORTER_OTLP_HEADERS",
+                                    "Authorization=Bearer%20a%3D%2C, x-team = dr,nonsense,=x,");
+    struct otlp_export *exporter = otlp_export_start(&f->options);
+    one_action(f);
+    otlp_export_finish(exporter, &f->problem);
+    assert_string_equal(buffer_text(&f->told), "[Authorization: Bearer a=,][x-team: dr]");
+}
+
 static void a_run_that_is_over(void **state)
 {
     struct fixture *f = *state;
@@ -233,7 +250,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(sent_while_it_goes_on_and_at_the_end), TEST(what_may_pass_is_tried_again),
         TEST(what_is_refused_is_told), TEST(silence_costs_seconds),
-        TEST(a_resume_tells_what_was_not_told), TEST(a_run_that_is_over),
+        TEST(a_resume_tells_what_was_not_told), TEST(headers_come_from_the_environment),
+        TEST(a_run_that_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

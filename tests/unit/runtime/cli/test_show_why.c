@@ -119,7 +119,8 @@ static void retries_failures_pools_and_limits(void **state)
     assert_contains(about(f, APP_START), "was skipped because app/attach-volume failed\n"
                                          "  app/attach-volume failed: no");
     f->history->nodes[APP_ATTACH].slot = -1;
-    assert_contains(about(f, WEB_ATTACH), "waits for its turn at the rate limit EC2_MUTATE");
+    const char *limit = bucket_info(action_info(ACTION_ATTACH_VOLUME)->bucket)->name;
+    assert_contains(about(f, WEB_ATTACH), arena_printf(f->arena, "waits for its turn at the rate limit %s (", limit));
     f->page.alive = false;
     f->run.status = RUN_FAILED;
     assert_contains(about(f, WEB_ATTACH), "no process works on the run (failed); drc run resume run00001");
