@@ -16,6 +16,8 @@
 enum {
     TAKE_TRIES = 20,
     RETRY_MS = 3000,   /* a renewal that failed */
+    TICK_MS = 1000,
+    ASLEEP_MS = 3000,  /* without a tick for that long, the process has slept */
     RELEASE_MS = 5000, /* longer than that nobody waits for the store at the end */
 };
 
@@ -33,9 +35,12 @@ struct shared_lease {
     char version[STORE_VERSION_MAX];
     int64_t since_utc_ms;
     int64_t sure_until_ms; /* monotonic */
+    int64_t ticked_ms;     /* monotonic: the process was awake then */
+    int64_t woke_ms;       /* monotonic: what was sent before says nothing any more */
     struct renewal *renewal;
-    struct world_task *timer;
+    struct world_task *timer, *tick;
     bool gone, settled;
+    struct error loss; /* to whom, once it is gone */
     bool *awaited; /* set when the store has answered; NULL */
     lease_lost lost;
     void *lost_context;
@@ -124,6 +129,10 @@ static void renew_in(struct shared_lease *lease, int64_t delay_ms)
 static void is_ours(struct shared_lease *lease, const char *version, int64_t since_ms)
 {
     snprintf(lease->version, sizeof lease->version, "%s", version);
+    if (since_ms < lease->woke_ms) {
+        renew_in(lease, 0);
+        return;
+    }
     lease->sure_until_ms = since_ms + LEASE_MS;
     renew_in(lease, LEASE_RENEW_MS);
     void (*sure)(void *context) = lease->sure;
@@ -133,12 +142,22 @@ static void is_ours(struct shared_lease *lease, const char *version, int64_t sin
     }
 }
 
+static void tell_loss(void *context)
+{
+    struct shared_lease *lease = context;
+    lease_lost lost = lease->lost;
+    lease->timer = NULL;
+    lease->lost = NULL; /* once */
+    if (lost) {
+        lost(lease->lost_context, &lease->loss);
+    }
+}
+
 static void is_lost(struct shared_lease *lease, const struct store_result *found)
 {
     struct arena *arena = arena_create();
     struct lease_holder holder = {.run = ""};
     struct buffer who = {0};
-    struct error error = {0};
     bool known = found->outcome == STORE_OK &&
                  lease_read_holder(arena, found->bytes, found->length, &holder);
     if (known && holder.expires_utc_ms > 0) {
@@ -146,15 +165,13 @@ static void is_lost(struct shared_lease *lease, const struct store_result *found
     } else {
         buffer_puts(&who, known ? "one that has ended since" : "an unknown process");
     }
-    error_set(&error, "the lease \"%s\" of plan %s was taken over by %s", lease->name, lease->plan,
+    error_set(&lease->loss, "the lease \"%s\" of plan %s was taken over by %s", lease->name, lease->plan,
               buffer_text(&who));
-    error_help(&error, "nothing more is sent from here; drc run show tells what became of the run");
+    error_help(&lease->loss, "nothing more is sent from here; drc run show tells what became of the run");
     lease->gone = true;
+    world_cancel(lease->world, lease->timer);
     lease->sure_until_ms = INT64_MIN;
-    if (lease->lost) {
-        lease->lost(lease->lost_context, &error);
-    }
-    error_clear(&error);
+    tell_loss(lease);
     buffer_free(&who);
     arena_destroy(arena);
 }
@@ -212,7 +229,7 @@ static void renew(void *context)
     struct shared_lease *lease = context;
     lease->timer = NULL;
     if (lease->renewal || lease->gone) {
-        return;
+        return; /* its answer sees to the next */
     }
     char *text = object_text(lease, false);
     lease->renewal = base_alloc(sizeof *lease->renewal);
@@ -222,9 +239,24 @@ static void renew(void *context)
     free(text);
 }
 
+/* Stopped, suspended or starved: another may have taken it over meanwhile, even before it ran out. */
+static void tick(void *context)
+{
+    struct shared_lease *lease = context;
+    int64_t now = world_monotonic_ms(lease->world);
+    if (now - lease->ticked_ms > ASLEEP_MS) {
+        lease->woke_ms = now;
+        lease->sure_until_ms = INT64_MIN;
+        renew_in(lease, 0);
+    }
+    lease->ticked_ms = now;
+    lease->tick = world_timer(lease->world, TICK_MS, tick, lease);
+}
+
 bool shared_lease_is_sure(const struct shared_lease *lease)
 {
-    return !lease->gone && world_monotonic_ms(lease->world) < lease->sure_until_ms;
+    int64_t now = world_monotonic_ms(lease->world);
+    return !lease->gone && now < lease->sure_until_ms && now - lease->ticked_ms <= ASLEEP_MS;
 }
 
 void shared_lease_assure(struct shared_lease *lease, void (*sure)(void *context), void *context)
@@ -236,11 +268,20 @@ void shared_lease_assure(struct shared_lease *lease, void (*sure)(void *context)
     }
 }
 
+static void tell_loss_later(struct shared_lease *lease)
+{
+    world_cancel(lease->world, lease->timer);
+    lease->timer = world_timer(lease->world, 0, tell_loss, lease);
+}
+
 void shared_lease_watch(struct shared_lease *lease, lease_lost lost, void *context)
 {
     lease->lost = lost;
     lease->lost_context = context;
     lease->sure = NULL;
+    if (lease->gone && lost) {
+        tell_loss_later(lease); /* it was lost while nobody watched */
+    }
 }
 
 /* --- taking and giving back --- */
@@ -309,6 +350,8 @@ static void shared_lease_free(struct shared_lease *lease)
         lease->renewal->lease = NULL;
     }
     world_cancel(lease->world, lease->timer);
+    world_cancel(lease->world, lease->tick);
+    error_clear(&lease->loss);
     free(lease->key);
     free(lease->plan);
     free(lease->name);
@@ -333,6 +376,7 @@ struct shared_lease *shared_lease_take(struct store *store, struct world *world,
     for (size_t i = 0; i < sizeof random; i++) {
         snprintf(lease->writer + 2 * i, 3, "%02x", random[i]);
     }
+    lease->ticked_ms = lease->woke_ms = world_monotonic_ms(world);
     bool over = false;
     for (int i = 0; i < TAKE_TRIES && !over; i++) {
         over = try_to_take(lease, take_over, error);
@@ -345,6 +389,8 @@ struct shared_lease *shared_lease_take(struct store *store, struct world *world,
         shared_lease_free(lease);
         return NULL;
     }
+    lease->ticked_ms = world_monotonic_ms(world);
+    lease->tick = world_timer(world, TICK_MS, tick, lease);
     return lease;
 }
 
@@ -401,6 +447,8 @@ void shared_lease_release(struct shared_lease *lease)
     await_answer(lease); /* the version that a renewal under way leaves has to be known */
     world_cancel(lease->world, lease->timer);
     lease->timer = NULL;
+    world_cancel(lease->world, lease->tick); /* nothing else may keep the loop up */
+    lease->tick = NULL;
     if (!lease->gone && !lease->renewal) {
         give_back(lease);
     }

@@ -237,6 +237,45 @@ static void test_assure(void **state)
     lease_release(lease);
 }
 
+/* While nobody watched: who watches then is told. */
+static void test_lost_unwatched(void **state)
+{
+    struct bench *bench = *state;
+    struct lease *lease = take(bench, bench->first, "7k2f0000", false, NULL);
+    struct lease *other = take(bench, bench->second, "8m3g0000", true, NULL);
+    pass(bench, LEASE_MS);
+    assert_false(lease_is_sure(lease));
+    lease_watch(lease, note_loss, bench);
+    assert_int_equal(bench->lost, 0); /* not from within */
+    pass(bench, LEASE_MS);
+    assert_int_equal(bench->lost, 1);
+    assert_non_null(strstr(bench->why, "8m3g0000"));
+    lease_release(other);
+    lease_release(lease);
+}
+
+/* A world whose clock went on while nothing was done: the process was stopped. */
+static void test_sleeper(void **state)
+{
+    struct bench *bench = *state;
+    struct surety surety = {0};
+    struct world *world = world_real_create(NULL);
+    struct store *store = store_memory_open(world, bench->memory);
+    struct lease *lease =
+        lease_take_shared(store, world, "shop", "site", "7k2f0000", false, NULL);
+    assert_true(lease_is_sure(lease));
+    for (int64_t until = world_monotonic_ms(world) + 3100; world_monotonic_ms(world) < until;) {
+        usleep(100000);
+    }
+    assert_false(lease_is_sure(lease)); /* though it is good for another minute */
+    lease_assure(lease, note_surety, &surety);
+    world_run(world, &surety.over);
+    assert_true(lease_is_sure(lease));
+    lease_release(lease);
+    store_destroy(store);
+    world_destroy(world);
+}
+
 /* Clocks of two runners: within LEASE_SKEW_MS nothing goes wrong. One that is further ahead takes what
  * is held, and its holder notices. */
 static void test_skew(void **state)
@@ -303,6 +342,8 @@ int main(void)
         WITH_BENCH(test_expiry),
         WITH_BENCH(test_take_over),
         WITH_BENCH(test_assure),
+        WITH_BENCH(test_lost_unwatched),
+        WITH_BENCH(test_sleeper),
         WITH_BENCH(test_skew),
         WITH_BENCH(test_damaged_object),
         WITH_BENCH(test_release_without_a_store),

@@ -1,0 +1,242 @@
+"""A state that several runners share (--state file:///DIR): each runner has a home, and so a cache, of
+its own; the cloud is a sandbox that is served."""
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from e2e_drc import Drc
+from served import Served
+
+
+class Counter:
+    """Passes a runner's connections on to the cloud, and counts the requests."""
+
+    def __init__(self, port):
+        self.port_of_cloud, self.requests = port, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        try:
+            cloud = socket.create_connection(("127.0.0.1", self.port_of_cloud))
+        except OSError:
+            client.close()
+            return
+        with client, cloud:
+            while True:
+                for ready in select.select([client, cloud], [], [])[0]:
+                    try:
+                        data = ready.recv(65536)
+                        (cloud if ready is client else client).sendall(data)
+                    except OSError:
+                        return
+                    if not data:
+                        return
+                    self.requests += ready is client and data.count(b"POST / HTTP/1.1")
+
+    def close(self):
+        self.listener.close()
+
+
+class Scene:
+    def __init__(self, folder):
+        self.folder = folder
+        self.state = folder / "state"
+        self.state.mkdir()
+        self.cloud = Served(Drc(folder), folder).start()
+        self.counters = []
+        self.first, self.second = self.runner("first"), self.runner("second")
+
+    def runner(self, name):
+        home = self.folder / name
+        home.mkdir()
+        counter = Counter(self.cloud.port)
+        self.counters.append(counter)
+        drc = Drc(home)
+        drc.env.update(self.cloud.environment(counter.endpoint), DRC_STATE_DIR=f"file://{self.state}")
+        drc.counter = counter
+        return drc
+
+    def words(self):
+        return ["plan", "apply", self.cloud.plan, "failover", "--yes"]
+
+    def begin(self, events=6):
+        """The first runner at work, some actions into the run."""
+        told = self.folder / "events"
+        process = self.first.start(*self.words(), "--events", told)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            assert process.poll() is None, process.communicate()
+            if told.exists() and told.read_text().count('"node_done"') >= events:
+                self.run = json.loads(told.read_text().splitlines()[0])["run"]
+                return process
+            time.sleep(0.02)
+        raise AssertionError("the run does not get on")
+
+    def close(self):
+        for counter in self.counters:
+            counter.close()
+        self.cloud.stop()
+
+    def result(self):
+        """What there is in the cloud, without what differs from run to run."""
+        instances, volumes = self.cloud.made()
+        return (sorted((i["vm"], i["detail"], i["state"]) for i in instances),
+                sorted((v["vm"], v["size_gib"], v["detail"], v["state"]) for v in volumes))
+
+    def production(self):
+        places = json.loads((self.state / "shop/production.json").read_text())["vms"]
+        return {vm["name"]: vm["place"] for vm in places}
+
+
+@pytest.fixture
+def scene(tmp_path):
+    scene = Scene(tmp_path)
+    yield scene
+    scene.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    scene = Scene(tmp_path_factory.mktemp("undisturbed"))
+    scene.first(*scene.words())
+    yield scene.result()
+    scene.close()
+
+
+def test_all_runners_see_a_run_and_one_has_it(scene, undisturbed):
+    process = scene.begin()
+    listed = scene.second.json("run", "list", "--json")
+    assert [(run["run"], run["status"], run["alive"]) for run in listed] == [(scene.run, "running", True)]
+    refused = scene.second(*scene.words(), status=1)
+    assert f"run {scene.run} of shop failover is under way (process {process.pid} on" in refused.err
+    assert "--take-over" in refused.err
+    refused = scene.second("run", "resume", status=1)
+    assert f'taking the lease "site" of plan shop: run {scene.run} (process {process.pid} on' in refused.err
+    assert re.search(r"until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ unless it renews it\) has it", refused.err)
+    assert "actions done" in scene.second("run", "show").out
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert scene.second.json("run", "list", "--json")[0]["status"] == "succeeded"
+    assert scene.second("run", "report").out == scene.first("run", "report").out
+    assert scene.result() == undisturbed
+    assert scene.production() == dict.fromkeys(("db", "app", "web"), "recovery")
+    assert "nothing to do" in scene.second(*scene.words()).out
+    scene.second("run", "cleanup", "--yes")
+    assert scene.cloud.made() == ([], [])
+    assert scene.first.json("run", "list", "--json")[0]["status"] == "cleaned"
+    assert scene.production() == dict.fromkeys(("db", "app", "web"), "primary")
+
+
+def test_a_killed_runner_is_replaced(scene, undisturbed):
+    process = scene.begin()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    shutil.rmtree(scene.folder / "first")
+    refused = scene.second("run", "resume", status=1)
+    assert "unless it renews it" in refused.err and "--take-over" in refused.err
+    before = scene.second.counter.requests
+    assert before == 0
+    done = scene.second("run", "resume", "--take-over")
+    assert "failover of shop succeeded" in done.out
+    assert scene.result() == undisturbed
+    (scene.folder / "first").mkdir()  # its cache comes back by itself
+    assert scene.first("run", "report").out == scene.second("run", "report").out
+
+
+@pytest.mark.parametrize("moment", [1, 9, 20])
+def test_a_runner_that_slept_through_a_take_over_does_nothing_more(scene, undisturbed, moment):
+    process = scene.begin(moment)
+    process.send_signal(signal.SIGSTOP)
+    done = scene.second("run", "resume", "--take-over")
+    assert "failover of shop succeeded" in done.out
+    log = sorted(os.listdir(scene.state / "shop/runs" / scene.run / "log"))
+    sent = scene.first.counter.requests
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert b"taken over" in err or b"taken the run over" in err, err
+    assert b"run resume" not in err
+    assert scene.first.counter.requests == sent
+    assert sorted(os.listdir(scene.state / "shop/runs" / scene.run / "log")) == log
+    assert scene.result() == undisturbed
+    assert scene.first.json("run", "list", "--json")[0]["status"] == "succeeded"
+
+
+def test_an_interrupted_run_is_free_at_once(scene, undisturbed):
+    process = scene.begin()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "failover of shop succeeded" in scene.second("run", "resume").out
+    assert scene.result() == undisturbed
+
+
+def test_people_on_another_runner_are_heard(scene):
+    process = scene.begin(2)
+    scene.second("run", "cancel", "--yes", timeout=90)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 1 and b"cancelled" in err
+    assert scene.second.json("run", "list", "--json")[0]["status"] == "cancelled"
+
+
+def test_the_plan_names_the_state(scene):
+    text = scene.cloud.plan.read_text()
+    scene.cloud.plan.write_text(text + f"state: file://{scene.state}\n")
+    del scene.first.env["DRC_STATE_DIR"]
+    scene.first(*scene.words())
+    assert scene.second.json("run", "list", "--json")[0]["status"] == "succeeded"
+
+
+def test_damaged_records_are_told_and_nothing_begins_beside_them(scene):
+    process = scene.begin()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    record = scene.state / "shop/runs" / scene.run / "log/00000003"
+    whole = record.read_bytes()
+    record.write_bytes(whole[:-5])
+    listed = scene.second.json("run", "list", "--json")
+    assert "00000003 cannot be read" in listed[0]["problem"]
+    for words in (scene.words(), ["run", "resume", scene.run, "--take-over"]):
+        assert "00000003" in scene.second(*words, status=1).err
+    assert scene.second.counter.requests == 0
+    record.unlink()
+    assert "00000003 is missing" in scene.second.json("run", "list", "--json")[0]["problem"]
+    record.write_bytes(whole)
+    assert "succeeded" in scene.second("run", "resume", "--take-over").out
+
+
+def test_places_that_cannot_be(scene, tmp_path):
+    none = scene.first("run", "list", "--state", f"file://{tmp_path}/none", status=1).err
+    assert f"there is no directory {tmp_path}/none" in none and "mounted" in none
+    assert "three slashes" in scene.first("run", "list", "--state", "file://host/dir", status=1).err
+    s3 = scene.first("run", "list", "--state", "s3://bucket/state", status=1).err
+    assert "comes with the repository" in s3 and "file:///DIR" in s3
+
+
+def test_a_local_state_cannot_be_taken_from_a_process_that_lives(scene):
+    for runner in (scene.first, scene.second):
+        runner.env["DRC_STATE_DIR"] = str(scene.folder / "local")
+    process = scene.begin()
+    refused = scene.second("run", "resume", scene.run, "--take-over", status=1)
+    assert f"kill -INT {process.pid}" in refused.err
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert "succeeded" in scene.second("run", "resume").out
