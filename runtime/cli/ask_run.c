@@ -98,6 +98,9 @@ static enum ask_answer await_answer(const struct errand *errand, struct decision
     int64_t until = world_monotonic_ms(errand->world) + ANSWER_PATIENCE_MS;
     for (;;) {
         struct decision answer;
+        if (!shared_refresh_state(errand->world, session->state, error)) {
+            return ASK_FAILED;
+        }
         bool alive = is_alive(session); /* before the look: what it wrote last is seen */
         if (!read_answer(session, errand->world, errand->id, &answer, error)) {
             return ASK_FAILED;

@@ -19,6 +19,7 @@
 #include "runtime/engine/journal.h"
 #include "runtime/engine/report.h"
 #include "runtime/engine/run_source.h"
+#include "runtime/engine/shared.h"
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/world/world.h"
 
@@ -206,6 +207,9 @@ static void look(struct watch *watch)
     struct run_info *run = &watch->session->run;
     enum run_status before = run->status;
     int64_t quiet_ms = (int64_t)(QUIET_MS * watch->speed);
+    if (watch->session->shared && watch->looks % ALIVE_EVERY == 0) {
+        shared_refresh(watch->session->shared, NULL); /* or with the next look */
+    }
     if (!watch->history && !load_graph(watch) && watch->error.message) {
         finish(watch, EXIT_ERROR);
         return;
@@ -321,7 +325,9 @@ enum exit_status command_run_watch(const struct invocation *invocation)
     struct session session = {.invocation = invocation};
     struct watch watch = {.session = &session, .speed = 1, .status = EXIT_DONE};
     struct error error = {0};
-    if (!lookup_run(&session, LOOKUP_NEWEST_UNFINISHED, &error) || !lookup_open_clock(&session, &error)) {
+    if (!lookup_run(&session, LOOKUP_NEWEST_UNFINISHED, &error) || !lookup_open_clock(&session, &error) ||
+        !session_open_shared(&session, &error)) {
+        session_close(&session);
         return tell_error(&error);
     }
     watch.source = run_source_journal(session.site.real, session.state, &session.run, &error);

@@ -102,20 +102,21 @@ bool records_are_lost(const struct records *records)
 const char *records_chain(struct records *records)
 {
     struct buffer text = {0};
-    buffer_printf(&text, "%" PRId64 " %s %s", records->chain.epoch, records->chain.writer,
-                  records->chain.digest);
+    buffer_printf(&text, "%" PRId64 " %" PRId64 " %s %s", records->chain.number,
+                  records->chain.epoch, records->chain.writer, records->chain.digest);
     free(records->chain_text);
     return records->chain_text = buffer_steal(&text);
 }
 
-/* Where the file is. False: it is no copy of records. */
+/* Where the file is, all of it in one line, as another process may be writing to it. False: it is no
+ * copy of records. */
 static bool chain_of_file(struct records *records, struct journal *journal)
 {
     struct arena *arena = arena_create();
     const char *text = journal_summary(journal, arena, JOURNAL_CHAIN);
-    struct record_chain chain = {.number = journal_number(journal)};
-    bool known = text && sscanf(text, "%" SCNd64 " %32s %64s", &chain.epoch, chain.writer,
-                                chain.digest) == 3;
+    struct record_chain chain = {0};
+    bool known = text && sscanf(text, "%" SCNd64 " %" SCNd64 " %32s %64s", &chain.number,
+                                &chain.epoch, chain.writer, chain.digest) == 4;
     if (known) {
         records->chain = chain;
     }

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 
 #define FILE_URL "file://"
 
-enum { ORIGIN_MAX = 4096, PRODUCTION_MAX = 16 << 20, KEY_PARTS = 6 };
+enum { ORIGIN_MAX = 4096, PRODUCTION_MAX = 16 << 20, KEY_PARTS = 6, LOCK_TRIES = 200, LOCK_WAIT_MS = 50 };
 
 struct shared {
     struct store *store;
@@ -425,12 +426,43 @@ static void prune(struct shared *shared, const char **keys, size_t count)
     each_name(shared, "", prune_plan, &there);
 }
 
-bool shared_refresh(struct shared *shared, struct error *error)
+/* --- one process at a time on a host --- */
+
+static void rang(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* Waits for others that work on the copy; not for ever, as one may have been stopped. -1: not locked. */
+static int lock_copy(struct shared *shared)
+{
+    int file = open(path_of(shared, ".lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    for (int i = 0; file >= 0 && i < LOCK_TRIES; i++) {
+        if (fcntl(file, F_OFD_SETLK, &lock) == 0) {
+            return file;
+        }
+        bool over = false;
+        world_timer(shared->world, LOCK_WAIT_MS, rang, &over);
+        world_run(shared->world, &over);
+    }
+    if (file >= 0) {
+        close(file);
+    }
+    return -1;
+}
+
+static void unlock_copy(int lock)
+{
+    if (lock >= 0) {
+        close(lock);
+    }
+}
+
+static bool refresh(struct shared *shared, struct error *error)
 {
     const char **keys;
     size_t count;
-    arena_destroy(shared->arena);
-    shared->arena = arena_create();
     if (store_list_now(shared->store, shared->world, "", "", shared->arena, &keys, &count,
                        error) != STORE_OK) {
         return false;
@@ -446,6 +478,16 @@ bool shared_refresh(struct shared *shared, struct error *error)
     }
     refresh_logs(shared, keys, count);
     return true;
+}
+
+bool shared_refresh(struct shared *shared, struct error *error)
+{
+    arena_destroy(shared->arena);
+    shared->arena = arena_create();
+    int lock = lock_copy(shared);
+    bool ok = refresh(shared, error);
+    unlock_copy(lock);
+    return ok;
 }
 
 bool shared_refresh_state(struct world *world, const char *state, struct error *error)
@@ -479,7 +521,9 @@ bool shared_publish(struct shared *shared, const struct run_info *run, struct jo
                     struct error *error)
 {
     struct records *records = records_for(shared, run, journal);
+    int lock = lock_copy(shared); /* until it is a copy it looks like rubbish */
     bool ok = records_publish(records, journal, error);
+    unlock_copy(lock);
     if (!ok) {
         records_close(records);
     }

@@ -191,9 +191,16 @@ def test_an_interrupted_run_is_free_at_once(scene, undisturbed):
 
 def test_people_on_another_runner_are_heard(scene):
     process = scene.begin(2)
-    scene.second("run", "cancel", "--yes", timeout=90)
+    watch = scene.second.start("run", "watch", "--json")
+    begun = time.monotonic()
+    asked = scene.second("run", "cancel", "--yes", "--as", "ada", timeout=90)
+    assert time.monotonic() - begun < 15, asked.err  # it is answered, not only left there
     out, err = process.communicate(timeout=90)
-    assert process.returncode == 1 and b"cancelled" in err
+    assert process.returncode == 1 and b"cancelled by ada" in err
+    seen, told = watch.communicate(timeout=60)
+    events = [json.loads(line) for line in seen.splitlines()]
+    assert events[0]["run"] == scene.run and events[-1]["data"].get("text") == "cancelled", told
+    assert any(event["type"] == "decision" for event in events)
     assert scene.second.json("run", "list", "--json")[0]["status"] == "cancelled"
 
 
