@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/world/simulated.h"
 #include "tests/unit/support/engine_bench.h"
 #include "tests/unit/support/graph_maker.h"
 
@@ -149,12 +150,12 @@ static void test_continue_on_failure(void **state)
     tear_down(&scene);
 }
 
-/* attach (takes the only slot) → inject → detach (guards attach) → wait (gives it back), twice. */
-static void two_injections(struct scene *scene)
+/* attach (takes a slot) → wait → inject → detach (guards attach) → wait (gives it back), twice. */
+static void two_injections(struct scene *scene, int slots)
 {
     set_up(scene, 20);
     struct graph *graph = scene->graph;
-    maker_pool(graph, "conversion/i-1", 1);
+    maker_pool(graph, "conversion/i-1", slots);
     static const char *const names[] = {"db", "app"};
     for (int i = 0; i < 2; i++) {
         maker_vm(graph, names[i], true);
@@ -166,10 +167,13 @@ static void two_injections(struct scene *scene)
                                      ACTION_ATTACH_VOLUME, 0);
         maker_value(graph, attach, "device", (struct value){.kind = VALUE_SLOT, .node = 0});
         graph->nodes[attach].acquire = 0;
+        uint32_t attached = maker_node(graph, arena_printf(arena, "%s/wait-volume-attached", name),
+                                       ACTION_WAIT_VOLUME_ATTACHED, 0);
+        maker_edge(graph, attach, attached);
         uint32_t inject =
             maker_node(graph, arena_printf(arena, "%s/inject", name), ACTION_INJECT, 0);
         maker_value(graph, inject, "device", (struct value){.kind = VALUE_SLOT, .node = 0});
-        maker_edge(graph, attach, inject);
+        maker_edge(graph, attached, inject);
         uint32_t detach = maker_node(graph, arena_printf(arena, "%s/detach-volume", name),
                                      ACTION_DETACH_VOLUME, 0);
         maker_edge(graph, attach, detach);
@@ -192,7 +196,7 @@ static void test_slots_are_shared(void **state)
 {
     (void)state;
     struct scene scene;
-    two_injections(&scene);
+    two_injections(&scene, 1);
     assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
     const char *log = scene.bench.fake.log.data;
     const char *released = strstr(log, "poll wait-volume-available db/");
@@ -205,7 +209,7 @@ static void test_guards_run_after_failure(void **state)
 {
     (void)state;
     struct scene scene;
-    two_injections(&scene);
+    two_injections(&scene, 1);
     fake_script(scene.bench.cloud, "db/inject", OUTCOME_FATAL);
     assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
     assert_int_equal(state_of(&scene, "db/inject"), NODE_FAILED);
@@ -221,6 +225,47 @@ static void test_guards_run_after_failure(void **state)
     assert_int_equal(fake_thing(scene.bench.cloud, "db/detach-volume")->made, 2);
     assert_int_equal(fake_thing(scene.bench.cloud, "app/attach-volume")->made, 1);
     assert_int_equal(bench_status(&scene.bench, "db/attach-volume")->generation, 1);
+    tear_down(&scene);
+}
+
+static enum executor_result run_again(struct scene *scene)
+{
+    bench_finish(&scene->bench);
+    bench_begin(&scene->bench);
+    return bench_run(&scene->bench);
+}
+
+/* It had the second slot, and gets the first when it is taken up again: another request, which is no
+ * reason to refuse it. */
+static void test_another_slot_the_next_time(void **state)
+{
+    (void)state;
+    struct scene scene;
+    two_injections(&scene, 2);
+    fake_script(scene.bench.cloud, "app/inject", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/start-instance"), NODE_DONE);
+    assert_int_equal(run_again(&scene), EXECUTOR_SUCCEEDED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "app/attach-volume")->made, 2);
+    assert_int_equal(bench_status(&scene.bench, "app/inject")->generation, 1);
+    tear_down(&scene);
+}
+
+/* Skipped, done in the next session, undone by its guard and done again: why it was skipped once does
+ * not count any more. */
+static void test_once_skipped_is_done_again(void **state)
+{
+    (void)state;
+    struct scene scene;
+    two_injections(&scene, 1);
+    fake_script(scene.bench.cloud, "db/attach-volume", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/wait-volume-attached"), NODE_SKIPPED);
+    fake_script(scene.bench.cloud, "db/inject", OUTCOME_FATAL);
+    assert_int_equal(run_again(&scene), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/wait-volume-attached"), NODE_DONE);
+    assert_int_equal(state_of(&scene, "db/detach-volume"), NODE_DONE);
+    assert_int_equal(run_again(&scene), EXECUTOR_SUCCEEDED);
     tear_down(&scene);
 }
 
@@ -251,7 +296,7 @@ static void test_lost_slot(void **state)
 {
     (void)state;
     struct scene scene;
-    two_injections(&scene);
+    two_injections(&scene, 1);
     fake_script(scene.bench.cloud, "db/detach-volume", OUTCOME_FATAL);
     assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
     assert_int_equal(state_of(&scene, "app/attach-volume"), NODE_FAILED);
@@ -400,6 +445,23 @@ static void test_lost_request(void **state)
     }
 }
 
+/* The minute is the process's own, however the UTC clock is set meanwhile. */
+static void test_lost_request_while_the_clock_jumps(void **state)
+{
+    (void)state;
+    static const int64_t jumps_ms[] = {-3600000, 3600000};
+    for (size_t i = 0; i < 2; i++) {
+        struct scene scene;
+        one_node(&scene, "db/attach-volume", ACTION_ATTACH_VOLUME);
+        fake_script(scene.bench.cloud, "db/attach-volume", OUTCOME_UNKNOWN);
+        world_simulated_jump(scene.bench.world, 10000, jumps_ms[i]);
+        assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+        assert_in_range(bench_status(&scene.bench, "db/attach-volume")->ended_ms, 60000, 100000);
+        assert_int_equal(fake_thing(scene.bench.cloud, "db/attach-volume")->applied, 1);
+        tear_down(&scene);
+    }
+}
+
 static void test_missing_values(void **state)
 {
     (void)state;
@@ -449,6 +511,8 @@ int main(void)
         cmocka_unit_test(test_continue_on_failure),
         cmocka_unit_test(test_slots_are_shared),
         cmocka_unit_test(test_guards_run_after_failure),
+        cmocka_unit_test(test_another_slot_the_next_time),
+        cmocka_unit_test(test_once_skipped_is_done_again),
         cmocka_unit_test(test_guard_of_what_never_ran),
         cmocka_unit_test(test_lost_slot),
         cmocka_unit_test(test_fallback),
@@ -458,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_absent_for_good),
         cmocka_unit_test(test_lost_answer_is_looked_up),
         cmocka_unit_test(test_lost_request),
+        cmocka_unit_test(test_lost_request_while_the_clock_jumps),
         cmocka_unit_test(test_missing_values),
         cmocka_unit_test(test_idle_wait_is_given_up),
     };
