@@ -187,6 +187,7 @@ static bool prepare(struct rehearsal *rehearsal, struct error *error)
         !site_open_providers(&rehearsal->site, &rehearsal->run_options, error)) {
         return false;
     }
+    rehearsal->ready = true; /* the first process goes on with them */
     rehearsal->facts =
         aws_gather_facts(rehearsal->site.aws, rehearsal->arena, rehearsal->options.plan,
                          rehearsal->options.workflow, "latest", error);
