@@ -9,7 +9,6 @@ enum {
     REPEATS_MAX = 3,  /* a chunk is asked about again without the ids that are not there */
     REFUSED_MAX = 24, /* answers in one poll that some id is not there */
     PAGES_MAX = 1000,
-    TIMEOUT_MS = 30000, /* many waits hang on one answer: rather ask again */
 };
 
 struct poll {
@@ -211,6 +210,5 @@ void describe_poll(struct operation *op, const struct describe *describe)
     poll->describe = describe;
     poll->size = (size_t)action_info(op->calls[0]->node->action)->batch_max;
     op->state = poll;
-    op->timeout_ms = TIMEOUT_MS;
     ask_next_chunk(op);
 }

@@ -27,7 +27,6 @@ struct operation {
     operation_step next;
     bool gated;          /* the last request passed the gate, which is told of refusals */
     int requests;        /* sent, and not counted in a result yet */
-    int64_t timeout_ms;  /* of each request; 0: as usual */
     struct operation **list, *prev, *following;
 };
 
