@@ -142,8 +142,8 @@ static void see_attached(struct operation *op, size_t i, const struct xml *volum
     if (state && strcmp(state, "attached") == 0) {
         operation_result(op, i, &ok);
     } else if (strncmp(status, "delet", 5) == 0 || strcmp(status, "error") == 0) {
-        operation_tell(op, i, OUTCOME_FATAL, KMS_HELP, "volume %s is %s",
-                       call_text(call, "volume_id"), status);
+        operation_tell_gone(op, i, KMS_HELP, "volume %s is %s", call_text(call, "volume_id"),
+                            status);
     } else {
         operation_tell(op, i, OUTCOME_PENDING, NULL, "%s is %s", call_text(call, "volume_id"),
                        state ? state : status);

@@ -44,18 +44,24 @@ static const char *help_for(const char *code)
     return NULL;
 }
 
+static bool is_over(const char *state)
+{
+    return is(state, "terminated") || is(state, "shutting-down");
+}
+
 static void ended(struct operation *op, size_t i, const struct xml *instance, const char *wanted)
 {
     const char *code = xml_text(instance, "stateReason/code");
     const char *message = xml_text(instance, "stateReason/message");
     const char *said = message ? message : code ? code : "EC2 tells no reason";
-    operation_tell(op, i, OUTCOME_FATAL, code ? help_for(code) : NULL, "%s is %s instead of %s: %s",
-                   instance_of(op, i), state_of(instance), wanted, said);
-}
-
-static bool is_over(const char *state)
-{
-    return is(state, "terminated") || is(state, "shutting-down");
+    const char *help = code ? help_for(code) : NULL;
+    if (is_over(state_of(instance))) {
+        operation_tell_gone(op, i, help, "%s is %s instead of %s: %s", instance_of(op, i),
+                            state_of(instance), wanted, said);
+    } else {
+        operation_tell(op, i, OUTCOME_FATAL, help, "%s is %s instead of %s: %s",
+                       instance_of(op, i), state_of(instance), wanted, said);
+    }
 }
 
 /* The volume under the root device's name; where no name fits, the only volume there is. */

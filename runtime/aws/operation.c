@@ -160,20 +160,34 @@ void operation_refused(struct operation *op, const struct aws_answer *answer)
     }
 }
 
+static void tell(struct operation *op, size_t i, const struct call_result *result,
+                 const char *format, va_list args)
+{
+    struct buffer message = {0};
+    struct call_result told = *result;
+    buffer_vprintf(&message, format, args);
+    told.error.service = aws_service_info(op->service)->name;
+    told.error.message = buffer_text(&message);
+    operation_result(op, i, &told);
+    buffer_free(&message);
+}
+
 void operation_tell(struct operation *op, size_t i, enum outcome outcome, const char *help,
                     const char *format, ...)
 {
-    struct buffer message = {0};
     va_list args;
     va_start(args, format);
-    buffer_vprintf(&message, format, args);
+    tell(op, i, &(struct call_result){.outcome = outcome, .error = {.help = help}}, format, args);
     va_end(args);
-    struct call_result result = {.outcome = outcome,
-                                 .error = {.service = aws_service_info(op->service)->name,
-                                           .message = buffer_text(&message),
-                                           .help = help}};
-    operation_result(op, i, &result);
-    buffer_free(&message);
+}
+
+void operation_tell_gone(struct operation *op, size_t i, const char *help, const char *format, ...)
+{
+    struct call_result result = {.outcome = OUTCOME_FATAL, .error = {.help = help, .gone = true}};
+    va_list args;
+    va_start(args, format);
+    tell(op, i, &result, format, args);
+    va_end(args);
 }
 
 void operation_refused_named(struct operation *op, const struct aws_answer *answer,

@@ -67,6 +67,9 @@ void operation_refused(struct operation *op, const struct aws_answer *answer);
 /* An outcome with its message, for one. */
 void operation_tell(struct operation *op, size_t i, enum outcome outcome, const char *help,
                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The same for a wait whose object has come to its end: FATAL, and it has to be made anew. */
+void operation_tell_gone(struct operation *op, size_t i, const char *help, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Of a batch that failed: calls whose object (input `name`) the message names get the answer's
  * outcome; the others nothing of it, they are to be sent again. All get it when none is named. */
 void operation_refused_named(struct operation *op, const struct aws_answer *answer,

@@ -215,17 +215,66 @@ static bool is_undone(const struct choice *choice, uint32_t index)
     return false;
 }
 
+/* What made the thing that a wait waits for; NO_NODE. */
+static int32_t maker_of(const struct graph *graph, uint32_t wait)
+{
+    const struct graph_node *node = &graph->nodes[wait];
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        const struct value *value = &node->inputs[i].value;
+        if (value->kind == VALUE_OUTPUT &&
+            action_info(graph->nodes[value->node].action)->effect == EFFECT_CREATE) {
+            return value->node;
+        }
+    }
+    return NO_NODE;
+}
+
+/* Anything but a wait has been done with it: then other things may have gone with it, or be attached
+ * to it, and only a rollback takes it all back. */
+static bool is_built_upon(const struct executor *executor, uint32_t maker)
+{
+    uint32_t end = executor->successor_start[maker + 1];
+    for (uint32_t s = executor->successor_start[maker]; s < end; s++) {
+        uint32_t after = executor->successors[s].node;
+        if (action_info(executor->graph->nodes[after].action)->effect != EFFECT_WAIT &&
+            executor->nodes[after].attempted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A wait that is taken up again, and whose object has come to its end meanwhile. */
+static bool is_lost(const struct choice *choice, uint32_t index, uint32_t *maker)
+{
+    const struct executor *executor = choice->executor;
+    int32_t made_by = NO_NODE;
+    if (choice->chosen[index] && executor->nodes[index].gone) {
+        made_by = maker_of(executor->graph, index);
+    }
+    if (made_by == NO_NODE || executor->nodes[made_by].status.state != NODE_DONE ||
+        executor->nodes[made_by].status.waived || is_built_upon(executor, (uint32_t)made_by)) {
+        return false;
+    }
+    *maker = (uint32_t)made_by;
+    return true;
+}
+
 static bool mark_undone(const struct choice *choice, bool *undone)
 {
     const struct executor *executor = choice->executor;
     bool any = false;
     for (uint32_t i = 0; i < executor->graph->node_count; i++) {
+        uint32_t maker = 0;
         if (is_undone(choice, i)) {
             uint32_t guarded = (uint32_t)executor->nodes[i].guarded;
             undone[i] = any = true;
             undone[guarded] =
                 undone[guarded] || executor->nodes[guarded].status.state == NODE_DONE;
+        } else if (is_lost(choice, i, &maker)) {
+            undone[maker] = any = true;
         }
+        executor->nodes[i].gone = executor->nodes[i].gone && !choice->chosen[i];
     }
     return any;
 }

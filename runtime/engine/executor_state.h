@@ -51,6 +51,7 @@ struct node_run {
     bool in_doubt;          /* a request went out and its answer is not known */
     bool polling;           /* asked about right now */
     bool exhausted;         /* failed for want of capacity, with no alternative left */
+    bool gone;              /* a wait failed, and what it waits for has to be made anew */
     bool forgiven;          /* failed, and on_failure: continue: counts as done */
     int refusals;           /* answers FATAL so far: the plan's `retries` */
     int64_t due_ms;         /* monotonic: next attempt, next poll, end of a delay */

@@ -6,7 +6,8 @@
  *                             token, digest of the request, s: the slot taken for it)
  *   wait {n,t}                a wait has begun
  *   done {n,t,o}              with its outputs
- *   fail {n,t,…}              why; doubt: something may have happened; cont: on_failure continue
+ *   fail {n,t,…}              why; doubt: something may have happened; cont: on_failure continue;
+ *                             gone: what a wait waits for has to be made anew
  *   skip {n,c}                because of node c
  *   retry {n,o,w,…}           an attempt failed in passing; w: milliseconds until the next one
  *   seen {n,a,…}              what a wait has seen after a polls: when it changes, and from time to
@@ -143,6 +144,7 @@ void record_failed(struct executor *executor, uint32_t node)
     buffer_puts(out, run->in_doubt ? ",\"doubt\":1" : "");
     buffer_puts(out, run->forgiven ? ",\"cont\":1" : "");
     buffer_puts(out, run->exhausted ? ",\"exhausted\":1" : "");
+    buffer_puts(out, run->gone ? ",\"gone\":1" : "");
     finish(out);
 }
 

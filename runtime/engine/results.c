@@ -133,6 +133,7 @@ void node_failed(struct executor *executor, uint32_t node, const struct call_err
     struct node_run *run = &executor->nodes[node];
     node_set_detail(executor, node, error);
     run->forgiven = executor->graph->nodes[node].continue_on_failure;
+    run->gone = error->gone;
     record_failed(executor, node);
     executor->counters.failed++;
     if (!run->attempted) {

@@ -89,6 +89,7 @@ static void replay_failed(struct node_run *run, const cJSON *record)
     run->in_doubt = number_of(record, "doubt", 0) != 0;
     run->forgiven = number_of(record, "cont", 0) != 0;
     run->exhausted = number_of(record, "exhausted", 0) != 0;
+    run->gone = number_of(record, "gone", 0) != 0;
 }
 
 static void replay_retry(struct node_run *run, const cJSON *record)

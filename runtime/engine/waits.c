@@ -246,6 +246,7 @@ static void still_waiting(struct executor *executor, uint32_t node,
 static void act_on_poll(struct executor *executor, uint32_t node, const struct call_result *result)
 {
     struct node_run *run = &executor->nodes[node];
+    struct call_error gone;
     if (result->outcome != OUTCOME_ABSENT) {
         run->absent_since_ms = -1;
     }
@@ -259,7 +260,9 @@ static void act_on_poll(struct executor *executor, uint32_t node, const struct c
         node_failed(executor, node, &result->error);
         return;
     case OUTCOME_ABSENT:
-        if (!node_absent(executor, node, &result->error)) {
+        gone = result->error;
+        gone.gone = true;
+        if (!node_absent(executor, node, &gone)) {
             still_waiting(executor, node, result, true);
         }
         return;

@@ -30,6 +30,8 @@ struct call_error {
     const char *request_id; /* NULL */
     const char *help;       /* what to do; NULL */
     int http_status;        /* 0: none */
+    bool gone;              /* FATAL, of a wait: its object has come to its end, and no waiting brings
+                               it back: it has to be made anew */
 };
 
 struct call_output {

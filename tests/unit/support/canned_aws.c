@@ -155,6 +155,7 @@ static void on_done(void *context, struct call *call, const struct call_result *
                                   .code = kept(canned, result->error.code),
                                   .message = kept(canned, result->error.message),
                                   .help = kept(canned, result->error.help),
+                                  .gone = result->error.gone,
                                   .output_count = result->output_count,
                                   .requests = result->requests,
                                   .told_gate = result->told_gate};

@@ -45,7 +45,7 @@ struct canned_result {
     const char *outputs[8][2];
     size_t output_count;
     int requests;
-    bool told_gate;
+    bool told_gate, gone;
 };
 enum canned_what { CANNED_START, CANNED_LOOKUP, CANNED_POLL };
 /* n calls of one action, whose inputs are given in turn; run r1, tokens t0, t1 …, VM db. */

@@ -370,6 +370,8 @@ static void fake_poll(struct provider *provider, struct call **calls, size_t n, 
     struct fake_task *task = new_task(fake, calls, n, done, context);
     for (size_t i = 0; i < n; i++) {
         set_error(&task->results[i], wait_outcome(fake, calls[i]));
+        task->results[i].error.gone = task->results[i].outcome == OUTCOME_FATAL &&
+                                      fake->cloud->things[calls[i]->node->index].goes;
         if (task->results[i].outcome == OUTCOME_OK) {
             set_outputs(calls[i], &task->results[i]);
         }

@@ -23,6 +23,7 @@ struct fake_thing {
     int made;              /* things made: each token once, where tokens are honoured */
     int applied;           /* requests carried out, repeats included */
     int64_t wait_since_ms; /* first poll; -1: none */
+    bool goes;             /* a wait that fails: what it waited for has come to its end */
     bool ended_ok;         /* the executor was told OK */
     bool was_started;
     enum outcome script[FAKE_SCRIPT_MAX]; /* answers to give first, oldest first */

@@ -71,10 +71,12 @@ static void test_why_it_does_not_run(void **state)
     assert_string_equal(result.message,
                         "i-1 is terminated instead of running: Client error on launch");
     assert_non_null(strstr(result.help, "KMS"));
+    assert_true(result.gone);
     result = poll(*state, ACTION_WAIT_RUNNING,
                   INSTANCE("stopped", REASON("Client.InstanceInitiatedShutdown", "shut down")));
     assert_int_equal(result.outcome, OUTCOME_FATAL);
     assert_non_null(strstr(result.help, "the guest"));
+    assert_false(result.gone); /* it can be started again */
     result = poll(*state, ACTION_WAIT_RUNNING, INSTANCE("shutting-down", ""));
     assert_int_equal(result.outcome, OUTCOME_FATAL);
     assert_non_null(strstr(result.message, "EC2 tells no reason"));

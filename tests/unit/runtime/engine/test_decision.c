@@ -310,6 +310,66 @@ static void test_retry_is_refused(void **state)
     cannot_retry("ap", "did you mean app?", "drc run show");
 }
 
+/* --- what has come to its end --- */
+
+/* An instance that was terminated at its launch (no grant for the KMS key, say): waiting for it again
+ * would be in vain. */
+static void lost_instance(struct scene *scene, bool goes)
+{
+    *scene = (struct scene){.arena = arena_create()};
+    struct graph *graph = scene->graph = maker_graph(scene->arena, 8);
+    maker_vm(graph, "db", true);
+    uint32_t run = maker_node(graph, "db/run-instance", ACTION_RUN_INSTANCE, 1000);
+    uint32_t wait = maker_node(graph, "db/wait-running", ACTION_WAIT_RUNNING, 1000);
+    maker_output(graph, wait, "instance_id", run, "instance_id");
+    uint32_t recovered = maker_node(graph, "db/recovered", ACTION_RECOVERED, 0);
+    maker_edge(graph, run, wait);
+    maker_edge(graph, wait, recovered);
+    bench_open(&scene->bench, graph, 1);
+    fake_script(scene->bench.cloud, "db/wait-running", OUTCOME_FATAL);
+    fake_thing(scene->bench.cloud, "db/wait-running")->goes = goes;
+    assert_int_equal(bench_session(&scene->bench), EXECUTOR_FAILED);
+}
+
+static void test_what_has_come_to_its_end_is_made_anew(void **state)
+{
+    (void)state;
+    for (int goes = 0; goes < 2; goes++) {
+        struct scene scene;
+        lost_instance(&scene, goes);
+        assert_int_equal(bench_session(&scene.bench), EXECUTOR_SUCCEEDED);
+        assert_int_equal(fake_thing(scene.bench.cloud, "db/run-instance")->made, 1 + goes);
+        assert_int_equal(fake_thing(scene.bench.cloud, "db/run-instance")->token_count, 1 + goes);
+        assert_int_equal(bench_session(&scene.bench), EXECUTOR_SUCCEEDED); /* and stays */
+        assert_int_equal(fake_thing(scene.bench.cloud, "db/run-instance")->made, 1 + goes);
+        tear_down(&scene);
+    }
+}
+
+/* Its volumes are attached already: making only the instance anew would leave them behind. */
+static void test_what_was_built_upon_is_not_made_anew(void **state)
+{
+    (void)state;
+    struct scene scene = {.arena = arena_create()};
+    struct graph *graph = scene.graph = maker_graph(scene.arena, 8);
+    maker_vm(graph, "db", true);
+    uint32_t run = maker_node(graph, "db/run-instance", ACTION_RUN_INSTANCE, 1000);
+    uint32_t stop = maker_node(graph, "db/stop-instance", ACTION_STOP_INSTANCE, 1000);
+    uint32_t wait = maker_node(graph, "db/wait-stopped", ACTION_WAIT_STOPPED, 1000);
+    maker_output(graph, stop, "instance_id", run, "instance_id");
+    maker_output(graph, wait, "instance_id", run, "instance_id");
+    maker_edge(graph, run, stop);
+    maker_edge(graph, run, wait);
+    maker_edge(graph, stop, wait);
+    bench_open(&scene.bench, graph, 1);
+    fake_script(scene.bench.cloud, "db/wait-stopped", OUTCOME_FATAL);
+    fake_thing(scene.bench.cloud, "db/wait-stopped")->goes = true;
+    assert_int_equal(bench_session(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(bench_session(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/run-instance")->made, 1);
+    tear_down(&scene);
+}
+
 /* --- cancel, approve --- */
 
 static void test_cancel(void **state)
@@ -396,6 +456,8 @@ int main(void)
         cmocka_unit_test(test_a_skipped_node_stays_skipped_in_the_next_session),
         cmocka_unit_test(test_retry_takes_up_what_is_named_and_its_dependants),
         cmocka_unit_test(test_retry_is_refused),
+        cmocka_unit_test(test_what_has_come_to_its_end_is_made_anew),
+        cmocka_unit_test(test_what_was_built_upon_is_not_made_anew),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_nothing_waits_for_approval),
         cmocka_unit_test(test_too_late),
