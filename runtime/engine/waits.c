@@ -1,7 +1,7 @@
 /* Waits: one poller for each kind of object asks about all of its waits at once, whatever each of
  * them waits for. When it asks: early once, because some things are there at once; then, from
  * shortly before such waits use to end (expected, or learned in this run, action by action), every
- * 1/16 of the time they take, 0.5 to 5 s. Who is asked about takes those along that would have to
+ * 1/16 of the time they take, 1 to 5 s. Who is asked about takes those along that would have to
  * be asked about soon. While many requests are on their way the poller takes its time, because what
  * it would wake could not be sent. Waits that one question cannot serve (checks from the runner)
  * keep times of their own. */
@@ -17,7 +17,7 @@ enum {
     LESSONS_MAX = 64, /* older ones count less and less */
     EARLY_LOOKS = 3,  /* in vain: then nothing of that kind is there at once */
     FIRST_LOOK_MAX_MS = 60000,
-    POLL_MIN_MS = 700,
+    POLL_MIN_MS = 1000,
     POLL_MAX_MS = 5000,
     POLL_SLACK_MAX_MS = 5000,
     POLL_APART_MS = 250,       /* between polls of one poller */
@@ -99,7 +99,9 @@ static int64_t adapted_ms(const struct executor *executor, uint32_t node, int64_
     int64_t usual = usual_ms(executor, node), ripe = ripe_ms(executor, node);
     int64_t slack = schedule ? schedule->entries[node].slack_ms : 0;
     if (age < ripe) {
-        return clamp(min_ms(ripe - age, 2 * age), POLL_EARLY_MS, FIRST_LOOK_MAX_MS);
+        bool learned = executor->lessons[action_of(executor, node)].count > 0;
+        return learned ? clamp(ripe - age, POLL_MIN_MS, FIRST_LOOK_MAX_MS)
+                       : clamp(min_ms(ripe - age, 2 * age), POLL_EARLY_MS, FIRST_LOOK_MAX_MS);
     }
     int64_t interval = clamp((age > 2 * usual ? age : usual) / 16, POLL_MIN_MS, POLL_MAX_MS);
     return interval + clamp(slack / 16, 0, POLL_SLACK_MAX_MS);
