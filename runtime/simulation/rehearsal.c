@@ -74,8 +74,8 @@ static bool make_cloud(struct rehearsal *rehearsal, struct error *error)
         .utc_base_ms = options->utc_ms - SITE_AGE_MS,
     };
     rehearsal->sandbox = sandbox_init(":memory:", &sandbox, error);
-    if (!rehearsal->sandbox || !sandbox_populate_as(rehearsal->sandbox, options->plan,
-                                                      options->facts, error)) {
+    if (!rehearsal->sandbox ||
+        !sandbox_populate_as(rehearsal->sandbox, options->plan, options->facts, error)) {
         return false;
     }
     rehearsal->cloud = sandbox_responder(rehearsal->sandbox);
@@ -85,8 +85,8 @@ static bool make_cloud(struct rehearsal *rehearsal, struct error *error)
 static void make_world(struct rehearsal *rehearsal)
 {
     struct world_responder responder = {rehearsal, answer_http, answer_dial};
-    struct world *world = world_simulated_create(rehearsal->options.seed,
-                                                 rehearsal->options.utc_ms, responder);
+    struct world *world =
+        world_simulated_create(rehearsal->options.seed, rehearsal->options.utc_ms, responder);
     world_simulated_set_environment(world, "AWS_ACCESS_KEY_ID", "sandbox");
     world_simulated_set_environment(world, "AWS_SECRET_ACCESS_KEY", "sandbox");
     world_simulated_set_environment(world, "AWS_EC2_METADATA_DISABLED", "true");
@@ -134,8 +134,7 @@ static bool compile(struct rehearsal *rehearsal, struct error *error)
     rehearsal->graph = compile_graph(rehearsal->arena, rehearsal->options.plan,
                                      rehearsal->options.workflow, rehearsal->facts, diagnostics);
     if (rehearsal->graph) {
-        rehearsal->schedule =
-            estimate(rehearsal->arena, rehearsal->graph, rehearsal->facts, true);
+        rehearsal->schedule = estimate(rehearsal->arena, rehearsal->graph, rehearsal->facts, true);
         return true;
     }
     struct buffer text = {0};
@@ -162,7 +161,8 @@ static bool make_run(struct rehearsal *rehearsal, struct error *error)
     return rehearsal->journal != NULL;
 }
 
-/* What the sandbox cannot know: how long things took, and how many places there are to inject at. */
+/* What the sandbox cannot know: how long things took, and how many places there are to inject at.
+ */
 static void take_known_facts(struct rehearsal *rehearsal)
 {
     const struct facts *known = rehearsal->options.facts;
@@ -383,8 +383,7 @@ static bool make_cleanup(struct rehearsal *rehearsal, struct error *error)
     if (graph->node_count == 0) {
         return true;
     }
-    rehearsal->journal =
-        cleanup_create_journal(&rehearsal->run, rehearsal->world, graph, error);
+    rehearsal->journal = cleanup_create_journal(&rehearsal->run, rehearsal->world, graph, error);
     rehearsal->ready = rehearsal->journal != NULL;
     return rehearsal->ready;
 }

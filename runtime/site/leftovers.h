@@ -1,4 +1,5 @@
-/* Leftovers: what there still is of a run, by its journals and by its tags: what a cleanup deletes. */
+/* Leftovers: what there still is of a run, by its journals and by its tags: what a cleanup deletes.
+ */
 #ifndef DRC_SITE_LEFTOVERS_H
 #define DRC_SITE_LEFTOVERS_H
 

@@ -38,8 +38,8 @@ static void read_form(struct arena *arena, struct exchange_seen *seen, const cha
         stop = stop ? stop : end;
         const char *equals = memchr(at, '=', (size_t)(stop - at));
         if (equals) {
-            seen->parameters = arena_grow(arena, seen->parameters, seen->parameter_count,
-                                          &capacity, sizeof *seen->parameters);
+            seen->parameters = arena_grow(arena, seen->parameters, seen->parameter_count, &capacity,
+                                          sizeof *seen->parameters);
             seen->parameters[seen->parameter_count++] =
                 (struct parameter){decode(arena, at, (size_t)(equals - at)),
                                    decode(arena, equals + 1, (size_t)(stop - equals - 1))};
@@ -54,8 +54,8 @@ static void read_host(struct arena *arena, struct exchange_seen *seen, const cha
     host = host ? host + 3 : url;
     size_t length = strcspn(host, ":/");
     seen->host = arena_strndup(arena, host, length);
-    seen->port = host[length] == ':' ? atoi(host + length + 1)
-                                     : (strncmp(url, "https", 5) == 0 ? 443 : 80);
+    seen->port =
+        host[length] == ':' ? atoi(host + length + 1) : (strncmp(url, "https", 5) == 0 ? 443 : 80);
     bool guest = isdigit((unsigned char)*host);
     seen->service = guest ? "guest" : arena_strndup(arena, host, strcspn(host, ".:/"));
 }

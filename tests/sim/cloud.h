@@ -1,5 +1,5 @@
-/* What the cloud was asked and what it said, read off the wire: requests taken apart into operation,
- * parameters and answer. Knows nothing of drc. */
+/* What the cloud was asked and what it said, read off the wire: requests taken apart into
+ * operation, parameters and answer. Knows nothing of drc. */
 #ifndef DRC_TESTS_SIM_CLOUD_H
 #define DRC_TESTS_SIM_CLOUD_H
 

@@ -137,8 +137,7 @@ static void note_group(struct diary *diary, const char *records)
     }
 }
 
-static bool each_group(struct diary *diary, int64_t after, struct sha256 *hash,
-                       struct error *error)
+static bool each_group(struct diary *diary, int64_t after, struct sha256 *hash, struct error *error)
 {
     static const char sql[] =
         "SELECT number, at, records FROM groups WHERE number > ? ORDER BY number";

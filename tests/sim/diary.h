@@ -1,5 +1,5 @@
-/* A run's journal as its file holds it, read with SQL and JSON alone: what is durable at this moment
- * of each node. */
+/* A run's journal as its file holds it, read with SQL and JSON alone: what is durable at this
+ * moment of each node. */
 #ifndef DRC_TESTS_SIM_DIARY_H
 #define DRC_TESTS_SIM_DIARY_H
 
@@ -24,14 +24,14 @@ struct diary_output {
 struct diary_node {
     enum diary_state state;
     int intents, generation;
-    bool forgiven, doubt;     /* FAILED: on_failure continue; something may have happened */
-    int32_t cause;            /* SKIPPED */
+    bool forgiven, doubt; /* FAILED: on_failure continue; something may have happened */
+    int32_t cause;        /* SKIPPED */
     struct diary_token {
         int generation;
         const char *token;
-    } *tokens; /* of its intents, each once */
+    } * tokens; /* of its intents, each once */
     size_t token_count, token_capacity;
-    const char *message, *code; /* FAILED; NULL */
+    const char *message, *code;   /* FAILED; NULL */
     struct diary_output *outputs; /* DONE */
     size_t output_count;
 };

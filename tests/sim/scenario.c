@@ -33,7 +33,7 @@ static void draw_latency(struct prng *prng, struct scenario *s)
 
 static void draw_losses(struct prng *prng, struct scenario *s)
 {
-    double *const kinds[] = {&s->link.unreachable,  &s->link.lost_request, &s->link.error_before,
+    double *const kinds[] = {&s->link.unreachable, &s->link.lost_request, &s->link.error_before,
                              &s->link.lost_answer, &s->link.error_after,  &s->link.refused_dial};
     double worst = prng_chance(prng, 0.2) ? 0.15 : 0.05;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -89,9 +89,9 @@ static void draw_network(struct prng *prng, struct scenario *s)
 
 static void draw_capacity(struct prng *prng, struct scenario *s)
 {
-    static const char *const types[] = {"capacity:r6i.xlarge",  "capacity:r6i.2xlarge",
-                                        "capacity:m6i.large",   "capacity:c6i.large",
-                                        "capacity:t3.small",    "capacity:m6i.xlarge"};
+    static const char *const types[] = {"capacity:r6i.xlarge", "capacity:r6i.2xlarge",
+                                        "capacity:m6i.large",  "capacity:c6i.large",
+                                        "capacity:t3.small",   "capacity:m6i.xlarge"};
     int64_t lacking = prng_range(prng, 1, 3);
     for (int64_t i = 0; i < lacking; i++) {
         add_fault(s, types[prng_range(prng, 0, 5)], 1);
@@ -181,13 +181,14 @@ void scenario_describe(const struct scenario *s, const char *plan, struct buffer
     buffer_printf(out, "  %s, limits %s, throttling %s%s%s\n", plan,
                   s->limits == LIMITS_AWS ? "known" : "unknown", s->throttle ? "on" : "off",
                   s->calm ? ", calm" : "", s->exact ? ", exact" : "");
-    buffer_printf(out,
-                  "  link: %" PRId64 "-%" PRId64 " ms, tail %.0f ms sigma %.2f; unreachable %.3f, "
-                  "lost request %.3f, answer %.3f, 500 before %.3f, after %.3f, dials refused %.3f, "
-                  "duplicated %.3f\n",
-                  link->latency_min_ms, link->latency_max_ms, link->latency_median_ms,
-                  link->latency_sigma, link->unreachable, link->lost_request, link->lost_answer,
-                  link->error_before, link->error_after, link->refused_dial, link->duplicated);
+    buffer_printf(
+        out,
+        "  link: %" PRId64 "-%" PRId64 " ms, tail %.0f ms sigma %.2f; unreachable %.3f, "
+        "lost request %.3f, answer %.3f, 500 before %.3f, after %.3f, dials refused %.3f, "
+        "duplicated %.3f\n",
+        link->latency_min_ms, link->latency_max_ms, link->latency_median_ms, link->latency_sigma,
+        link->unreachable, link->lost_request, link->lost_answer, link->error_before,
+        link->error_after, link->refused_dial, link->duplicated);
     for (size_t i = 0; i < s->fault_count; i++) {
         buffer_printf(out, "%s%s %.3f", i ? ", " : "  cloud: ", s->faults[i].name,
                       s->faults[i].value);

@@ -1,5 +1,5 @@
-/* Scenario: what a seed says is to happen: the plan, its limits, what is bad about cloud, network and
- * clocks, when the process is killed or interrupted, and what is done afterwards. */
+/* Scenario: what a seed says is to happen: the plan, its limits, what is bad about cloud, network
+ * and clocks, when the process is killed or interrupted, and what is done afterwards. */
 #ifndef DRC_TESTS_SIM_SCENARIO_H
 #define DRC_TESTS_SIM_SCENARIO_H
 
@@ -37,10 +37,10 @@ struct scenario {
     size_t jump_count;
     int64_t kills[SCENARIO_KILLS_MAX], away_ms[SCENARIO_KILLS_MAX]; /* events; time until resumed */
     size_t kill_count;
-    int64_t interrupt_ms;  /* after a process's start; -1: none */
-    bool heal;             /* once it has failed: faults end, the run is resumed and has to succeed */
+    int64_t interrupt_ms; /* after a process's start; -1: none */
+    bool heal; /* once it has failed: faults end, the run is resumed and has to succeed */
     bool cleanup;
-    int64_t cleanup_kill;  /* events; -1: none */
+    int64_t cleanup_kill; /* events; -1: none */
     /* What follows from it: */
     bool calm;    /* no fault of any kind, no kill: nothing may be refused, nothing sent in vain */
     bool exact;   /* requests arrive as they are sent: rates can be held against the cloud's */

@@ -1,7 +1,7 @@
 /* sim: rehearses seeds and prints what was violated, with the command that replays it.
- *   sim [--from N] [--seeds N] [--jobs N] [--twice N]   many, each Nth of them twice: byte for byte the same
- *   sim [--from N] [--seeds N] --until-violated         to the first that is
- *   sim --seed N                                        one, told in full */
+ *   sim [--from N] [--seeds N] [--jobs N] [--twice N]   many, each Nth of them twice: byte for byte
+ * the same sim [--from N] [--seeds N] --until-violated         to the first that is sim --seed N
+ * one, told in full */
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -191,7 +191,8 @@ static void show_counts(const struct trial_counts *c)
     line("without any fault: nothing refused", c->calm);
     line("with rates held against the cloud's", c->exact);
     line("run twice, byte for byte the same", c->replayed);
-    printf("  slowest: seed %" PRId64 ", %.0f ms; longest: seed %" PRId64 ", %.0f min of its own time\n",
+    printf("  slowest: seed %" PRId64 ", %.0f ms; longest: seed %" PRId64
+           ", %.0f min of its own time\n",
            c->slowest_seed, (double)c->slowest_us / 1000, c->longest_seed,
            (double)c->longest_virtual_ms / 60000);
     printf("violated: %" PRId64 "\n", c->violated);
@@ -199,8 +200,9 @@ static void show_counts(const struct trial_counts *c)
 
 static void usage(void)
 {
-    fputs("usage: sim [--from N] [--seeds N] [--jobs N] [--twice N] [--until-violated] | --seed N\n",
-          stderr);
+    fputs(
+        "usage: sim [--from N] [--seeds N] [--jobs N] [--twice N] [--until-violated] | --seed N\n",
+        stderr);
     exit(2);
 }
 

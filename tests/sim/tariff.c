@@ -52,10 +52,8 @@ static struct tariff_bucket *bucket_of(struct tariff *tariff, const char *name, 
     }
     assert(tariff->count < TARIFF_BUCKETS_MAX);
     struct tariff_bucket *bucket = &tariff->buckets[tariff->count++];
-    *bucket = (struct tariff_bucket){.tokens = rate->capacity,
-                                     .capacity = rate->capacity,
-                                     .rate = rate->rate,
-                                     .at_ms = now_ms};
+    *bucket = (struct tariff_bucket){
+        .tokens = rate->capacity, .capacity = rate->capacity, .rate = rate->rate, .at_ms = now_ms};
     snprintf(bucket->name, sizeof bucket->name, "%s", name);
     return bucket;
 }

@@ -11,40 +11,19 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/sha256.h"
-#include "tests/sim/scenario.h"
-#include "tests/sim/tariff.h"
-#include "tests/sim/witness.h"
+#include "tests/sim/trial_state.h"
+#include "tests/sim/verdict.h"
 
 enum {
-    EVENTS_MAX = 4000000,        /* of one process: a run that goes on for ever */
+    EVENTS_MAX = 4000000,         /* of one process: a run that goes on for ever */
     VIRTUAL_MAX_MS = 6 * 3600000, /* alive time of one process */
     CLEANUPS_MAX = 12,
     PASS_MS = 60000,
-    SETTLED_MS = 20000, /* what is not seen yet by eventual consistency is seen then */
-};
-
-struct trial {
-    struct scenario scenario;
-    const char *plan_name;
-    struct arena *arena;
-    struct rehearsal *rehearsal;
-    struct witness *witness; /* of the graph that is carried out; NULL while preparing */
-    struct witness watching;
-    struct tariff tariff;
-    struct sha256 *hash;
-    struct trial_counts *counts;
-    struct trial_result *result;
-    bool tell;
-    bool cleaning;
-    int64_t end_ms;
 };
 
 /* --- complaints --- */
 
-static void complain(struct trial *trial, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void complain(struct trial *trial, const char *format, ...)
+void trial_complain(struct trial *trial, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -104,8 +83,8 @@ static void check_rates(struct trial *trial, const struct exchange_seen *seen)
     }
 }
 
-/* Without any fault there is nothing to refuse, but for what is asked about too early or has gone with
- * its instance. */
+/* Without any fault there is nothing to refuse, but for what is asked about too early or has gone
+ * with its instance. */
 static void check_calm(struct trial *trial, const struct exchange_seen *seen)
 {
     bool too_early = seen->code && (is(seen->code, "InvocationDoesNotExist") ||
@@ -171,225 +150,6 @@ static void dial_tap(void *context, int64_t utc_ms, const char *host, int port, 
     }
 }
 
-/* --- how it may end --- */
-
-static bool mentions(const char *text, const char *word)
-{
-    return text && strstr(text, word);
-}
-
-/* EC2 may give a VM that asks for any address the one that another VM of the plan is to have. Nothing
- * helps then but to free it: counted apart, until drc reserves fixed addresses before it launches. */
-static bool lost_its_address(const struct trial *trial)
-{
-    const struct witness *witness = &trial->watching;
-    for (uint32_t i = 0; i < witness->graph->node_count; i++) {
-        if (witness->diary.nodes[i].state == DIARY_FAILED &&
-            is(witness->diary.nodes[i].code, "InvalidIPAddress.InUse")) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether a fault that the scenario has explains that this node failed: what an operator would have
- * to be told. */
-static bool is_explained(const struct trial *trial, uint32_t index)
-{
-    const struct scenario *s = &trial->scenario;
-    const struct witness *witness = &trial->watching;
-    const struct diary_node *diary = &witness->diary.nodes[index];
-    enum action action = witness->graph->nodes[index].action;
-    if (s->no_capacity && (action == ACTION_RUN_INSTANCE || action == ACTION_START_INSTANCE) &&
-        witness->nodes[index].refused_for_capacity > 0 &&
-        is(diary->code, "InsufficientInstanceCapacity")) {
-        return true;
-    }
-    if (s->no_inject && action == ACTION_WAIT_INJECTED) {
-        const struct value *command = graph_input(&witness->graph->nodes[index], "command_id");
-        return witness->nodes[command->node].command_failed;
-    }
-    if (s->no_boot && (action == ACTION_CHECK_TCP || action == ACTION_CHECK_HTTP ||
-                       action == ACTION_CHECK_INSTANCE_STATUS)) {
-        return true;
-    }
-    if (s->no_boot && action == ACTION_INJECT && is(diary->code, "InvalidInstanceId")) {
-        return true; /* the conversion instance hangs too */
-    }
-    if (action == ACTION_RUN_INSTANCE && is(diary->code, "InvalidIPAddress.InUse")) {
-        return true; /* lost_its_address */
-    }
-    /* A deadline may pass where answers get lost, and is named as that. */
-    return s->rough && (mentions(diary->message, "deadline") || mentions(diary->message, "within"));
-}
-
-static void check_causes(struct trial *trial)
-{
-    const struct witness *witness = &trial->watching;
-    for (uint32_t i = 0; i < witness->graph->node_count; i++) {
-        const struct diary_node *node = &witness->diary.nodes[i];
-        if (node->state == DIARY_FAILED && !node->forgiven && !is_explained(trial, i)) {
-            complain(trial, "%s: failed for what is no fault of this seed: %s (%s)",
-                     witness->graph->nodes[i].id, node->message ? node->message : "no message",
-                     node->code ? node->code : "no code");
-        }
-        if (node->state == DIARY_SKIPPED) {
-            const struct diary_node *cause =
-                node->cause == NO_NODE ? NULL : &witness->diary.nodes[node->cause];
-            if (!cause || cause->state != DIARY_FAILED) {
-                complain(trial, "%s: skipped because of %s, which did not fail",
-                         witness->graph->nodes[i].id,
-                         cause ? witness->graph->nodes[node->cause].id : "nothing");
-            }
-        }
-    }
-}
-
-static bool is_critical(const struct graph *graph, uint32_t node)
-{
-    return graph->nodes[node].vm == NO_VM || graph->vms[graph->nodes[node].vm].critical;
-}
-
-/* A run that succeeded has done everything, but for VMs that are not critical. */
-static void check_success(struct trial *trial)
-{
-    const struct witness *witness = &trial->watching;
-    for (uint32_t i = 0; i < witness->graph->node_count; i++) {
-        const struct diary_node *node = &witness->diary.nodes[i];
-        if (node->state == DIARY_BEGUN || node->state == DIARY_NOTHING ||
-            (node->state != DIARY_DONE && !node->forgiven && is_critical(witness->graph, i))) {
-            complain(trial, "%s: the run has succeeded, and this is not done",
-                     witness->graph->nodes[i].id);
-        }
-    }
-}
-
-/* A critical VM whose recovery failed has to fail the run. */
-static void check_failure(struct trial *trial)
-{
-    const struct witness *witness = &trial->watching;
-    bool any = false;
-    for (uint32_t i = 0; i < witness->graph->node_count; i++) {
-        any |= witness->diary.nodes[i].state == DIARY_FAILED && is_critical(witness->graph, i);
-    }
-    if (!any) {
-        complain(trial, "the run has failed, and nothing that is critical did");
-    }
-}
-
-/* --- the ledger --- */
-
-static bool is_gone(const struct sandbox_item *item)
-{
-    return is(item->state, "terminated") || is(item->state, "shutting-down") ||
-           is(item->state, "deleting");
-}
-
-static bool journal_has(const struct witness *witness, const struct sandbox_item *item,
-                        bool unfinished)
-{
-    static const char *const names[] = {"volume_id", "instance_id", "image_id"};
-    const struct graph_node *node = item->node ? graph_node_by_id(witness->graph, item->node) : NULL;
-    if (!node) {
-        return false;
-    }
-    const struct diary_node *diary = &witness->diary.nodes[node->index];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *id = action_output(node->action, names[i])
-                             ? diary_output(&witness->diary, node->index, names[i])
-                             : NULL;
-        if (diary->state == DIARY_DONE && is(id, item->id)) {
-            return true;
-        }
-    }
-    bool open = diary->intents > 0 && diary->state != DIARY_DONE;
-    return open && (diary->doubt || (unfinished && diary->state != DIARY_SKIPPED));
-}
-
-/* Everything that carries the run's tag is in the journal; nothing was made twice. */
-static void check_ledger(struct trial *trial, bool succeeded)
-{
-    static const enum sandbox_kind kinds[] = {SANDBOX_INSTANCE, SANDBOX_VOLUME, SANDBOX_IMAGE};
-    const struct witness *witness = &trial->watching;
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        struct sandbox_item *items = NULL;
-        size_t count = sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
-                                    rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS, kinds[k],
-                                    &items);
-        for (size_t i = 0; i < count; i++) {
-            const struct sandbox_item *item = &items[i];
-            if (!is(item->run, witness->run_id) || is_gone(item)) {
-                continue;
-            }
-            const struct graph_node *node = graph_node_by_id(witness->graph, item->node);
-            bool root = kinds[k] == SANDBOX_VOLUME && node && node->action == ACTION_RUN_INSTANCE;
-            if (!root && !journal_has(witness, item, !succeeded)) {
-                complain(trial, "%s of %s is there, and the journal does not know it", item->id,
-                         item->node);
-            }
-            for (size_t j = i + 1; j < count && !root; j++) {
-                if (is(items[j].run, item->run) && is(items[j].node, item->node) &&
-                    !is_gone(&items[j])) {
-                    complain(trial, "%s and %s are both there for %s", item->id, items[j].id,
-                             item->node);
-                }
-            }
-        }
-    }
-}
-
-/* And the other way round: what the journal says was made is there. */
-static void check_made(struct trial *trial)
-{
-    static const struct {
-        enum action action;
-        const char *output;
-        enum sandbox_kind kind;
-    } makers[] = {{ACTION_CREATE_VOLUME, "volume_id", SANDBOX_VOLUME},
-                  {ACTION_RUN_INSTANCE, "instance_id", SANDBOX_INSTANCE},
-                  {ACTION_REGISTER_IMAGE, "image_id", SANDBOX_IMAGE}};
-    const struct witness *witness = &trial->watching;
-    for (size_t m = 0; m < sizeof makers / sizeof *makers; m++) {
-        struct sandbox_item *items = NULL;
-        size_t count = sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
-                                    rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS,
-                                    makers[m].kind, &items);
-        for (uint32_t i = 0; i < witness->graph->node_count; i++) {
-            if (witness->graph->nodes[i].action != makers[m].action ||
-                witness->diary.nodes[i].state != DIARY_DONE) {
-                continue;
-            }
-            const char *id = diary_output(&witness->diary, i, makers[m].output);
-            bool there = false;
-            for (size_t j = 0; j < count; j++) {
-                there |= is(items[j].id, id) && !is_gone(&items[j]) &&
-                         is(items[j].node, witness->graph->nodes[i].id);
-            }
-            if (!there) {
-                complain(trial, "%s: the journal has %s, which is not there",
-                         witness->graph->nodes[i].id, id ? id : "nothing");
-            }
-        }
-    }
-}
-
-static size_t count_run(struct trial *trial, enum sandbox_kind kind)
-{
-    struct sandbox_item *items = NULL;
-    size_t mine = 0, count = sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
-                                          rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS, kind,
-                                          &items);
-    for (size_t i = 0; i < count; i++) {
-        if (is(items[i].run, rehearsal_run_id(trial->rehearsal)) && !is_gone(&items[i])) {
-            if (mine++ < 3) {
-                complain(trial, "after the cleanup %s of %s is still there, %s", items[i].id,
-                         items[i].node ? items[i].node : "nobody", items[i].state);
-            }
-        }
-    }
-    return mine;
-}
-
 /* --- processes --- */
 
 static void interrupt(void *context)
@@ -413,7 +173,7 @@ static void end_faults(struct trial *trial)
 }
 
 static const char *const end_names[] = {
-    [REHEARSAL_SUCCEEDED] = "succeeded", [REHEARSAL_FAILED] = "failed",
+    [REHEARSAL_SUCCEEDED] = "succeeded",     [REHEARSAL_FAILED] = "failed",
     [REHEARSAL_INTERRUPTED] = "interrupted", [REHEARSAL_KILLED] = "killed",
     [REHEARSAL_BROKEN] = "broken",
 };
@@ -426,12 +186,12 @@ static enum rehearsal_end process(struct trial *trial, int64_t kill)
     enum rehearsal_end end =
         rehearsal_process(trial->rehearsal, kill < 0 ? EVENTS_MAX : kill, &error);
     if (end == REHEARSAL_KILLED && kill < 0) {
-        complain(trial, "the process goes on for ever");
+        trial_complain(trial, "the process goes on for ever");
         end = REHEARSAL_BROKEN;
     } else if (end == REHEARSAL_BROKEN) {
-        complain(trial, "broken: %s", error.message);
+        trial_complain(trial, "broken: %s", error.message);
     } else if (rehearsal_utc_ms(trial->rehearsal) - before_ms > VIRTUAL_MAX_MS) {
-        complain(trial, "the process took more than six hours");
+        trial_complain(trial, "the process took more than six hours");
     }
     error_clear(&error);
     trial->counts->killed += end == REHEARSAL_KILLED;
@@ -471,27 +231,27 @@ static void run_heal(struct trial *trial)
     rehearsal_pass(trial->rehearsal, PASS_MS * 5);
     trial->counts->resumed++;
     enum rehearsal_end end = process(trial, -1);
-    if (end != REHEARSAL_SUCCEEDED && lost_its_address(trial)) {
+    if (end != REHEARSAL_SUCCEEDED && verdict_lost_its_address(trial)) {
         trial->counts->addresses++;
         return;
     }
     if (end != REHEARSAL_SUCCEEDED) {
-        complain(trial, "faults are over, and the resumed run has not succeeded but %s",
-                 end_names[end]);
+        trial_complain(trial, "faults are over, and the resumed run has not succeeded but %s",
+                       end_names[end]);
         for (uint32_t i = 0; i < trial->watching.graph->node_count; i++) {
             const struct diary_node *node = &trial->watching.diary.nodes[i];
             if (node->state != DIARY_DONE) {
-                complain(trial, "%s: state %d, cause %d: %s", trial->watching.graph->nodes[i].id,
-                         (int)node->state, node->cause,
-                         node->message ? node->message : "not done");
+                trial_complain(trial, "%s: state %d, cause %d: %s",
+                               trial->watching.graph->nodes[i].id, (int)node->state, node->cause,
+                               node->message ? node->message : "not done");
             }
         }
         return;
     }
     trial->counts->healed++;
-    check_success(trial);
-    check_ledger(trial, true);
-    check_made(trial);
+    verdict_success(trial);
+    verdict_ledger(trial, true);
+    verdict_made(trial);
 }
 
 /* --- cleaning up --- */
@@ -523,7 +283,7 @@ static bool clean_once(struct trial *trial, int64_t kill)
     witness_close(&trial->watching);
     if (!witness_open(&trial->watching, trial->arena, graph, rehearsal_run_id(trial->rehearsal),
                       rehearsal_journal_path(trial->rehearsal), &error)) {
-        complain(trial, "the cleanup's journal: %s", error.message);
+        trial_complain(trial, "the cleanup's journal: %s", error.message);
         error_clear(&error);
         return true;
     }
@@ -542,9 +302,9 @@ static void own_all(struct trial *trial)
     static const enum sandbox_kind kinds[] = {SANDBOX_INSTANCE, SANDBOX_VOLUME, SANDBOX_IMAGE};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         struct sandbox_item *items = NULL;
-        size_t count = sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
-                                    rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS, kinds[k],
-                                    &items);
+        size_t count =
+            sandbox_list(rehearsal_sandbox(trial->rehearsal), trial->arena,
+                         rehearsal_utc_ms(trial->rehearsal) + SETTLED_MS, kinds[k], &items);
         for (size_t i = 0; i < count; i++) {
             if (is(items[i].run, rehearsal_run_id(trial->rehearsal))) {
                 witness_own(&trial->watching, items[i].id);
@@ -561,7 +321,7 @@ static void run_cleanup(struct trial *trial)
         over = clean_once(trial, i == 0 ? trial->scenario.cleanup_kill : -1);
     }
     if (!over) {
-        complain(trial, "the cleanup does not come to an end");
+        trial_complain(trial, "the cleanup does not come to an end");
     }
     /* Once more when all is quiet: what was seen too late by eventual consistency. */
     end_faults(trial);
@@ -569,9 +329,7 @@ static void run_cleanup(struct trial *trial)
     trial->witness = NULL;
     rehearsal_pass(trial->rehearsal, PASS_MS);
     trial->counts->cleaned++;
-    count_run(trial, SANDBOX_INSTANCE);
-    count_run(trial, SANDBOX_VOLUME);
-    count_run(trial, SANDBOX_IMAGE);
+    verdict_cleaned(trial);
 }
 
 /* --- the whole --- */
@@ -585,13 +343,13 @@ static void check_end(struct trial *trial, enum rehearsal_end end)
     if (end == REHEARSAL_BROKEN) {
         return;
     }
-    check_causes(trial);
-    check_ledger(trial, succeeded);
-    check_made(trial);
+    verdict_causes(trial);
+    verdict_ledger(trial, succeeded);
+    verdict_made(trial);
     if (succeeded) {
-        check_success(trial);
+        verdict_success(trial);
     } else {
-        check_failure(trial);
+        verdict_failure(trial);
     }
     for (uint32_t i = 0; i < trial->watching.graph->node_count; i++) {
         counts->no_injection += trial->watching.nodes[i].command_failed;
@@ -619,7 +377,7 @@ static void hash_journal(struct trial *trial)
 {
     struct error error = {0};
     if (!diary_hash(&trial->watching.diary, trial->hash, &error)) {
-        complain(trial, "%s", error.message);
+        trial_complain(trial, "%s", error.message);
         error_clear(&error);
     }
 }
@@ -660,9 +418,9 @@ static bool open_trial(struct trial *trial, const struct trial_plans *plans, con
     trial->rehearsal = rehearsal_create(&options, &error);
     if (!trial->rehearsal ||
         !witness_open(&trial->watching, trial->arena, rehearsal_graph(trial->rehearsal),
-                      rehearsal_run_id(trial->rehearsal),
-                      rehearsal_journal_path(trial->rehearsal), &error)) {
-        complain(trial, "cannot begin: %s", error.message);
+                      rehearsal_run_id(trial->rehearsal), rehearsal_journal_path(trial->rehearsal),
+                      &error)) {
+        trial_complain(trial, "cannot begin: %s", error.message);
         error_clear(&error);
         return false;
     }

@@ -1,5 +1,5 @@
-/* Trial: one seed: its scenario rehearsed with witnesses, its end held against what the scenario lets
- * expect. */
+/* Trial: one seed: its scenario rehearsed with witnesses, its end held against what the scenario
+ * lets expect. */
 #ifndef DRC_TESTS_SIM_TRIAL_H
 #define DRC_TESTS_SIM_TRIAL_H
 

@@ -103,7 +103,8 @@ static int64_t happened_ms(const struct witness *witness, uint32_t index)
     return before < 0 ? -1 : before + (delay ? delay->integer : 0);
 }
 
-/* The cloud has said that what the wait is for is so; it counts when it is after what comes before. */
+/* The cloud has said that what the wait is for is so; it counts when it is after what comes before.
+ */
 static void now_holds(struct witness *witness, int64_t utc_ms, uint32_t index)
 {
     struct witness_node *node = &witness->nodes[index];
@@ -214,8 +215,8 @@ static void hear_commands(struct witness *witness, const struct exchange_seen *s
 {
     const cJSON *invocation;
     hear_command(witness, seen, seen->answer_json);
-    cJSON_ArrayForEach(invocation, cJSON_GetObjectItemCaseSensitive(seen->answer_json,
-                                                                    "CommandInvocations"))
+    cJSON_ArrayForEach(invocation,
+                       cJSON_GetObjectItemCaseSensitive(seen->answer_json, "CommandInvocations"))
     {
         hear_command(witness, seen, invocation);
     }
@@ -242,10 +243,8 @@ static void hear(struct witness *witness, const struct exchange_seen *seen)
     } else if (is(seen->operation, "DescribeVolumes")) {
         hear_volumes(witness, seen);
     } else if (is(seen->operation, "DescribeInstances")) {
-        for (const struct xml *set = xml_first(seen->xml, "reservationSet"); set;
-             set = set->next) {
-            for (const struct xml *item = xml_first(set, "instancesSet"); item;
-                 item = item->next) {
+        for (const struct xml *set = xml_first(seen->xml, "reservationSet"); set; set = set->next) {
+            for (const struct xml *item = xml_first(set, "instancesSet"); item; item = item->next) {
                 hear_instance(witness, seen, item);
             }
         }
@@ -287,8 +286,9 @@ static const char *too_early(const struct witness *witness, uint32_t index, int6
         bool done = diary->state == DIARY_DONE || (diary->state == DIARY_FAILED && diary->forgiven);
         bool ended = done || diary->state == DIARY_FAILED || diary->state == DIARY_SKIPPED;
         if (edge->when == WHEN_OK ? !done : !ended) {
-            return arena_printf(witness->arena, "before %s, which the journal does not know to be %s",
-                                id, edge->when == WHEN_OK ? "done" : "over");
+            return arena_printf(witness->arena,
+                                "before %s, which the journal does not know to be %s", id,
+                                edge->when == WHEN_OK ? "done" : "over");
         }
         int64_t at = happened_ms(witness, edge->node);
         if (diary->state == DIARY_DONE && (at < 0 || at > utc_ms)) {
@@ -357,15 +357,15 @@ static void check_own(struct witness *witness, const struct exchange_seen *seen)
     for (size_t i = 0; i < sizeof names / sizeof *names && !creates; i++) {
         const char *id = cloud_parameter(seen, names[i]);
         if (id && !witness_owns(witness, id)) {
-            witness_complain(witness, seen->utc_ms, NO_NODE, seen, "touches %s, which is not its own",
-                             id);
+            witness_complain(witness, seen->utc_ms, NO_NODE, seen,
+                             "touches %s, which is not its own", id);
         }
     }
     const char *id;
     for (int i = 0; (id = cloud_nth(seen, "InstanceId", i)); i++) {
         if (!witness_owns(witness, id)) {
-            witness_complain(witness, seen->utc_ms, NO_NODE, seen, "touches %s, which is not its own",
-                             id);
+            witness_complain(witness, seen->utc_ms, NO_NODE, seen,
+                             "touches %s, which is not its own", id);
         }
     }
     if (creates && !is(cloud_tag(seen, "drc:run"), witness->run_id)) {
@@ -415,9 +415,8 @@ static void visit(struct witness *witness, const struct exchange_seen *seen)
         witness_complain(witness, seen->utc_ms, NO_NODE, seen, "%d disks at %s, which takes %d",
                          there, visitor.instance, pool->capacity);
     }
-    witness->visitors =
-        arena_grow(witness->arena, witness->visitors, witness->visitor_count,
-                   &witness->visitor_capacity, sizeof *witness->visitors);
+    witness->visitors = arena_grow(witness->arena, witness->visitors, witness->visitor_count,
+                                   &witness->visitor_capacity, sizeof *witness->visitors);
     witness->visitors[witness->visitor_count++] = visitor;
 }
 
@@ -443,10 +442,13 @@ static bool is_so_already(const struct exchange_seen *seen)
     static const struct {
         const char *operation, *code;
     } known[] = {
-        {"DetachVolume", "IncorrectState"},          {"DetachVolume", "InvalidVolume.NotFound"},
-        {"DetachVolume", "InvalidAttachment.NotFound"}, {"DeleteVolume", "InvalidVolume.NotFound"},
+        {"DetachVolume", "IncorrectState"},
+        {"DetachVolume", "InvalidVolume.NotFound"},
+        {"DetachVolume", "InvalidAttachment.NotFound"},
+        {"DeleteVolume", "InvalidVolume.NotFound"},
         {"TerminateInstances", "InvalidInstanceID.NotFound"},
-        {"DeregisterImage", "InvalidAMIID.NotFound"}, {"DeregisterImage", "InvalidAMIID.Unavailable"},
+        {"DeregisterImage", "InvalidAMIID.NotFound"},
+        {"DeregisterImage", "InvalidAMIID.Unavailable"},
         {"DetachVolume", "InvalidInstanceID.NotFound"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -535,10 +537,9 @@ static void check_done(struct witness *witness, uint32_t index)
                          "done by the journal, and has not happened in the cloud");
     }
     for (size_t i = 0; seen->id && i < sizeof names / sizeof *names; i++) {
-        const char *value =
-            action_output(node->action, names[i])
-                ? diary_output(&witness->diary, index, names[i])
-                : NULL;
+        const char *value = action_output(node->action, names[i])
+                                ? diary_output(&witness->diary, index, names[i])
+                                : NULL;
         bool doubled = node->action == ACTION_INJECT && (witness->duplicates || witness->killed);
         if (value && !is(value, seen->id) && !doubled) {
             witness_complain(witness, 0, (int32_t)index, NULL,
@@ -577,8 +578,8 @@ bool witness_open(struct witness *witness, struct arena *arena, const struct gra
     for (size_t i = 0; i < graph->node_count; i++) {
         witness->nodes[i].happened_ms = -1;
     }
-    witness->diary = (struct diary){
-        .arena = arena, .graph = graph, .told = told, .context = witness};
+    witness->diary =
+        (struct diary){.arena = arena, .graph = graph, .told = told, .context = witness};
     return diary_open(&witness->diary, journal_path, error);
 }
 

@@ -3,9 +3,10 @@
  * graph and the journal's format.
  *
  * For each request that changes something, at the moment at which it arrives: a node asks for it;
- * its intent is durable; whatever has to come before that node is done by the journal and has really
- * happened in the cloud, as far as the cloud itself has said so; nothing else is touched. For each
- * result in the journal: it really happened, and what it yielded is what the cloud gave. */
+ * its intent is durable; whatever has to come before that node is done by the journal and has
+ * really happened in the cloud, as far as the cloud itself has said so; nothing else is touched.
+ * For each result in the journal: it really happened, and what it yielded is what the cloud gave.
+ */
 #ifndef DRC_TESTS_SIM_WITNESS_H
 #define DRC_TESTS_SIM_WITNESS_H
 
@@ -63,7 +64,8 @@ void witness_complain(struct witness *witness, int64_t utc_ms, int32_t node,
 void witness_own(struct witness *witness, const char *id);
 bool witness_owns(const struct witness *witness, const char *id);
 
-/* witness_requests.c: which nodes ask for such a request. Returns how many were put into `nodes`. */
+/* witness_requests.c: which nodes ask for such a request. Returns how many were put into `nodes`.
+ */
 enum { WITNESS_TARGETS_MAX = 256 };
 size_t witness_targets(const struct witness *witness, const struct exchange_seen *seen,
                        uint32_t nodes[WITNESS_TARGETS_MAX]);

@@ -1,4 +1,5 @@
-/* From a request to the nodes that ask for it: by the tag of what it makes, else by the ids in it. */
+/* From a request to the nodes that ask for it: by the tag of what it makes, else by the ids in it.
+ */
 #include <string.h>
 
 #include "compiler/base/arena.h"
@@ -35,8 +36,7 @@ static void match(struct matching *matching, enum action action, const char *one
 {
     const struct graph *graph = matching->witness->graph;
     for (uint32_t i = 0; i < graph->node_count && matching->count < WITNESS_TARGETS_MAX; i++) {
-        if (graph->nodes[i].action == action &&
-            input_is(matching->witness, i, one_name, one) &&
+        if (graph->nodes[i].action == action && input_is(matching->witness, i, one_name, one) &&
             (!other_name || input_is(matching->witness, i, other_name, other))) {
             matching->nodes[matching->count++] = i;
         }
