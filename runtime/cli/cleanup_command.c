@@ -11,6 +11,7 @@
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/take_back.h"
 #include "runtime/engine/journal.h"
+#include "runtime/engine/shared.h"
 #include "runtime/world/files.h"
 
 static const struct take_back cleaning = {
@@ -101,7 +102,8 @@ static bool begin_cleanup(struct session *session, struct error *error)
         if (invocation->given[FLAG_PLAN]) {
             return begin_by_tags(session, run, error);
         }
-        error_set(error, "run %s: there is no such run in %s", run, session->state);
+        error_set(error, "run %s: there is no such run in %s", run,
+                  shared_name(invocation->arena, session->state));
         return error_help(error, "drc run list shows those that there are; if its state is lost, "
                                  "its tags are enough: --plan PLAN");
     }

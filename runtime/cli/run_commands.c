@@ -13,6 +13,7 @@
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/engine/decision.h"
+#include "runtime/engine/shared.h"
 #include "runtime/cli/run_outputs.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/metrics.h"
@@ -107,7 +108,7 @@ enum exit_status command_run_list(const struct invocation *invocation)
     } else if (count) {
         list_text(invocation->arena, runs, count, &out);
     } else {
-        fprintf(stderr, "no runs in %s\n", state);
+        fprintf(stderr, "no runs in %s\n", shared_name(invocation->arena, state));
     }
     fputs(buffer_text(&out), stdout);
     buffer_free(&out);

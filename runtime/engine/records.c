@@ -19,14 +19,13 @@ enum {
     PARTS_MAX = 4096,
 };
 
-/* A record on its way. Outlives its records when the store still owes an answer. */
+/* A record on its way. */
 struct put {
-    struct records *records; /* NULL: given up */
+    struct records *records;
     char *key;
     struct buffer object;
     struct record_chain chain; /* if it is accepted */
     int attempts;
-    bool owed;        /* the store has not answered yet */
     struct world_task *timer, *patience;
     struct error last; /* why the store did not take it */
     records_done done;
@@ -61,8 +60,14 @@ struct records *records_open(struct store *store, struct world *world, const cha
     return records;
 }
 
-static void put_free(struct put *put)
+/* Nothing of it comes any more. */
+static void put_end(struct put *put)
 {
+    struct records *records = put->records;
+    world_cancel(records->world, put->timer);
+    world_cancel(records->world, put->patience);
+    records->store->forget(records->store, put);
+    records->put = NULL;
     free(put->key);
     buffer_free(&put->object);
     error_clear(&put->last);
@@ -71,15 +76,8 @@ static void put_free(struct put *put)
 
 void records_abandon(struct records *records)
 {
-    struct put *put = records->put;
-    if (put) {
-        world_cancel(records->world, put->timer);
-        world_cancel(records->world, put->patience);
-        put->records = NULL;
-        records->put = NULL;
-        if (!put->owed) {
-            put_free(put);
-        }
+    if (records->put) {
+        put_end(records->put);
     }
 }
 
@@ -136,15 +134,14 @@ static char *log_key(const struct records *records, int64_t number)
 static void settle(struct put *put, const struct error *error)
 {
     struct records *records = put->records;
-    world_cancel(records->world, put->timer);
-    world_cancel(records->world, put->patience);
-    records->put = NULL;
+    records_done done = put->done;
+    void *context = put->context;
     if (!error) {
         records->chain = put->chain;
         buffer_clear(&records->blobs);
     }
-    put->done(put->context, error);
-    put_free(put);
+    put_end(put);
+    done(context, error);
 }
 
 static void send(void *context);
@@ -176,29 +173,14 @@ static void keep_failure(struct put *put, const struct store_result *result)
     }
 }
 
-/* True when nobody waits for the answer any more; then the put is gone. */
-static bool is_given_up(struct put *put)
-{
-    put->owed = false;
-    if (!put->records) {
-        put_free(put);
-        return true;
-    }
-    return false;
-}
-
 static void landed(void *context, const struct store_result *result)
 {
     struct put *put = context;
-    if (is_given_up(put)) {
-        return;
-    }
     switch (result->outcome) {
     case STORE_OK:
         settle(put, NULL);
         break;
     case STORE_CONFLICT: /* it may be our own, put by an attempt whose answer was lost */
-        put->owed = true;
         put->records->store->get(put->records->store, put->key, compared, put);
         break;
     case STORE_ABSENT:
@@ -230,9 +212,6 @@ static void tell_loss(struct put *put, const struct store_result *found, struct 
 static void compared(void *context, const struct store_result *result)
 {
     struct put *put = context;
-    if (is_given_up(put)) {
-        return;
-    }
     if (result->outcome == STORE_OK && result->length == put->object.length &&
         memcmp(result->bytes, put->object.data, result->length) == 0) {
         settle(put, NULL);
@@ -253,7 +232,6 @@ static void send(void *context)
     struct records *records = put->records;
     put->timer = NULL;
     put->attempts++;
-    put->owed = true;
     records->store->put(records->store, put->key, put->object.data, put->object.length,
                         STORE_IF_ABSENT, NULL, landed, put);
 }
@@ -261,22 +239,14 @@ static void send(void *context)
 static void patience_is_over(void *context)
 {
     struct put *put = context;
-    struct records *records = put->records;
     struct error error = {0};
     put->patience = NULL;
     error_set(&error, "the state does not take record %s%s%s", put->key,
               put->last.message ? ": " : ": no answer", put->last.message ? put->last.message : "");
     error_help(&error, "%s", put->last.help ? put->last.help
                                             : "look at where the state is; then drc run resume");
-    world_cancel(records->world, put->timer);
-    put->timer = NULL;
-    records->put = NULL;
-    put->records = NULL;
-    put->done(put->context, &error);
+    settle(put, &error);
     error_clear(&error);
-    if (!put->owed) {
-        put_free(put);
-    }
 }
 
 static void put_begin(struct records *records, const struct journal_write *write,

@@ -304,7 +304,7 @@ bool run_find(struct arena *arena, const char *state, const char *prefix, struct
         return false;
     }
     if (count == 0) {
-        error_set(error, "finding the run: there is none in %s yet", state);
+        error_set(error, "finding the run: there is none in %s yet", shared_name(arena, state));
         return error_help(error, "is this the right state directory? --state DIR gives another");
     }
     if (!prefix || !*prefix) {
@@ -321,7 +321,8 @@ bool run_find(struct arena *arena, const char *state, const char *prefix, struct
         return ambiguous(runs, count, prefix, error);
     }
     if (matches == 0) {
-        error_set(error, "run %s: there is no such run in %s", prefix, state);
+        error_set(error, "run %s: there is no such run in %s", prefix,
+                  shared_name(arena, state));
         return error_help(error, "drc run list shows those that there are");
     }
     return true;

@@ -116,6 +116,12 @@ static const char *origin_of(struct arena *arena, const char *state, struct erro
     return files_read(arena, arena_printf(arena, "%s/origin", state), ORIGIN_MAX, &length, error);
 }
 
+const char *shared_name(struct arena *arena, const char *state)
+{
+    const char *url = origin_of(arena, state, NULL);
+    return url ? url : state;
+}
+
 struct store *shared_store_of(struct world *world, const char *state, struct error *error)
 {
     struct arena *arena = arena_create();

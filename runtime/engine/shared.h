@@ -24,6 +24,9 @@ bool shared_is_url(const char *setting, struct error *error);
 const char *shared_cache(struct arena *arena, struct world *world, const char *url,
                          struct error *error);
 
+/* The state for people: the URL of which it is a copy, or the directory itself; in the arena. */
+const char *shared_name(struct arena *arena, const char *state);
+
 /* Of a state directory: NULL with an empty error when it is no copy but the state itself. */
 struct shared *shared_open(struct world *world, const char *state, struct error *error);
 /* NULL is allowed. */

@@ -21,12 +21,6 @@ enum {
     RELEASE_MS = 5000, /* longer than that nobody waits for the store at the end */
 };
 
-/* An answer that the store owes. Outlives the lease when that goes first. */
-struct renewal {
-    struct shared_lease *lease; /* NULL: it has gone */
-    int64_t sent_ms;            /* monotonic */
-};
-
 struct shared_lease {
     struct store *store;
     struct world *world;
@@ -37,7 +31,8 @@ struct shared_lease {
     int64_t sure_until_ms; /* monotonic */
     int64_t ticked_ms;     /* monotonic: the process was awake then */
     int64_t woke_ms;       /* monotonic: what was sent before says nothing any more */
-    struct renewal *renewal;
+    bool renewing;         /* the store owes an answer */
+    int64_t sent_ms;       /* monotonic: when it was asked */
     struct world_task *timer, *tick;
     bool gone, settled;
     struct error loss; /* to whom, once it is gone */
@@ -176,66 +171,59 @@ static void is_lost(struct shared_lease *lease, const struct store_result *found
     arena_destroy(arena);
 }
 
-/* The renewal is over. NULL: the lease has gone meanwhile. */
-static struct shared_lease *landed(struct renewal *renewal)
+/* The renewal is over. */
+static void landed(struct shared_lease *lease)
 {
-    struct shared_lease *lease = renewal->lease;
-    if (lease) {
-        lease->renewal = NULL;
-        if (lease->awaited) {
-            *lease->awaited = true;
-        }
+    lease->renewing = false;
+    if (lease->awaited) {
+        *lease->awaited = true;
     }
-    return lease;
 }
 
 /* Somebody has written there. It may have been this lease's own renewal whose answer was lost. */
 static void looked(void *context, const struct store_result *result)
 {
-    struct renewal *renewal = context;
-    struct shared_lease *lease = landed(renewal);
-    if (lease && result->outcome == STORE_FAILED) {
+    struct shared_lease *lease = context;
+    landed(lease);
+    if (result->outcome == STORE_FAILED) {
         renew_in(lease, RETRY_MS);
-    } else if (lease && result->outcome == STORE_OK &&
+    } else if (result->outcome == STORE_OK &&
                is_written_by(result->bytes, result->length, lease->writer)) {
         /* Of which renewal is not known: good for nothing yet, but to renew it. */
         snprintf(lease->version, sizeof lease->version, "%s", result->version);
         renew_in(lease, 0);
-    } else if (lease) {
+    } else {
         is_lost(lease, result);
     }
-    free(renewal);
 }
 
 static void renewed(void *context, const struct store_result *result)
 {
-    struct renewal *renewal = context;
-    if (renewal->lease && result->outcome == STORE_CONFLICT) {
-        struct store *store = renewal->lease->store;
-        store->get(store, renewal->lease->key, looked, renewal);
+    struct shared_lease *lease = context;
+    if (result->outcome == STORE_CONFLICT) {
+        lease->store->get(lease->store, lease->key, looked, lease);
         return;
     }
-    struct shared_lease *lease = landed(renewal);
-    if (lease && result->outcome == STORE_OK) {
-        is_ours(lease, result->version, renewal->sent_ms);
-    } else if (lease) {
+    landed(lease);
+    if (result->outcome == STORE_OK) {
+        is_ours(lease, result->version, lease->sent_ms);
+    } else {
         renew_in(lease, RETRY_MS);
     }
-    free(renewal);
 }
 
 static void renew(void *context)
 {
     struct shared_lease *lease = context;
     lease->timer = NULL;
-    if (lease->renewal || lease->gone) {
+    if (lease->renewing || lease->gone) {
         return; /* its answer sees to the next */
     }
     char *text = object_text(lease, false);
-    lease->renewal = base_alloc(sizeof *lease->renewal);
-    *lease->renewal = (struct renewal){lease, world_monotonic_ms(lease->world)};
+    lease->renewing = true;
+    lease->sent_ms = world_monotonic_ms(lease->world);
     lease->store->put(lease->store, lease->key, text, strlen(text), STORE_IF_VERSION,
-                      lease->version, renewed, lease->renewal);
+                      lease->version, renewed, lease);
     free(text);
 }
 
@@ -263,7 +251,7 @@ void shared_lease_assure(struct shared_lease *lease, void (*sure)(void *context)
 {
     lease->sure = sure;
     lease->sure_context = context;
-    if (!lease->renewal && !lease->gone) {
+    if (!lease->renewing && !lease->gone) {
         renew_in(lease, 0);
     }
 }
@@ -346,9 +334,7 @@ static bool try_to_take(struct shared_lease *lease, bool take_over, struct error
 
 static void shared_lease_free(struct shared_lease *lease)
 {
-    if (lease->renewal) {
-        lease->renewal->lease = NULL;
-    }
+    lease->store->forget(lease->store, lease);
     world_cancel(lease->world, lease->timer);
     world_cancel(lease->world, lease->tick);
     error_clear(&lease->loss);
@@ -409,7 +395,7 @@ static void limit_rang(void *context)
 /* Until the store has answered what is under way, or RELEASE_MS. */
 static void await_answer(struct shared_lease *lease)
 {
-    struct pause pause = {.over = !lease->renewal};
+    struct pause pause = {.over = !lease->renewing};
     if (!pause.over) {
         lease->awaited = &pause.over;
         pause.limit = world_timer(lease->world, RELEASE_MS, limit_rang, &pause);
@@ -423,17 +409,15 @@ static void given_back(void *context, const struct store_result *result)
 {
     (void)result;
     landed(context);
-    free(context);
 }
 
 /* Not removed but marked as free, because only a put has a condition: another's is left alone. */
 static void give_back(struct shared_lease *lease)
 {
     char *text = object_text(lease, true);
-    lease->renewal = base_alloc(sizeof *lease->renewal);
-    lease->renewal->lease = lease;
+    lease->renewing = true;
     lease->store->put(lease->store, lease->key, text, strlen(text), STORE_IF_VERSION,
-                      lease->version, given_back, lease->renewal);
+                      lease->version, given_back, lease);
     free(text);
     await_answer(lease);
 }
@@ -449,7 +433,7 @@ void shared_lease_release(struct shared_lease *lease)
     lease->timer = NULL;
     world_cancel(lease->world, lease->tick); /* nothing else may keep the loop up */
     lease->tick = NULL;
-    if (!lease->gone && !lease->renewal) {
+    if (!lease->gone && !lease->renewing) {
         give_back(lease);
     }
     shared_lease_free(lease);

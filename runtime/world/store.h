@@ -64,7 +64,9 @@ struct store {
     void (*list)(struct store *store, const char *prefix, const char *after, store_callback done,
                  void *context);
     void (*remove)(struct store *store, const char *key, store_callback done, void *context);
-    /* The callbacks of what is under way never come. */
+    /* The callbacks of what is under way with that context never come; it goes on all the same. */
+    void (*forget)(struct store *store, void *context);
+    /* Nor do any from then on. */
     void (*destroy)(struct store *store);
 };
 

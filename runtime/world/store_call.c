@@ -70,7 +70,9 @@ static void deliver(void *context)
         .error = call->outcome == STORE_FAILED ? &call->error : NULL,
     };
     unlink_call(call);
-    call->done(call->context, &result);
+    if (call->done) {
+        call->done(call->context, &result);
+    }
     free_call(call);
 }
 
@@ -164,6 +166,15 @@ static void local_remove(struct store *store, const char *key, store_callback do
     begin(make(store, STORE_REMOVE, key), done, context);
 }
 
+static void local_forget(struct store *store, void *context)
+{
+    for (struct store_call *call = ((struct local_store *)store)->calls; call; call = call->next) {
+        if (call->context == context) {
+            call->done = NULL;
+        }
+    }
+}
+
 static void local_destroy(struct store *store)
 {
     struct local_store *local = (struct local_store *)store;
@@ -183,5 +194,6 @@ void local_store_init(struct local_store *store, struct world *world)
     store->store.put = local_put;
     store->store.list = local_list;
     store->store.remove = local_remove;
+    store->store.forget = local_forget;
     store->store.destroy = local_destroy;
 }

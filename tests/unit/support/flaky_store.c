@@ -25,7 +25,9 @@ static void answer_late(void *context)
     struct flawed *flawed = context;
     struct store_result result = {.outcome = flawed->outcome, .version = flawed->version};
     flawed->task = NULL;
-    flawed->done(flawed->context, &result);
+    if (flawed->done) {
+        flawed->done(flawed->context, &result);
+    }
 }
 
 static void fail_it(void *context)
@@ -34,7 +36,9 @@ static void fail_it(void *context)
     struct error error = {.message = "the network is down"};
     struct store_result result = {.outcome = STORE_FAILED, .version = "", .error = &error};
     flawed->task = NULL;
-    flawed->done(flawed->context, &result);
+    if (flawed->done) {
+        flawed->done(flawed->context, &result);
+    }
 }
 
 static void happened(void *context, const struct store_result *result)
@@ -95,6 +99,17 @@ static void flaky_remove(struct store *store, const char *key, store_callback do
     inner->remove(inner, key, done, context);
 }
 
+static void flaky_forget(struct store *store, void *context)
+{
+    struct flaky_store *flaky = (struct flaky_store *)store;
+    for (struct flawed *flawed = flaky->owned; flawed; flawed = flawed->next) {
+        if (flawed->context == context) {
+            flawed->done = NULL;
+        }
+    }
+    flaky->inner->forget(flaky->inner, context);
+}
+
 static void flaky_destroy(struct store *store)
 {
     struct flaky_store *flaky = (struct flaky_store *)store;
@@ -112,7 +127,7 @@ struct flaky_store *flaky_store_create(struct world *world, struct store *inner)
     struct flaky_store *flaky = base_alloc(sizeof *flaky);
     flaky->store = (struct store){.name = "flaky", .get = flaky_get, .put = flaky_put,
                                   .list = flaky_list, .remove = flaky_remove,
-                                  .destroy = flaky_destroy};
+                                  .forget = flaky_forget, .destroy = flaky_destroy};
     flaky->inner = inner;
     flaky->world = world;
     return flaky;

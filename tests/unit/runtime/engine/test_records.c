@@ -231,10 +231,17 @@ static void late_list(struct store *store, const char *prefix, const char *after
     inner->list(inner, prefix, after, done, context);
 }
 
+static void late_forget(struct store *store, void *context)
+{
+    struct store *inner = &((struct late *)store)->inner->store;
+    inner->forget(inner, context);
+}
+
 static void test_claim_beside_a_late_record(void **state)
 {
     struct bench *bench = *state;
-    struct late late = {{.get = late_get, .put = late_put, .list = late_list}, bench->store,
+    struct late late = {{.get = late_get, .put = late_put, .list = late_list,
+                         .forget = late_forget}, bench->store,
                         publish(bench), false};
     struct journal *new = new_file(bench);
     struct records *records = records_open(&late.store, bench->world, PREFIX);

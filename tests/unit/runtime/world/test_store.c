@@ -264,6 +264,19 @@ static void check_destroy_under_way(struct place *place)
     expect(place, "none", NULL, NULL); /* runs the loop */
 }
 
+static void check_forget(struct place *place)
+{
+    struct race race = {.left = 1};
+    struct store *store = place->ours;
+    store->put(store, "a", "1", 1, STORE_ALWAYS, NULL, must_not_come, place);
+    store->put(store, "b", "1", 1, STORE_ALWAYS, NULL, finish, &race);
+    store->put(store, "c", "1", 1, STORE_ALWAYS, NULL, must_not_come, place);
+    store->forget(store, place);
+    world_run(place->world, NULL);
+    assert_int_equal(race.won, 1);
+    list(place, "", "", "a b c "); /* it happened all the same */
+}
+
 static void each_kind(void (*check)(struct place *place))
 {
     for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
@@ -313,6 +326,12 @@ static void test_destroy_under_way(void **state)
 {
     (void)state;
     each_kind(check_destroy_under_way);
+}
+
+static void test_forget(void **state)
+{
+    (void)state;
+    each_kind(check_forget);
 }
 
 static void test_modes_and_leftovers(void **state)
@@ -458,7 +477,8 @@ int main(void)
         cmocka_unit_test(test_put_get_remove),   cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_race),             cmocka_unit_test(test_list),
         cmocka_unit_test(test_hostile_keys),     cmocka_unit_test(test_size),
-        cmocka_unit_test(test_destroy_under_way), cmocka_unit_test(test_modes_and_leftovers),
+        cmocka_unit_test(test_destroy_under_way), cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_modes_and_leftovers),
         cmocka_unit_test(test_refusing_disk),    cmocka_unit_test(test_race_of_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
