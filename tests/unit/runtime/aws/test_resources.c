@@ -93,11 +93,59 @@ static void of_all_plans_and_refused(void **state)
     canned_destroy(canned);
 }
 
+static void many_are_tagged_in_few_requests(void **state)
+{
+    (void)state;
+    enum { COUNT = 501 };
+    static const struct canned_answer twice[] = {
+        {"Action=CreateTags", .body = "<CreateTagsResponse/>", .any_order = true},
+        {"Action=CreateTags", .body = "<CreateTagsResponse/>", .any_order = true},
+    };
+    struct canned *canned = canned_create(twice, CANNED_COUNT(twice));
+    struct aws *aws = canned_aws(canned);
+    const char *ids[COUNT];
+    struct error error = {0};
+    for (int i = 0; i < COUNT; i++) {
+        ids[i] = i == 500 ? "vol-last" : "i-1";
+    }
+    if (!aws_tag_resources(aws, ids, COUNT, "drc:committed", "2026-11-22T10:00:00Z", &error)) {
+        fail_msg("%s", error.message);
+    }
+    const char *log = buffer_text(&canned->log);
+    assert_non_null(strstr(log, "ResourceId.500=i-1&Tag.1.Key=drc%3Acommitted"
+                                "&Tag.1.Value=2026-11-22T10%3A00%3A00Z"));
+    assert_non_null(strstr(log, "ResourceId.1=vol-last&Tag.1.Key=drc%3Acommitted"));
+    aws_destroy(aws);
+    canned_destroy(canned);
+}
+
+static void tagging_that_is_refused(void **state)
+{
+    (void)state;
+    static const struct canned_answer refused[] = {
+        {"Action=CreateTags",
+         .status = 403,
+         .body = "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no"
+                 "</Message></Error></Errors><RequestID>q</RequestID></Response>"},
+    };
+    struct canned *canned = canned_create(refused, CANNED_COUNT(refused));
+    struct aws *aws = canned_aws(canned);
+    const char *id = "i-1";
+    struct error error = {0};
+    assert_false(aws_tag_resources(aws, &id, 1, "drc:committed", "now", &error));
+    assert_non_null(strstr(error.message, "tagging 1 thing with drc:committed: "));
+    error_clear(&error);
+    aws_destroy(aws);
+    canned_destroy(canned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_with_the_tag_is_listed),
         cmocka_unit_test(of_all_plans_and_refused),
+        cmocka_unit_test(many_are_tagged_in_few_requests),
+        cmocka_unit_test(tagging_that_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
