@@ -6,15 +6,17 @@
 
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
+#include "compiler/emit/text.h"
 #include "runtime/engine/report.h"
 #include "runtime/engine/report_parts.h"
 
-enum { WIDTH = 900, LEFT = 150, RIGHT = 110, TOP = 56, ROW = 28, BAR = 16, BOTTOM = 40, TICKS_MAX = 10 };
+enum { WIDTH = 900, LEFT_MIN = 150, LEFT_MAX = 400, LETTER = 8, RIGHT = 110, TOP = 56, ROW = 28, BAR = 16, BOTTOM = 40, TICKS_MAX = 10 };
 
 struct picture {
     const struct report *report;
     struct buffer *out;
     int64_t whole_ms;
+    int left; /* of it are the names */
 };
 
 static void put_escaped(struct buffer *out, const char *text)
@@ -41,7 +43,7 @@ static void put_escaped(struct buffer *out, const char *text)
 
 static double x_of(const struct picture *picture, int64_t ms)
 {
-    return LEFT + (double)(WIDTH - LEFT - RIGHT) * (double)ms / (double)picture->whole_ms;
+    return picture->left + (double)(WIDTH - picture->left - RIGHT) * (double)ms / (double)picture->whole_ms;
 }
 
 static void put_bar(const struct picture *picture, const char *kind, int64_t from, int64_t to, int y,
@@ -61,7 +63,7 @@ static void put_vm(const struct picture *picture, const struct report_vm *vm, in
 {
     char text[32];
     bool back = vm->recovered_ms >= 0;
-    buffer_printf(picture->out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", LEFT - 10, y + 13);
+    buffer_printf(picture->out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", picture->left - 10, y + 13);
     put_escaped(picture->out, vm->name);
     buffer_puts(picture->out, "</text>\n");
     int64_t shown = picture->whole_ms / 200; /* however short it was */
@@ -138,7 +140,7 @@ static void put_legend(const struct picture *picture, int y)
     static const char *const kinds[][2] = {
         {"work", "at work"}, {"inject", "drivers injected"}, {"wait", "waits for another VM"}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        int x = LEFT + (int)i * 170;
+        int x = picture->left + (int)i * 170;
         buffer_printf(picture->out,
                       "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"12\" height=\"8\"/><text "
                       "class=\"small\" x=\"%d\" y=\"%d\">%s</text>\n",
@@ -146,9 +148,20 @@ static void put_legend(const struct picture *picture, int y)
     }
 }
 
+static int left_of(const struct report *report)
+{
+    int left = LEFT_MIN;
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        int needed = 20 + LETTER * text_columns(report->graph->vms[i].name);
+        left = needed > left ? needed : left;
+    }
+    return left < LEFT_MAX ? left : LEFT_MAX;
+}
+
 void report_write_svg(const struct report *report, struct buffer *out)
 {
-    struct picture picture = {report, out, report->elapsed_ms > 0 ? report->elapsed_ms : 1};
+    struct picture picture = {report, out, report->elapsed_ms > 0 ? report->elapsed_ms : 1,
+                              left_of(report)};
     int bottom = TOP + (int)report->graph->vm_count * ROW;
     put_head(&picture, bottom + BOTTOM + 10);
     put_axis(&picture, bottom);

@@ -11,7 +11,8 @@
 #include "runtime/engine/report_parts.h"
 #include "runtime/world/world.h"
 
-enum { BAR_MIN = 16, BAR_MAX = 40, TEXT_INDENT = 7, BETWEEN = 5 };
+enum { BAR_MIN = 16, BAR_MAX = 40, TEXT_INDENT = 7, BETWEEN = 5,
+       BESIDE = 72 /* a bar: when it was back, and where the time went, in one line mostly */ };
 
 struct page {
     const struct report *report;
@@ -339,7 +340,7 @@ static void write_timeline(const struct page *page)
         name_width = columns > name_width ? columns : name_width;
         outcome_width = report->vms[i].recovered_ms < 0 ? 11 : outcome_width; /* " unfinished" */
     }
-    int cells = page->width - name_width - 46;
+    int cells = page->width - name_width - BESIDE;
     cells = cells < BAR_MIN ? BAR_MIN : cells > BAR_MAX ? BAR_MAX : cells;
     buffer_putc(page->out, '\n');
     for (size_t i = 0; i < report->graph->vm_count; i++) {
