@@ -10,7 +10,18 @@
 #include "runtime/engine/report.h"
 #include "runtime/engine/report_parts.h"
 
-enum { WIDTH = 900, LEFT_MIN = 150, LEFT_MAX = 400, LETTER = 8, RIGHT = 110, TOP = 56, ROW = 28, BAR = 16, BOTTOM = 40, TICKS_MAX = 10 };
+enum {
+    WIDTH = 900,
+    LEFT_MIN = 150, /* columns of names */
+    LEFT_MAX = 400,
+    LETTER = 8,
+    RIGHT = 110,
+    TOP = 56,
+    ROW = 28,
+    BAR = 16,
+    BOTTOM = 40,
+    TICKS_MAX = 10,
+};
 
 struct picture {
     const struct report *report;
