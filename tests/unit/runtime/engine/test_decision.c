@@ -240,6 +240,7 @@ static void test_a_skipped_node_stays_skipped_in_the_next_session(void **state)
     decision_record(scene.bench.journal, &decision, node, -1); /* as a command does */
     assert_true(journal_commit(scene.bench.journal, &error));
     bench_finish(&scene.bench);
+    fake_thing(scene.bench.cloud, "app/check-tcp")->wait_ms = -1; /* it would not hold now either */
     bench_begin(&scene.bench);
     assert_string_equal(bench_status(&scene.bench, "app/check-tcp")->waived->comment,
                         "it serves all the same");
@@ -282,6 +283,42 @@ static void test_retry_takes_up_what_is_named_and_its_dependants(void **state)
         assert_int_equal(fake_thing(scene.bench.cloud, "web/run-instance")->applied, 1);
         tear_down(&scene);
     }
+}
+
+/* What a guard has undone after the failure is done anew, for the VM that is named only. */
+static void test_retry_redoes_what_a_guard_has_undone(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"db"};
+    struct scene scene = {.arena = arena_create()};
+    struct graph *graph = scene.graph = maker_graph(scene.arena, 12);
+    static const char *const vms[] = {"db", "web"};
+    for (int i = 0; i < 2; i++) {
+        maker_vm(graph, vms[i], true);
+        uint32_t attach = maker_node(graph, arena_printf(scene.arena, "%s/attach-volume", vms[i]),
+                                     ACTION_ATTACH_VOLUME, 1000);
+        uint32_t check = maker_node(graph, arena_printf(scene.arena, "%s/check-tcp", vms[i]),
+                                    ACTION_CHECK_TCP, 1000);
+        uint32_t detach = maker_node(graph, arena_printf(scene.arena, "%s/detach-volume", vms[i]),
+                                     ACTION_DETACH_VOLUME, 1000);
+        maker_edge(graph, attach, check);
+        maker_edge(graph, check, detach);
+        graph->nodes[detach].after[0].when = WHEN_ENDED;
+        graph->nodes[detach].guards = (int32_t)attach;
+    }
+    bench_open(&scene.bench, graph, 1);
+    fake_script(scene.bench.cloud, "db/check-tcp", OUTCOME_FATAL);
+    fake_script(scene.bench.cloud, "web/check-tcp", OUTCOME_FATAL);
+    assert_int_equal(bench_session(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/detach-volume")->applied, 1);
+    scene.bench.again = name;
+    scene.bench.again_count = 1;
+    assert_int_equal(bench_session(&scene.bench), EXECUTOR_FAILED); /* web did, still */
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/attach-volume")->applied, 2);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/detach-volume")->applied, 2);
+    assert_int_equal(fake_thing(scene.bench.cloud, "web/attach-volume")->applied, 1);
+    assert_int_equal(fake_thing(scene.bench.cloud, "web/detach-volume")->applied, 1);
+    tear_down(&scene);
 }
 
 static void cannot_retry(const char *name, const char *why, const char *help)
@@ -455,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_skip_is_refused),
         cmocka_unit_test(test_a_skipped_node_stays_skipped_in_the_next_session),
         cmocka_unit_test(test_retry_takes_up_what_is_named_and_its_dependants),
+        cmocka_unit_test(test_retry_redoes_what_a_guard_has_undone),
         cmocka_unit_test(test_retry_is_refused),
         cmocka_unit_test(test_what_has_come_to_its_end_is_made_anew),
         cmocka_unit_test(test_what_was_built_upon_is_not_made_anew),
