@@ -22,6 +22,9 @@ PACKAGES := yaml-0.1 libcurl libcrypto libcjson libxml-2.0 libcgraph libpcre2-8 
             libmicrohttpd libutf8proc
 CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drc
 VENV      = $(CACHE)/venv-$(shell sha256sum tests/requirements.txt | cut -c1-12)
+# Most of these tests wait for something, so there may be more of them at once than cores.
+PYTEST    = $(VENV)/bin/pytest -q -p no:cacheprovider -n $(WORKERS) --dist worksteal
+WORKERS  ?= 4
 VERSION  := $(shell cat VERSION)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -120,12 +123,12 @@ golden-update: all
 
 # The program as its users call it: on the embedded sandbox, examples, documentation, bad input.
 e2e: all venv
-	DRC=$(abspath $(BUILD)/drc) $(VENV)/bin/pytest -q -p no:cacheprovider tests/e2e
+	DRC=$(abspath $(BUILD)/drc) $(PYTEST) tests/e2e
 
 INTEROP_DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/*.c))
 interop: deps-test venv all $(INTEROP_DRIVERS)
 	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) \
-	    $(VENV)/bin/pytest -q -p no:cacheprovider tests/interop
+	    $(PYTEST) tests/interop
 
 $(BUILD)/tests/interop/%: $(BUILD)/obj/tests/interop/%.o $(LIBRARIES)
 	@mkdir -p $(@D)
