@@ -261,6 +261,12 @@ static void test_urls(void **state)
     assert_non_null(strstr(error.message, "there is no directory /none/such"));
     assert_non_null(strstr(error.help, "mounted"));
     error_clear(&error);
+    const char *open_to_all = arena_printf(bench->arena, "%s/shared", (char *)bench->directory);
+    assert_int_equal(chmod(open_to_all, 0777), 0);
+    assert_null(shared_open(bench->here.world, bench->here.copy, &error));
+    assert_non_null(strstr(error.message, "everybody may write"));
+    error_clear(&error);
+    assert_int_equal(chmod(open_to_all, 0770), 0);
     /* Each shared state has a copy of its own, and a local one has none. */
     assert_string_not_equal(copy, bench->here.copy);
     assert_null(shared_open(bench->here.world, bench->directory, &error));
