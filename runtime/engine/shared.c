@@ -107,13 +107,6 @@ static struct store *open_url(struct world *world, const char *url, struct error
         error_help(error, "what is in it decides what drc does: chmod o-w %s", path);
         return NULL;
     }
-    if (info.st_mode & S_IWOTH) {
-        error_set(error, "state %s: everybody may write to %s (mode %04o)", url, path,
-                  (unsigned)(info.st_mode & 07777));
-        error_help(error, "what is in it decides what drc does: make sure that nobody did, then: chmod "
-                          "o-w %s", path);
-        return NULL;
-    }
     return store_directory_create(world, path, error);
 }
 

@@ -264,7 +264,7 @@ static void test_urls(void **state)
     const char *open_to_all = arena_printf(bench->arena, "%s/shared", (char *)bench->directory);
     assert_int_equal(chmod(open_to_all, 0777), 0);
     assert_null(shared_open(bench->here.world, bench->here.copy, &error));
-    assert_non_null(strstr(error.message, "everybody may write"));
+    assert_non_null(strstr(error.message, "every user can write"));
     error_clear(&error);
     assert_int_equal(chmod(open_to_all, 0770), 0);
     /* Each shared state has a copy of its own, and a local one has none. */
