@@ -36,12 +36,13 @@ KINDS = {
     "memory-ever": {"memory": True, "SWEEP_EVER": "1"},
 }
 
-# "abandon" is a failover that is cleaned up after it was disturbed, instead of being resumed. The others
+# "shared" has its state where several runners share it, and another runner goes on. "abandon" is a failover that is cleaned up after it was disturbed, instead of being resumed. The others
 # but failover and abandon begin with a failover that has succeeded.
 WORKFLOWS = {
     "attach": ("examples/minimal.yaml", "failover"),
     "image": ("examples/boot-image.yaml", "failover"),
     "shop": ("plans/shop", "failover"),
+    "shared": ("examples/minimal.yaml", "failover"),
     "cleanup": ("examples/minimal.yaml", "cleanup"),
     "cleanup-image": ("examples/boot-image.yaml", "cleanup"),
     "rollback": ("examples/addresses.yaml", "rollback"),
@@ -68,13 +69,15 @@ def demand(holds, *what):
 class Place:
     """A folder with a sandbox and a state, and drc at work in it."""
 
-    def __init__(self, folder, plan):
-        self.folder, self.plan = pathlib.Path(folder), plan
+    def __init__(self, folder, name):
+        self.folder, self.shared = pathlib.Path(folder), name == "shared"
+        self.plan, self.workflow = WORKFLOWS[name]
         self.sandbox, self.state = self.folder / "aws", self.folder / "state"
+        self.cache = self.folder / ".cache"  # what a runner keeps of a shared state
         self.trace = []
 
     def drc(self, *words, shim=None, timeout=120):
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DRC_STATE_DIR": str(self.state),
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DRC_STATE_DIR": f"file://{self.state}" if self.shared else str(self.state),
                "LANG": "C.UTF-8"}
         if shim:
             env.update({"LD_PRELOAD": SHIM, **shim})
@@ -95,22 +98,30 @@ class Place:
     def apply(self, shim=None):
         return self.drc("plan", "apply", self.plan, "failover", "--sandbox", self.sandbox, "--yes", shim=shim)
 
+    def resume(self, run):
+        return self.drc("run", "resume", run, *(["--take-over"] if self.shared else []))
+
+    def journal(self, run):
+        found, = (self.cache / "drc" if self.shared else self.state).glob(f"**/runs/{run}/journal.db")
+        return found
+
     def run(self, command, shim=None):
         return self.drc("run", command, "--yes", shim=shim)
 
 
 def prepare(folder, name):
     """What a point of this workflow begins with."""
-    plan, workflow = WORKFLOWS[name]
-    place = Place(folder, plan)
+    place = Place(folder, name)
     place.folder.mkdir(parents=True)
-    done = place.drc("sandbox", "init", place.sandbox, plan, "--seed", 7, "--speed", SPEED)
+    if place.shared:
+        place.state.mkdir(mode=0o700)
+    done = place.drc("sandbox", "init", place.sandbox, place.plan, "--seed", 7, "--speed", SPEED)
     demand(done.returncode == 0, done.err)
     held = cloud.Cloud(place.sandbox)
     given = sorted(held.ids())
     held.close()
     (place.folder / "given.json").write_text(json.dumps(given))
-    if workflow not in ("failover", "abandon"):
+    if place.workflow not in ("failover", "abandon"):
         done = place.apply()
         demand(done.returncode == 0, done.err)
 
@@ -119,15 +130,17 @@ def shim_for(place, kind, at):
     settings = KINDS[kind]
     shim = {key: value for key, value in settings.items() if key.startswith("SWEEP_")}
     shim["SWEEP_MEMORY" if settings.get("memory") else "SWEEP_AT"] = str(at)
-    shim["SWEEP_PATHS"] = f"{place.state}:{place.sandbox}" if settings.get("cloud") else str(place.state)
+    watched = [place.state] + [place.cache] * (place.shared and "cut" not in settings)
+    shim["SWEEP_PATHS"] = ":".join(map(str, watched + [place.sandbox] * settings.get("cloud", False)))
     shim["SWEEP_COUNT"] = str(place.folder / "count")
     if "cut" in settings:
         shim["SWEEP_RECORD"] = str(place.folder / "record")
     return shim
 
 
-def begin(place, workflow, shim=None):
-    return place.apply(shim) if workflow in ("failover", "abandon") else place.run(COMMANDS[workflow], shim)
+def begin(place, shim):
+    beginning = place.workflow in ("failover", "abandon")
+    return place.apply(shim) if beginning else place.run(COMMANDS[place.workflow], shim)
 
 
 def check_end(kind, done):
@@ -146,9 +159,10 @@ def check_end(kind, done):
         demand("drc run resume" in err or "drc run cleanup" in err, "nothing says how to go on", err)
 
 
-def go_on(place, workflow):
+def go_on(place):
     """What the messages tell a person to do, until it is done. Returns the run that did it; None: there is
     none to abandon."""
+    workflow = place.workflow
     for _ in range(4):
         runs = place.runs()
         demand(all(run["status"] in STATUSES for run in runs), runs)
@@ -159,7 +173,7 @@ def go_on(place, workflow):
             demand(len(runs) == 1, "there is one run", runs)
             done = place.run(COMMANDS[workflow])
         elif newest and newest["status"] != "cancelled":
-            done = place.drc("run", "resume", newest["run"])
+            done = place.resume(newest["run"])
         else:
             done = place.apply()
         demand(done.returncode == 0, "the way on does not work", done.err)
@@ -182,13 +196,14 @@ def check_journal(path):
     demand(not wrong, f"not done once, by {path}: {wrong}")
 
 
-def check_state(place, workflow, run):
+def check_state(place, run):
+    workflow = place.workflow
     if not run:
         return
     folder, = place.state.glob(f"*/runs/{run}")
     production = folder.parents[1] / "production.json"
     if workflow != "abandon":
-        check_journal(folder / "journal.db")
+        check_journal(place.journal(run))
     if workflow != "abandon" or production.exists():
         places = {vm["place"] for vm in json.loads(production.read_text())["vms"]}
         demand(places <= ({"primary"} if workflow in AT_HOME else {"recovery"}), production.read_text())
@@ -196,35 +211,34 @@ def check_state(place, workflow, run):
     demand(again.returncode == 0, "doing it again is not doing nothing", again.err)
 
 
-def outcome(place, workflow, run):
+def outcome(place, run):
     given = set(json.loads((place.folder / "given.json").read_text()))
     text = "".join(path.read_text() for path in sorted((ROOT / place.plan).parent.glob("**/*.yaml")))
     things = cloud.snapshot(place.sandbox, given, run, text)
-    if workflow == "abandon":  # how much was made and deleted depends on the moment
+    if place.workflow == "abandon":  # how much was made and deleted depends on the moment
         things = [thing for thing in things if cloud.is_there(thing)]
     return things
 
 
 def undisturbed(prepared, folder, name):
     """The cloud as it has to end, and how many moments there are to disturb it at."""
-    plan, workflow = WORKFLOWS[name]
     counts = {}
     for kind in ("kill", "full", "memory"):
-        place = copied(prepared, folder, plan)
-        done = begin(place, workflow, shim_for(place, kind, 0))
+        place = copied(prepared, folder, name)
+        done = begin(place, shim_for(place, kind, 0))
         demand(done.returncode == 0, done.err)
         operations, allocations = map(int, (place.folder / "count").read_text().split())
         counts["cloud" if kind == "kill" else kind] = allocations if kind == "memory" else operations
-        run = go_on(place, workflow)
-        expected = outcome(place, workflow, run)
-        check_state(place, workflow, run)
+        run = go_on(place)
+        expected = outcome(place, run)
+        check_state(place, run)
         held = cloud.Cloud(place.sandbox)
         counts["requests"] = sum(row["count"] for row in held.rows("requests"))
         held.close()
     return expected, counts
 
 
-def copied(prepared, folder, plan):
+def copied(prepared, folder, name):
     if folder.exists():
         shutil.rmtree(folder)
     shutil.copytree(prepared, folder)
@@ -233,7 +247,7 @@ def copied(prepared, folder, plan):
             database.execute("UPDATE blobs SET bytes = CAST(replace(CAST(bytes AS TEXT), ?, ?) AS BLOB) "
                              "WHERE name = 'options'", (str(prepared), str(folder)))
         database.close()
-    return Place(folder, plan)
+    return Place(folder, name)
 
 
 def differences(expected, found):
@@ -257,19 +271,18 @@ def sweep_point(prepared, folder, name, kind, at, expected):
 
 
 def try_point(prepared, folder, name, kind, at, expected):
-    plan, workflow = WORKFLOWS[name]
-    place = copied(prepared, folder, plan)
+    place = copied(prepared, folder, name)
     try:
         disk = power_cut.Disk(place.state)
-        done = begin(place, workflow, shim_for(place, kind, at))
-        check_end(kind, done)
+        check_end(kind, begin(place, shim_for(place, kind, at)))
         if "cut" in KINDS[kind]:
             disk.cut((place.folder / "record").read_bytes(), KINDS[kind]["cut"], at)
-        run = go_on(place, workflow)
-        found = outcome(place, workflow, run)
-        wrong = differences(expected, found)
+        if place.shared:
+            shutil.rmtree(place.cache, ignore_errors=True)
+        run = go_on(place)
+        wrong = differences(expected, outcome(place, run))
         demand(not wrong, "the cloud is not that of the undisturbed run:", *wrong)
-        check_state(place, workflow, run)
+        check_state(place, run)
     except Wrong as wrong:
         return f"{wrong}\n--\n" + "\n".join(place.trace)
     except Exception as problem:  # of the sweep itself, or of a state that cannot even be read

@@ -80,6 +80,8 @@ class Disk:
                 self.durable_names[path] = None
         elif operation == "rename":
             self.names[data.decode()] = self.names.pop(path)
+        elif operation == "link":
+            self.names[data.decode()] = self.names[path]
         elif operation in ("unlink", "rmdir"):
             del self.names[path]
         else:
