@@ -147,12 +147,6 @@ static bool is_wait(const struct executor *executor, uint32_t node)
     return action_info(executor->graph->nodes[node].action)->effect == EFFECT_WAIT;
 }
 
-static bool has_token(const struct executor *executor, uint32_t node)
-{
-    enum action_resend resend = action_info(executor->graph->nodes[node].action)->resend;
-    return resend == RESEND_TOKEN || resend == RESEND_NAME;
-}
-
 /* What was under way keeps its start, because its deadline counts alive time over all sessions;
  * what had ended gets its whole time again. Without a token that stands for its request, that may be
  * another one then: with another slot. */
@@ -164,7 +158,7 @@ static void take_up(struct executor *executor, uint32_t node)
         run->status.started_ms = run->status.ended_ms = -1;
         run->status.attempts = 0;
         run->attempted = run->attempted && !is_wait(executor, node);
-        run->digest = has_token(executor, node) ? run->digest : 0;
+        run->digest = node_has_token(executor, node) ? run->digest : 0;
     }
     if (run->exhausted) {
         run->exhausted = false;
@@ -175,6 +169,7 @@ static void take_up(struct executor *executor, uint32_t node)
     }
     run->status.state = NODE_BLOCKED;
     run->status.cause = NO_NODE;
+    run->resends = false; /* looked up first */
     run->inputs = NULL; /* what they came from may be done anew */
     run->absent_since_ms = -1;
     run->refusals = run->poll_failures = 0;
@@ -190,7 +185,7 @@ static void redo(struct executor *executor, uint32_t node)
     run->status.attempts = 0;
     run->digest = 0;
     run->output_count = 0;
-    run->attempted = run->in_doubt = false;
+    run->attempted = run->in_doubt = run->resends = false;
     run->slot = -1;
     run->inputs = NULL;
     run->status.cause = NO_NODE;
@@ -295,7 +290,7 @@ static bool rests_on_undone(const struct executor *executor, uint32_t node, cons
 static bool may_be_redone(const struct executor *executor, uint32_t node)
 {
     const struct node_run *run = &executor->nodes[node];
-    bool begun = run->status.state == NODE_BLOCKED && run->attempted && !has_token(executor, node) &&
+    bool begun = run->status.state == NODE_BLOCKED && run->attempted && !node_has_token(executor, node) &&
                  action_info(executor->graph->nodes[node].action)->effect == EFFECT_CHANGE;
     return run->status.state == NODE_DONE || begun;
 }

@@ -49,6 +49,7 @@ struct node_run {
     uint32_t batch_limit;   /* after a batch failed; 0: the action's */
     bool attempted;         /* something may have happened because of it */
     bool in_doubt;          /* a request went out and its answer is not known */
+    bool resends;           /* an earlier request is in doubt: its token makes it safe to send again */
     bool polling;           /* asked about right now */
     bool exhausted;         /* failed for want of capacity, with no alternative left */
     bool gone;              /* a wait failed, and what it waits for has to be made anew */
@@ -235,10 +236,13 @@ void waits_leave(struct executor *executor, uint32_t node);
 void policy_propagate(struct executor *executor);
 void policy_ended(struct executor *executor, uint32_t node);
 void policy_fail_vm(struct executor *executor, uint32_t node, int32_t cause);
+bool policy_vm_failed(const struct executor *executor, uint32_t node);
 /* A node whose VM has failed meanwhile, and of which nothing can have happened: skips it. */
 bool policy_give_up(struct executor *executor, uint32_t node);
 bool policy_run_failed(const struct executor *executor);
 bool node_is_final(enum node_state state);
+/* Its request carries a token, or a name that is unique: sent twice it is done once. */
+bool node_has_token(const struct executor *executor, uint32_t node);
 
 /* --- record.c: the journal's lines --- */
 void record_session(struct executor *executor);

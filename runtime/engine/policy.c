@@ -11,6 +11,12 @@ bool node_is_final(enum node_state state)
     return state == NODE_DONE || state == NODE_FAILED || state == NODE_SKIPPED;
 }
 
+bool node_has_token(const struct executor *executor, uint32_t node)
+{
+    enum action_resend resend = action_info(executor->graph->nodes[node].action)->resend;
+    return resend == RESEND_TOKEN || resend == RESEND_NAME;
+}
+
 void policy_ended(struct executor *executor, uint32_t node)
 {
     executor->unfinished--;
@@ -88,6 +94,12 @@ void policy_fail_vm(struct executor *executor, uint32_t node, int32_t cause)
             skip(executor, executor->vm_nodes[i], cause);
         }
     }
+}
+
+bool policy_vm_failed(const struct executor *executor, uint32_t node)
+{
+    int32_t vm = executor->graph->nodes[node].vm;
+    return vm != NO_VM && executor->vm_failed[vm] != NO_NODE;
 }
 
 bool policy_give_up(struct executor *executor, uint32_t node)

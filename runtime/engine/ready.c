@@ -193,10 +193,12 @@ static struct flight *admit_request(struct executor *executor, uint32_t node)
     return flight;
 }
 
+/* For a VM that has failed nothing is sent again: what became of it has to be found out. */
 static bool needs_lookup(const struct executor *executor, uint32_t node)
 {
     const struct action_info *info = action_info(executor->graph->nodes[node].action);
-    return executor->nodes[node].in_doubt &&
+    const struct node_run *run = &executor->nodes[node];
+    return run->in_doubt && (!run->resends || policy_vm_failed(executor, node)) &&
            (info->resend == RESEND_TOKEN || info->resend == RESEND_NAME ||
             info->resend == RESEND_LOOKUP);
 }

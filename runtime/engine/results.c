@@ -290,12 +290,21 @@ static void count_throttled(struct executor *executor, const struct flight *flig
     }
 }
 
+/* That a service could not take the request now says nothing of an earlier one with its token. */
+static void note_doubt(struct node_run *run, enum outcome outcome)
+{
+    bool says_nothing = outcome == OUTCOME_THROTTLED || outcome == OUTCOME_RETRY ||
+                        outcome == OUTCOME_CONFLICT;
+    run->resends = run->resends && says_nothing;
+    run->in_doubt = outcome == OUTCOME_UNKNOWN || run->resends;
+}
+
 static void act_on_start(struct executor *executor, struct flight *flight,
                          const struct call_result *result)
 {
     uint32_t node = flight->node;
     struct node_run *run = &executor->nodes[node];
-    run->in_doubt = result->outcome == OUTCOME_UNKNOWN;
+    note_doubt(run, result->outcome);
     switch (result->outcome) {
     case OUTCOME_OK:
         if (!flight->follows) {
@@ -380,21 +389,24 @@ static int64_t since_sent_ms(const struct executor *executor, const struct node_
     return run->sent_before && utc_ms > known_ms ? utc_ms : known_ms;
 }
 
-/* Absent: a token or a unique name makes it safe to send again at once; without one, only once
- * absence can be trusted. */
+/* Absent: a token or a unique name makes it safe to send again at once, though it stays in doubt until
+ * that is answered; without one, or when nothing more is wanted, only absence that can be trusted
+ * counts. */
 static void not_found(struct executor *executor, uint32_t node, const struct call_result *result)
 {
     struct node_run *run = &executor->nodes[node];
     const struct action_info *info = action_info(executor->graph->nodes[node].action);
-    if (info->resend == RESEND_LOOKUP && run->sent_utc_ms >= 0 &&
-        since_sent_ms(executor, run) < CONSISTENCY_MS) {
+    bool trusted = run->sent_utc_ms < 0 || since_sent_ms(executor, run) >= CONSISTENCY_MS;
+    bool waits = info->resend == RESEND_LOOKUP || policy_vm_failed(executor, node);
+    if (waits && !trusted) {
         struct call_result again = *result;
         again.outcome = OUTCOME_UNKNOWN;
         again.error = lost_error(run, &result->error);
         node_retry(executor, node, &again);
         return;
     }
-    run->in_doubt = false;
+    run->in_doubt = !trusted;
+    run->resends = !trusted;
     ready_push(executor, node);
 }
 

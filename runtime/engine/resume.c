@@ -45,6 +45,7 @@ static void replay_intent(struct executor *executor, struct node_run *run, const
     run->digest = digest ? strtoull(digest, NULL, 16) : 0;
     run->status.state = NODE_RUNNING;
     run->attempted = true;
+    run->resends = run->in_doubt && node_has_token(executor, (uint32_t)(run - executor->nodes));
     run->in_doubt = true;
 }
 
@@ -95,7 +96,7 @@ static void replay_failed(struct node_run *run, const cJSON *record)
 static void replay_retry(struct node_run *run, const cJSON *record)
 {
     const char *outcome = text_of(record, "o");
-    run->in_doubt = outcome && !strcmp(outcome, outcome_name(OUTCOME_UNKNOWN));
+    run->in_doubt = run->resends || (outcome && !strcmp(outcome, outcome_name(OUTCOME_UNKNOWN)));
     run->status.attempts++;
 }
 

@@ -52,7 +52,7 @@ static bool is_explained(const struct trial *trial, uint32_t index)
                        action == ACTION_CHECK_INSTANCE_STATUS)) {
         return true;
     }
-    if (s->no_boot && action == ACTION_INJECT && is(diary->code, "InvalidInstanceId")) {
+    if (s->no_boot && action == ACTION_INJECT && witness->nodes[index].refused_offline > 0) {
         return true; /* the conversion instance hangs too */
     }
     if (action == ACTION_RUN_INSTANCE && is(diary->code, "InvalidIPAddress.InUse")) {

@@ -466,6 +466,7 @@ static void settle(struct witness *witness, uint32_t index, const struct exchang
                          cloud_parameter(seen, "InstanceType.Value");
     check_token(witness, index, seen);
     node->refused_for_capacity += is(seen->code, "InsufficientInstanceCapacity");
+    node->refused_offline += is(seen->code, "InvalidInstanceId");
     if ((seen->status == 200 && !only_the_type) || is_so_already(seen)) {
         if (seen->status == 200) {
             check_made(witness, index, seen);

@@ -20,6 +20,7 @@ struct witness_node {
     const char *id;      /* what it made last; NULL */
     int made;            /* different things made by it */
     int refused_for_capacity;
+    int refused_offline; /* inject: the conversion instance's agent was not there */
     bool command_failed; /* inject: the cloud said that the command failed */
 };
 

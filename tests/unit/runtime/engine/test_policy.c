@@ -445,6 +445,28 @@ static void test_lost_request(void **state)
     }
 }
 
+/* The VM has failed: nothing is sent again, but what cannot be seen may be there; it is given up only
+ * when that can be trusted. */
+static void test_doubt_in_a_failed_vm(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene, 3);
+    maker_vm(scene.graph, "db", true);
+    uint32_t create = maker_node(scene.graph, "db/create-volume", ACTION_CREATE_VOLUME, 1000);
+    scene.graph->nodes[create].timeout_ms = 600000;
+    maker_node(scene.graph, "db/run-instance", ACTION_RUN_INSTANCE, 1000);
+    open_scene(&scene);
+    fake_script(scene.bench.cloud, "db/create-volume", OUTCOME_UNKNOWN);
+    fake_script(scene.bench.cloud, "db/run-instance", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/create-volume"), NODE_SKIPPED);
+    assert_in_range(bench_status(&scene.bench, "db/create-volume")->ended_ms, 60000, 100000);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/create-volume")->applied, 0);
+    assert_true(scene.bench.fake.lookups > 1);
+    tear_down(&scene);
+}
+
 /* The minute is the process's own, however the UTC clock is set meanwhile. */
 static void test_lost_request_while_the_clock_jumps(void **state)
 {
@@ -523,6 +545,7 @@ int main(void)
         cmocka_unit_test(test_lost_answer_is_looked_up),
         cmocka_unit_test(test_lost_request),
         cmocka_unit_test(test_lost_request_while_the_clock_jumps),
+        cmocka_unit_test(test_doubt_in_a_failed_vm),
         cmocka_unit_test(test_missing_values),
         cmocka_unit_test(test_idle_wait_is_given_up),
     };
