@@ -170,6 +170,11 @@ static void grow_too_far(void)
     arena_grow(of_child, NULL, 1, &capacity, too_much);
 }
 
+static void count_too_far(void)
+{
+    free(base_calloc(too_much / 2, 3)); /* the product alone would be small */
+}
+
 static void stay_modest(void)
 {
     struct arena *arena = arena_create();
@@ -185,6 +190,7 @@ static void no_memory_ends_the_process_with_status_1(void **state)
     assert_non_null(strstr(said, "out of memory"));
     assert_non_null(strstr(said, "can be resumed"));
     assert_int_equal(status_of(grow_too_far, said), 1);
+    assert_int_equal(status_of(count_too_far, said), 1);
     assert_int_equal(status_of(stay_modest, said), 0);
     assert_string_equal(said, "");
 }
@@ -200,6 +206,9 @@ static void memory_of_the_heap(void **state)
     zeros = base_realloc(zeros, 4096);
     assert_int_equal(zeros[63], 63);
     free(zeros);
+    unsigned char *items = base_calloc(3, 8);
+    assert_int_equal(items[23], 0);
+    free(items);
     free(base_alloc(0)); /* never NULL, and to be freed */
     char *copy = base_strdup("volume");
     assert_string_equal(copy, "volume");
