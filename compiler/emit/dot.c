@@ -4,6 +4,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/error.h"
+#include "compiler/base/xml_text.h"
 #include "compiler/emit/dot_ids.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/reduce.h"
@@ -66,25 +67,7 @@ static void put_html(struct buffer *out, const char *text)
 {
     struct buffer safe = {0};
     text_put(&safe, text);
-    for (const char *c = buffer_text(&safe); *c; c++) {
-        switch (*c) {
-        case '&':
-            buffer_puts(out, "&amp;");
-            break;
-        case '<':
-            buffer_puts(out, "&lt;");
-            break;
-        case '>':
-            buffer_puts(out, "&gt;");
-            break;
-        case '"':
-            buffer_puts(out, "&quot;");
-            break;
-        default:
-            buffer_putc(out, *c);
-            break;
-        }
-    }
+    xml_escape(out, buffer_text(&safe));
     buffer_free(&safe);
 }
 

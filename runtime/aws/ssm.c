@@ -170,7 +170,9 @@ static void on_commands(struct operation *op, const struct aws_answer *answer)
     operation_tell(op, 0, OUTCOME_ABSENT, NULL, "there is no command \"%s\"", listing->comment);
 }
 
-static void ask_for_commands(struct operation *op, const char *next_token)
+/* Up to 50 a page; next_token NULL: the first. */
+static void ask_for_page(struct operation *op, const char *api, const char *next_token,
+                         operation_step next)
 {
     struct buffer body = {0};
     struct json_writer json = json_writer(&body, 0);
@@ -179,9 +181,13 @@ static void ask_for_commands(struct operation *op, const char *next_token)
     json_key_int(&json, "MaxResults", 50);
     json_key_string(&json, "NextToken", next_token);
     json_end_object(&json);
-    operation_send_json(op, AWS_SERVICE_SSM, "ListCommands", buffer_text(&body), false,
-                        BUCKET_SSM_READ, on_commands);
+    operation_send_json(op, AWS_SERVICE_SSM, api, buffer_text(&body), false, BUCKET_SSM_READ, next);
     buffer_free(&body);
+}
+
+static void ask_for_commands(struct operation *op, const char *next_token)
+{
+    ask_for_page(op, "ListCommands", next_token, on_commands);
 }
 
 static void find_command(struct operation *op)
@@ -345,16 +351,7 @@ static void on_list(struct operation *op, const struct aws_answer *answer)
 
 static void ask_for_list(struct operation *op, const char *next_token)
 {
-    struct buffer body = {0};
-    struct json_writer json = json_writer(&body, 0);
-    json_begin_object(&json);
-    json_key_string(&json, "InstanceId", call_text(op->calls[0], "conversion_instance"));
-    json_key_int(&json, "MaxResults", 50);
-    json_key_string(&json, "NextToken", next_token);
-    json_end_object(&json);
-    operation_send_json(op, AWS_SERVICE_SSM, "ListCommandInvocations", buffer_text(&body), false,
-                        BUCKET_SSM_READ, on_list);
-    buffer_free(&body);
+    ask_for_page(op, "ListCommandInvocations", next_token, on_list);
 }
 
 static void poll_injected(struct operation *op)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "compiler/base/buffer.h"
+#include "compiler/base/xml_text.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
 #include "runtime/engine/report.h"
@@ -30,28 +31,6 @@ struct picture {
     int left; /* of it are the names */
 };
 
-static void put_escaped(struct buffer *out, const char *text)
-{
-    for (const char *c = text; *c; c++) {
-        switch (*c) {
-        case '&':
-            buffer_puts(out, "&amp;");
-            break;
-        case '<':
-            buffer_puts(out, "&lt;");
-            break;
-        case '>':
-            buffer_puts(out, "&gt;");
-            break;
-        case '"':
-            buffer_puts(out, "&quot;");
-            break;
-        default:
-            buffer_putc(out, (unsigned char)*c < 0x20 ? ' ' : *c);
-        }
-    }
-}
-
 static double x_of(const struct picture *picture, int64_t ms)
 {
     return picture->left + (double)(WIDTH - picture->left - RIGHT) * (double)ms / (double)picture->whole_ms;
@@ -75,7 +54,7 @@ static void put_vm(const struct picture *picture, const struct report_vm *vm, in
     char text[32];
     bool back = vm->recovered_ms >= 0;
     buffer_printf(picture->out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", picture->left - 10, y + 13);
-    put_escaped(picture->out, vm->name);
+    xml_escape(picture->out, vm->name);
     buffer_puts(picture->out, "</text>\n");
     int64_t shown = picture->whole_ms / 200; /* however short it was */
     int64_t last = vm->last_ms < vm->began_ms + shown ? vm->began_ms + shown : vm->last_ms;
@@ -138,10 +117,10 @@ static void put_head(const struct picture *picture, int height)
                   "stroke:#cf222e;stroke-dasharray:4 3}</style>\n",
                   WIDTH, height, WIDTH, height);
     buffer_puts(picture->out, "<text class=\"title\" x=\"10\" y=\"20\">");
-    put_escaped(picture->out, report->graph->plan_name);
+    xml_escape(picture->out, report->graph->plan_name);
     buffer_printf(picture->out, " · %s · %s</text>\n<text class=\"small\" x=\"10\" y=\"38\">",
                   workflow_name(report->graph->workflow), run_status_name(report->status));
-    put_escaped(picture->out, buffer_text(&line));
+    xml_escape(picture->out, buffer_text(&line));
     buffer_puts(picture->out, "</text>\n");
     buffer_free(&line);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <utf8proc.h>
+#include "compiler/base/xml_text.h"
 
 void xml_open(struct xml_writer *xml, const char *name)
 {
@@ -20,49 +20,6 @@ void xml_close(struct xml_writer *xml, const char *name)
     assert(xml->depth > 0 && strcmp(xml->open[xml->depth - 1], name) == 0);
     xml->depth--;
     buffer_printf(&xml->out, "</%s>", name);
-}
-
-static void escape_point(struct buffer *out, const char *bytes, size_t length, int32_t point)
-{
-    switch (point) {
-    case '&':
-        buffer_puts(out, "&amp;");
-        return;
-    case '<':
-        buffer_puts(out, "&lt;");
-        return;
-    case '>':
-        buffer_puts(out, "&gt;");
-        return;
-    case '"':
-        buffer_puts(out, "&quot;");
-        return;
-    case '\r':
-        buffer_puts(out, "&#13;");
-        return;
-    default:
-        break;
-    }
-    bool allowed = point >= 0x20 || point == '\t' || point == '\n';
-    if (!allowed || point == 0xFFFE || point == 0xFFFF) {
-        buffer_puts(out, "\xEF\xBF\xBD");
-        return;
-    }
-    buffer_append(out, bytes, length);
-}
-
-void xml_escape(struct buffer *out, const char *text)
-{
-    size_t length = strlen(text);
-    while (length) {
-        utf8proc_int32_t point = -1;
-        utf8proc_ssize_t size =
-            utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length, &point);
-        size_t used = size > 0 ? (size_t)size : 1;
-        escape_point(out, text, used, size > 0 ? point : -1);
-        text += used;
-        length -= used;
-    }
 }
 
 void xml_put(struct xml_writer *xml, const char *name, const char *text)

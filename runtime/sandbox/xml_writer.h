@@ -1,5 +1,5 @@
 /* XML: writes the answers of EC2 and STS into a buffer. Elements balance by the caller's care,
- * which is asserted; text is escaped, and what XML 1.0 cannot hold becomes U+FFFD. */
+ * which is asserted; text is escaped (compiler/base/xml_text.h). */
 #ifndef DRC_SANDBOX_XML_WRITER_H
 #define DRC_SANDBOX_XML_WRITER_H
 
@@ -25,7 +25,6 @@ void xml_int(struct xml_writer *xml, const char *name, int64_t value);
 void xml_bool(struct xml_writer *xml, const char *name, bool value);
 /* 2026-11-22T10:00:00.000Z */
 void xml_time(struct xml_writer *xml, const char *name, int64_t utc_ms);
-void xml_escape(struct buffer *out, const char *text);
 /* The form that xml_time writes. */
 const char *iso_time(char out[32], int64_t utc_ms);
 

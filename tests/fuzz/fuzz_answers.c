@@ -12,23 +12,13 @@
 #include "compiler/front/source.h"
 #include "runtime/aws/aws.h"
 #include "runtime/world/redactor.h"
+#include "tests/fuzz/fuzz_plan_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { SEPARATOR = 0x1e, REQUESTS_MAX = 200, BATCH = 3, VIRTUAL_MS = 600000 };
 
 #define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-
-static const char plan_text[] =
-    "version: 1\nname: shop\nobjectives: {rpo: 30m, rto: 20m}\n"
-    "sites: {recovery: {aws: {region: eu-west-1, account: \"111122223333\", "
-    "placeholder_image: {bios: ami-0c000000000000001, uefi: ami-0c000000000000002}, "
-    "conversion: {instances: {eu-west-1a: i-0f00ba40000000000}}}}}\n"
-    "networks: {production: {vpc: vpc-0a000000000000001, subnets: {app: "
-    "{id: subnet-0a00000000000000a, cidr: 10.20.1.0/24, zone: eu-west-1a}}, "
-    "security_groups: {web: sg-0a000000000000001}}}\n"
-    "vms: {db: {source: /DC0/vm/db, instance_type: r6i.xlarge, subnet: app, "
-    "security_groups: [web]}}\n";
 
 struct hostile {
     struct arena *arena;
