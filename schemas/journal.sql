@@ -1,4 +1,4 @@
--- The journal of one run (runtime/engine/journal.c). Written by one process, read by any.
+-- The journal of one run (runtime/state/journal.c). Written by one process, read by any.
 -- PRAGMA application_id and user_version are set by the program: they say whose file this is.
 
 -- Group commits: one row is what became durable at once. `number` counts from 1 without gaps, `at` is

@@ -17,9 +17,9 @@
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/session.h"
 #include "runtime/cli/summary.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/lease.h"
-#include "runtime/engine/production.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/lease.h"
+#include "runtime/state/production.h"
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 

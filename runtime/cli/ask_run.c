@@ -4,8 +4,8 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/shared.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/shared.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
 

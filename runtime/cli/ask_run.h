@@ -5,7 +5,7 @@
 
 #include "runtime/cli/session.h"
 #include "runtime/engine/decision.h"
-#include "runtime/engine/inbox.h"
+#include "runtime/state/inbox.h"
 
 enum ask_answer {
     ASK_DONE,

@@ -6,12 +6,12 @@
 
 #include "runtime/cli/events_file.h"
 #include "runtime/cli/progress.h"
-#include "runtime/site/site.h"
 #include "runtime/engine/decision.h"
-#include "runtime/engine/events.h"
-#include "runtime/engine/inbox.h"
-#include "runtime/engine/shared.h"
+#include "runtime/report/events.h"
 #include "runtime/sandbox/sandbox.h"
+#include "runtime/site/site.h"
+#include "runtime/state/inbox.h"
+#include "runtime/state/shared.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
 

@@ -6,7 +6,7 @@
 #include "compiler/base/error.h"
 #include "runtime/cli/command.h"
 #include "runtime/engine/executor.h"
-#include "runtime/engine/run.h"
+#include "runtime/state/run.h"
 
 struct site;
 struct journal;

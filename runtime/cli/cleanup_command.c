@@ -10,8 +10,8 @@
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/take_back.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/shared.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/shared.h"
 #include "runtime/world/files.h"
 
 static const struct take_back cleaning = {

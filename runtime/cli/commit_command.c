@@ -9,8 +9,8 @@
 #include "runtime/cli/ask_run.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/production.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/production.h"
 #include "runtime/world/world.h"
 
 /* The VMs that run at the recovery site since this run. */

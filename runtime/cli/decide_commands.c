@@ -13,8 +13,8 @@
 #include "runtime/cli/ask_run.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/report.h"
+#include "runtime/report/report.h"
+#include "runtime/state/journal.h"
 #include "runtime/world/world.h"
 
 /* --- telling --- */

@@ -10,9 +10,9 @@
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/session.h"
 #include "runtime/cli/show_why.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/report.h"
-#include "runtime/engine/run_source.h"
+#include "runtime/report/report.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/run_source.h"
 #include "runtime/world/world.h"
 
 struct target {

@@ -13,8 +13,8 @@
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/session.h"
-#include "runtime/engine/production.h"
 #include "runtime/site/leftovers.h"
+#include "runtime/state/production.h"
 
 struct orphan {
     const struct aws_resource *resource;

@@ -7,8 +7,8 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
-#include "runtime/engine/otlp.h"
-#include "runtime/engine/run_source.h"
+#include "runtime/report/otlp.h"
+#include "runtime/state/run_source.h"
 #include "runtime/world/redactor.h"
 #include "runtime/world/world.h"
 

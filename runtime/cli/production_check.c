@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/engine/production.h"
+#include "runtime/state/production.h"
 
 static bool lives(const struct aws_resource *resource)
 {

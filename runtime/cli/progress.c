@@ -11,7 +11,7 @@
 #include "runtime/cli/progress_plain.h"
 #include "runtime/cli/progress_screen.h"
 #include "runtime/cli/progress_state.h"
-#include "runtime/engine/history.h"
+#include "runtime/report/history.h"
 
 enum { REFRESH_MS = 100, WIDTH_MIN = 20, WIDTH_MAX = 1000, WIDTH = 80, ROWS = 24 };
 

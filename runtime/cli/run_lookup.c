@@ -4,9 +4,9 @@
 
 #include "compiler/base/arena.h"
 #include "runtime/engine/decision.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/report.h"
-#include "runtime/engine/shared.h"
+#include "runtime/report/report.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/shared.h"
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 

@@ -8,11 +8,11 @@
 #include "runtime/cli/otlp_export.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/session.h"
-#include "runtime/engine/history.h"
-#include "runtime/engine/metrics.h"
-#include "runtime/engine/otlp.h"
-#include "runtime/engine/report.h"
-#include "runtime/engine/run_source.h"
+#include "runtime/report/history.h"
+#include "runtime/report/metrics.h"
+#include "runtime/report/otlp.h"
+#include "runtime/report/report.h"
+#include "runtime/state/run_source.h"
 #include "runtime/world/world.h"
 
 static void warn(struct error *error)

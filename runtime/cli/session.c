@@ -13,11 +13,11 @@
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_outputs.h"
 #include "runtime/cli/summary.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/lease.h"
-#include "runtime/engine/production.h"
-#include "runtime/engine/report.h"
-#include "runtime/engine/shared.h"
+#include "runtime/report/report.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/lease.h"
+#include "runtime/state/production.h"
+#include "runtime/state/shared.h"
 #include "runtime/world/world.h"
 
 bool session_open_providers(struct session *session, struct error *error)

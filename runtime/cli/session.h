@@ -13,8 +13,8 @@
 #include "runtime/aws/aws.h"
 #include "runtime/cli/command.h"
 #include "runtime/site/site.h"
-#include "runtime/engine/run.h"
-#include "runtime/engine/run_options.h"
+#include "runtime/state/run.h"
+#include "runtime/state/run_options.h"
 
 struct journal;
 struct lease;

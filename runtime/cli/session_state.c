@@ -1,9 +1,9 @@
 /* Where a session's run is kept: a local directory, or a shared state and this host's copy of it. */
 #include "runtime/cli/session.h"
 
-#include "runtime/engine/journal.h"
-#include "runtime/engine/lease.h"
-#include "runtime/engine/shared.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/lease.h"
+#include "runtime/state/shared.h"
 
 /* A sandbox's clock may run fast; leases are about processes of this world. */
 static struct world *machine_of(const struct session *session)

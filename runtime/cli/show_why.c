@@ -9,7 +9,7 @@
 #include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
 #include "compiler/emit/words.h"
-#include "runtime/engine/run.h"
+#include "runtime/state/run.h"
 #include "runtime/world/world.h"
 
 enum { LABEL_WIDTH = 12, NEXT_MAX = 6, NOTES_SHOWN = 6, INDENT_MAX = 20 };

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "runtime/engine/why.h"
+#include "runtime/report/why.h"
 
 struct buffer;
 struct run_info;

@@ -10,11 +10,11 @@
 #include "runtime/cli/carry_out.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
-#include "runtime/engine/cleanup.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/production.h"
-#include "runtime/engine/report.h"
+#include "runtime/report/report.h"
 #include "runtime/site/leftovers.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/production.h"
+#include "runtime/undo/cleanup.h"
 
 /* What is production for good is left out. False when the run is committed as a whole. */
 static bool leave_committed(struct session *session, struct cleanup_thing *things, size_t *count,

@@ -5,8 +5,8 @@
 
 #include "compiler/base/error.h"
 #include "runtime/engine/executor_state.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/lease.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/lease.h"
 
 enum { STALL_MS = 5000 }; /* longer than that no store takes when it is well */
 

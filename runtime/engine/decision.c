@@ -11,7 +11,7 @@
 #include "compiler/front/diagnostic.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/executor_state.h"
-#include "runtime/engine/journal.h"
+#include "runtime/state/journal.h"
 
 /* --- records --- */
 

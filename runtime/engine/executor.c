@@ -8,9 +8,9 @@
 
 #include "compiler/base/arena.h"
 #include "runtime/engine/executor_state.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/lease.h"
 #include "runtime/engine/limits.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/lease.h"
 
 const char *node_state_name(enum node_state state)
 {
@@ -27,6 +27,24 @@ int64_t executor_alive_ms(const struct executor *executor)
     int64_t now = executor->stalled_ms >= 0 ? executor->stalled_ms
                                             : world_monotonic_ms(executor->world);
     return executor->base_ms + now - executor->session_start_ms;
+}
+
+enum run_status run_status_after(enum executor_result result)
+{
+    switch (result) {
+    case EXECUTOR_SUCCEEDED:
+        return RUN_SUCCEEDED;
+    case EXECUTOR_FAILED:
+        return RUN_FAILED;
+    case EXECUTOR_CANCELLED:
+        return RUN_CANCELLED;
+    case EXECUTOR_INTERRUPTED:
+    case EXECUTOR_BROKEN:
+    case EXECUTOR_LOST:
+    case EXECUTOR_DAMAGED:
+        break;
+    }
+    return RUN_INTERRUPTED;
 }
 
 /* --- events --- */

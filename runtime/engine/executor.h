@@ -11,6 +11,7 @@
 #include "compiler/graph/estimate.h"
 #include "compiler/graph/facts.h"
 #include "compiler/graph/graph.h"
+#include "runtime/state/run.h"
 #include "runtime/world/provider.h"
 #include "runtime/world/world.h"
 
@@ -71,6 +72,9 @@ enum executor_result {
     EXECUTOR_DAMAGED, /* the journal cannot be read back: nothing was sent */
     EXECUTOR_CANCELLED, /* by a person: not to be resumed */
 };
+
+/* What a run is whose executor ended like that. */
+enum run_status run_status_after(enum executor_result result);
 
 struct executor_options {
     struct world *world;

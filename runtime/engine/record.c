@@ -28,7 +28,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/engine/executor_state.h"
-#include "runtime/engine/journal.h"
+#include "runtime/state/journal.h"
 #include "runtime/world/world.h"
 
 /* Digits by hand: printf is most of the time otherwise. */

@@ -6,9 +6,9 @@
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
 #include "runtime/engine/executor_state.h"
-#include "runtime/engine/journal.h"
 #include "runtime/engine/limits.h"
-#include "runtime/engine/run.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/run.h"
 #include "runtime/world/redactor.h"
 #include "runtime/world/world.h"
 

@@ -9,7 +9,7 @@
 #include "compiler/base/json_reader.h"
 #include "runtime/engine/decision.h"
 #include "runtime/engine/executor_state.h"
-#include "runtime/engine/journal.h"
+#include "runtime/state/journal.h"
 #include "runtime/world/world.h"
 
 struct replay {

@@ -10,11 +10,11 @@
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
 #include "runtime/aws/aws.h"
-#include "runtime/engine/cleanup.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/run_options.h"
 #include "runtime/site/leftovers.h"
 #include "runtime/site/site.h"
+#include "runtime/state/journal.h"
+#include "runtime/state/run_options.h"
+#include "runtime/undo/cleanup.h"
 #include "runtime/world/world.h"
 
 static const int64_t begins_utc_ms = 1767225600000; /* 2026-01-01T00:00:00Z */

@@ -17,8 +17,8 @@
 #include "compiler/plan/plan.h"
 #include "runtime/engine/executor.h"
 #include "runtime/engine/limits.h"
-#include "runtime/engine/run.h"
 #include "runtime/sandbox/sandbox.h"
+#include "runtime/state/run.h"
 #include "runtime/world/simulated.h"
 
 struct arena;

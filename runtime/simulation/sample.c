@@ -1,10 +1,10 @@
 #include "runtime/simulation/sample.h"
 
 #include "compiler/base/arena.h"
-#include "runtime/engine/history.h"
-#include "runtime/engine/journal.h"
-#include "runtime/engine/report.h"
+#include "runtime/report/history.h"
+#include "runtime/report/report.h"
 #include "runtime/simulation/rehearsal.h"
+#include "runtime/state/journal.h"
 #include "runtime/world/prng.h"
 #include "runtime/world/world.h"
 

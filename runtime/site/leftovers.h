@@ -3,7 +3,7 @@
 #ifndef DRC_SITE_LEFTOVERS_H
 #define DRC_SITE_LEFTOVERS_H
 
-#include "runtime/engine/cleanup.h"
+#include "runtime/undo/cleanup.h"
 
 struct aws;
 struct aws_resource;

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "runtime/aws/aws.h"
-#include "runtime/engine/run_options.h"
 #include "runtime/engine/limits.h"
 #include "runtime/host/host.h"
 #include "runtime/sandbox/sandbox.h"
+#include "runtime/state/run_options.h"
 #include "runtime/world/world.h"
 
 bool site_open_world(struct site *site, const char *sandbox, struct error *error)

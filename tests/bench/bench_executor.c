@@ -17,8 +17,8 @@
 #include "compiler/base/buffer.h"
 #include "compiler/graph/builder.h"
 #include "runtime/engine/executor.h"
-#include "runtime/engine/journal.h"
 #include "runtime/engine/limits.h"
+#include "runtime/state/journal.h"
 
 enum { NODES = 100000, WIDTH = 1000 };
 

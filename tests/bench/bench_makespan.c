@@ -24,9 +24,9 @@
 #include "compiler/front/source.h"
 #include "compiler/graph/estimate.h"
 #include "runtime/engine/executor.h"
-#include "runtime/engine/journal.h"
 #include "runtime/engine/limits.h"
 #include "runtime/simulation/rehearsal.h"
+#include "runtime/state/journal.h"
 #include "runtime/world/prng.h"
 
 static const double MAKESPAN_MAX = 1.05;

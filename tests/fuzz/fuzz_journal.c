@@ -17,9 +17,9 @@
 #include "compiler/front/source.h"
 #include "compiler/graph/estimate.h"
 #include "runtime/engine/executor.h"
-#include "runtime/engine/journal.h"
 #include "runtime/engine/limits.h"
-#include "runtime/engine/report.h"
+#include "runtime/report/report.h"
+#include "runtime/state/journal.h"
 #include "runtime/world/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

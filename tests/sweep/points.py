@@ -58,7 +58,7 @@ AT_HOME = ("cleanup", "rollback", "abandon")
 
 
 def kinds_of(name):
-    """A shared state that takes nothing any more is waited for, five minutes long (engine/records.h), on the
+    """A shared state that takes nothing any more is waited for, five minutes long (state/records.h), on the
     machine's own clock: too long for a sweep, and tested by itself."""
     lasting = ("full", "short", "quota", "io")
     return [kind for kind in KINDS if name != "shared" or kind not in lasting]

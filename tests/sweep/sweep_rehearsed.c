@@ -18,9 +18,9 @@
 #include "compiler/base/buffer.h"
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
-#include "runtime/engine/events.h"
-#include "runtime/engine/journal.h"
+#include "runtime/report/events.h"
 #include "runtime/simulation/rehearsal.h"
+#include "runtime/state/journal.h"
 
 enum {
     SETTLE_MS = 600000,  /* what is shutting down or detaching has come to rest */

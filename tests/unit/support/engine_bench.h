@@ -5,8 +5,8 @@
 
 #include "compiler/base/error.h"
 #include "runtime/engine/executor.h"
-#include "runtime/engine/journal.h"
 #include "runtime/engine/limits.h"
+#include "runtime/state/journal.h"
 #include "tests/unit/support/fake_provider.h"
 
 struct bench {

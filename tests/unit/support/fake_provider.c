@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
-#include "runtime/engine/journal_state.h"
+#include "runtime/state/journal_state.h"
 
 struct fake_task {
     struct fake_provider *fake;

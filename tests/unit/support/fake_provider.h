@@ -10,7 +10,7 @@
 
 #include "compiler/base/buffer.h"
 #include "compiler/graph/graph.h"
-#include "runtime/engine/journal.h"
+#include "runtime/state/journal.h"
 #include "runtime/world/provider.h"
 #include "runtime/world/world.h"
 

@@ -3,7 +3,7 @@
 #ifndef DRC_TESTS_TOLD_HISTORY_H
 #define DRC_TESTS_TOLD_HISTORY_H
 
-#include "runtime/engine/history.h"
+#include "runtime/report/history.h"
 
 struct arena;
 

@@ -12,13 +12,13 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "runtime/engine/executor_state.h"
-#include "runtime/engine/journal_state.h"
-#include "runtime/engine/lease.h"
-#include "runtime/engine/records.h"
+#include "runtime/state/journal_state.h"
+#include "runtime/state/lease.h"
+#include "runtime/state/records.h"
 #include "runtime/world/simulated.h"
 #include "tests/unit/support/engine_bench.h"
-#include "tests/unit/support/flaky_store.h"
 #include "tests/unit/support/failover_maker.h"
+#include "tests/unit/support/flaky_store.h"
 
 #define PREFIX "shop/runs/run00001"
 

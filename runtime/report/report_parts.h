@@ -1,0 +1,29 @@
+/* Parts of a report that more than one of its forms has. */
+#ifndef DRC_REPORT_REPORT_PARTS_H
+#define DRC_REPORT_REPORT_PARTS_H
+
+#include "runtime/report/report.h"
+
+struct decision;
+struct json_writer;
+
+const char *report_outcome_name(enum vm_outcome outcome); /* "recovered" */
+
+/* API requests that what was done takes at least: one for each batch of an action as large as the
+ * service allows, one poll for each batch of waits. */
+int64_t report_calls_floor(const struct report *report);
+
+/* "RTO 9m 58s of 20m (predicted 9m 40s, +3 %)" */
+void report_put_rto(const struct report *report, struct buffer *out);
+/* "loss 22m of 30m" */
+void report_put_loss(const struct report *report, struct buffer *out);
+/* "inject 1:08, boot 0:31, ready 0:58" */
+void report_put_phases(const struct report *report, const struct report_vm *vm,
+                       struct buffer *out);
+/* "ec2 InvalidVolume.NotFound (request …)" */
+void report_put_answer(const struct node_status *status, struct buffer *out);
+/* {"verb","target","who","comment","refused","at"}; without verb and target when verb is NULL. */
+void report_put_decision(struct json_writer *json, const struct decision *decision,
+                         const char *verb);
+
+#endif
