@@ -118,6 +118,8 @@ static void note(struct diary *diary, const cJSON *record)
     } else {
         return;
     }
+    node->was_done = node->was_done || node->state == DIARY_DONE;
+    node->was_over = node->was_over || node->state >= DIARY_DONE;
     if (diary->told) {
         diary->told(diary->context, (uint32_t)index, kind);
     }

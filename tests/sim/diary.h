@@ -23,6 +23,7 @@ struct diary_output {
 
 struct diary_node {
     enum diary_state state;
+    bool was_done, was_over; /* at any time, also before it was taken up again */
     int intents, generation;
     bool forgiven, doubt; /* FAILED: on_failure continue; something may have happened */
     int32_t cause;        /* SKIPPED */
