@@ -155,8 +155,22 @@ bool lookup_take(struct session *session, struct error *error)
            lookup_take_open(session, error);
 }
 
+/* Between the look at it and the lease its process may have brought it to its end. */
+static bool has_not_ended_since(struct session *session, struct error *error)
+{
+    bool was_final = run_status_is_final(session->run.status);
+    session->run.status = run_status_now(session->journal, session->invocation->arena);
+    if (was_final || !run_status_is_final(session->run.status)) {
+        return true;
+    }
+    error_set(error, "run %s has ended meanwhile (%s)", session->run.id,
+              run_status_name(session->run.status));
+    return error_help(error, "nothing was changed; drc run report %s tells what came of it",
+                      session->run.id);
+}
+
 bool lookup_take_open(struct session *session, struct error *error)
 {
     return session_open_shared(session, error) && session_take_lease(session, error) &&
-           session_open_journal(session, error);
+           session_open_journal(session, error) && has_not_ended_since(session, error);
 }

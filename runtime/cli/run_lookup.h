@@ -34,7 +34,8 @@ struct report;
 bool lookup_run_and_names(struct session *session, const char *const **names, size_t *count,
                           struct report **report, struct error *error);
 
-/* World, lease and journal for going on with it. */
+/* World, lease and journal for going on with it. Refused when it was open at the look-up and has come
+ * to its end meanwhile: what was to be decided is decided. */
 bool lookup_take(struct session *session, struct error *error);
 /* The same where the world is open already. */
 bool lookup_take_open(struct session *session, struct error *error);

@@ -448,6 +448,11 @@ struct journal *run_open(const struct run_info *run, struct world *world, bool r
     return journal;
 }
 
+enum run_status run_status_now(struct journal *journal, struct arena *arena)
+{
+    return status_by_name(journal_summary(journal, arena, "status"));
+}
+
 bool run_set_status(struct journal *journal, struct world *world, enum run_status status,
                     struct error *error)
 {

@@ -77,6 +77,8 @@ bool run_is_alive(struct arena *arena, const char *state, const struct run_info 
 /* Opens its journal, for writing (the caller holds the run's lease) or for reading. */
 struct journal *run_open(const struct run_info *run, struct world *world, bool read_only,
                          struct error *error);
+/* As its journal has it now. The arena is for scratch. */
+enum run_status run_status_now(struct journal *journal, struct arena *arena);
 /* Durable when it returns. A status that ends the run (also failed) sets its end. */
 bool run_set_status(struct journal *journal, struct world *world, enum run_status status,
                     struct error *error);

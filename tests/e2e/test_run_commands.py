@@ -1,6 +1,7 @@
 """What people do with a run beside resume: skip, retry, cancel, approve, roll back, commit, find what
 is left over, fail over a part; also while another process carries it out."""
 import json
+import signal
 import sqlite3
 import subprocess
 import time
@@ -213,6 +214,27 @@ def test_a_live_run_is_cancelled(drc, stubborn):
     assert places(drc) == {"db": "recovery", "app": "primary", "web": "primary"}
     assert "has ended (cancelled)" in drc("run", "resume", run["run"]).out
     assert site.report(run["run"])["decisions"][0]["comment"] == "false alarm"
+
+
+def test_a_run_that_ends_before_it_hears_of_the_cancel_stays_as_it_ended(drc, shop, tmp_path):
+    """It was told, and came to its end without a look into its inbox."""
+    site = Site(drc, shop, tmp_path / "aws", 100)
+    process = under_way(site)
+    process.send_signal(signal.SIGSTOP)
+    cancel = drc.start("run", "cancel", "--yes")
+    inbox = drc.home / "state" / "shop" / "runs" / site.run()["run"] / "inbox"
+    wait_for(lambda: inbox.exists() and any(f.name[0] == "1" for f in inbox.iterdir()),
+             "the message", cancel)
+    for message in inbox.iterdir():
+        message.unlink()
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err.decode()
+    out, err = cancel.communicate(timeout=60)
+    assert cancel.returncode == 1, out.decode()
+    assert b"has ended meanwhile (succeeded)" in err
+    assert site.run()["status"] == "succeeded"
+    assert set(places(drc).values()) == {"recovery"}
 
 
 def test_a_dead_run_is_cancelled_at_once(failed):
