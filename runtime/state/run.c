@@ -52,12 +52,64 @@ static enum run_status status_by_name(const char *name)
 
 /* --- where the state is --- */
 
+static bool is_name(const char *name);
+
+/* Whether a run of `plan` has `entry` beside it: "log", records that several runners share, or
+ * "journal.db", a run of one host. */
+static bool some_run_has(struct arena *arena, const char *plan, const char *entry)
+{
+    const char *runs = arena_printf(arena, "%s/runs", plan);
+    DIR *directory = opendir(runs);
+    bool found = false;
+    for (struct dirent *run; directory && !found && (run = readdir(directory));) {
+        found = is_name(run->d_name) &&
+                access(arena_printf(arena, "%s/%s/%s", runs, run->d_name, entry), F_OK) == 0;
+    }
+    if (directory) {
+        closedir(directory);
+    }
+    return found;
+}
+
+static bool some_plan_has(struct arena *arena, const char *state, const char *entry)
+{
+    DIR *directory = opendir(state);
+    bool found = false;
+    for (struct dirent *plan; directory && !found && (plan = readdir(directory));) {
+        found = is_name(plan->d_name) &&
+                some_run_has(arena, arena_printf(arena, "%s/%s", state, plan->d_name), entry);
+    }
+    if (directory) {
+        closedir(directory);
+    }
+    return found;
+}
+
+/* A state that is named in the other way looks empty, and a second failover would begin beside the
+ * first. */
+static bool is_of_its_kind(struct arena *arena, const char *setting, const char *path, bool shared,
+                           struct error *error)
+{
+    if (!some_plan_has(arena, path, shared ? "journal.db" : "log")) {
+        return true;
+    }
+    if (shared) {
+        error_set(error, "state %s: in %s are runs of one host, which are not shared", setting, path);
+        return error_help(error, "name it as it was: --state %s; or share an empty directory", path);
+    }
+    error_set(error, "state %s: in it are runs that several runners share", setting);
+    return *path == '/' ? error_help(error, "name it as it was: --state file://%s", path)
+                        : error_help(error, "name it as it was: --state file:///DIR");
+}
+
 static const char *from_setting(struct arena *arena, struct world *world, const char *setting,
                                 const char *directory, struct error *error)
 {
     struct error failure = {0};
     if (shared_is_url(setting, &failure)) {
-        return shared_cache(arena, world, setting, error);
+        return is_of_its_kind(arena, setting, setting + strlen("file://"), true, error)
+                   ? shared_cache(arena, world, setting, error)
+                   : NULL;
     }
     if (failure.message) {
         error_move(error, &failure);
@@ -82,8 +134,9 @@ static const char *from_setting(struct arena *arena, struct world *world, const 
         error_help(error, "give a directory with --state DIR");
         return NULL;
     }
-    return directory && *path != '/' ? arena_printf(arena, "%s/%s", directory, path)
+    path = directory && *path != '/' ? arena_printf(arena, "%s/%s", directory, path)
                                      : arena_strdup(arena, path);
+    return is_of_its_kind(arena, setting, path, false, error) ? path : NULL;
 }
 
 static const char *environment(struct world *world, const char *name)

@@ -38,10 +38,11 @@ struct shared {
 
 bool shared_is_url(const char *setting, struct error *error)
 {
-    if (strncmp(setting, FILE_URL, strlen(FILE_URL)) != 0) {
+    bool is_url = strncmp(setting, FILE_URL, strlen(FILE_URL)) == 0;
+    if (!is_url && strncmp(setting, "file:", strlen("file:")) != 0) {
         return false;
     }
-    const char *path = setting + strlen(FILE_URL);
+    const char *path = is_url ? setting + strlen(FILE_URL) : "";
     if (*path != '/' || path[1] == '\0') {
         error_set(error, "state %s: a shared directory is written file:///DIR, with three slashes",
                   setting);

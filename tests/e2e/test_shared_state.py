@@ -239,8 +239,25 @@ def test_places_that_cannot_be(scene, tmp_path):
     none = scene.first("run", "list", "--state", f"file://{tmp_path}/none", status=1).err
     assert f"there is no directory {tmp_path}/none" in none and "mounted" in none
     assert "three slashes" in scene.first("run", "list", "--state", "file://host/dir", status=1).err
+    assert "three slashes" in scene.first("run", "list", "--state", "file:/dir", status=1).err
     s3 = scene.first("run", "list", "--state", "s3://bucket/state", status=1).err
     assert "comes with the repository" in s3 and "file:///DIR" in s3
+
+
+def test_a_state_named_in_the_other_way_is_not_an_empty_one(scene, tmp_path):
+    """Else a second failover would begin beside the first."""
+    process = scene.begin()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    shared = scene.first.env["DRC_STATE_DIR"]
+    plain = scene.first("run", "list", "--state", shared.removeprefix("file://"), status=1)
+    assert f"--state {shared}" in plain.err
+    local = tmp_path / "local"
+    journal = local / "shop" / "runs" / scene.run / "journal.db"
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    url = scene.first("run", "list", "--state", f"file://{local}", status=1)
+    assert f"--state {local};" in url.err
 
 
 def test_a_local_state_cannot_be_taken_from_a_process_that_lives(scene):
