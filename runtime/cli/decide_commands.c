@@ -271,6 +271,7 @@ static enum exit_status retry(struct session *session)
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
         return tell_error(&error);
     }
+    lookup_tell_changed_plan(session);
     for (size_t i = 0; i < count; i++) {
         struct decision decision = ask_decision(session, "retry", names[i]);
         decision_record(session->journal, &decision, NO_NODE, -1);

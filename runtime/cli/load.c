@@ -61,6 +61,18 @@ bool load_plan_text(const struct invocation *invocation, const struct source *so
     return *plan != NULL;
 }
 
+const char *load_digest(struct arena *arena, const char *path, const struct variable *variables,
+                        size_t variable_count)
+{
+    struct error ignored = {0};
+    const struct source *source = source_read(arena, path, &ignored);
+    error_clear(&ignored);
+    const struct plan *plan =
+        source ? compile_plan(arena, source, variables, variable_count, diagnostics_create(arena))
+               : NULL;
+    return plan ? plan->digest : NULL;
+}
+
 bool load_plan(const struct invocation *invocation, const char *path, struct plan **plan)
 {
     struct error error = {0};

@@ -39,6 +39,12 @@ bool load_plan(const struct invocation *invocation, const char *path, struct pla
 bool load_plan_text(const struct invocation *invocation, const struct source *source,
                     struct plan **plan);
 
+/* The digest of the plan at `path` as it is now; NULL when it cannot be read or is not sound, of
+ * which nothing is told. */
+struct variable;
+const char *load_digest(struct arena *arena, const char *path, const struct variable *variables,
+                        size_t variable_count);
+
 /* Reads a compiled graph, which no WORKFLOW may follow. */
 struct graph *load_graph_text(const struct invocation *invocation, const struct source *source,
                               struct error *error);

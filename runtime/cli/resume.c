@@ -63,6 +63,7 @@ static enum exit_status resume(struct session *session)
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
         return tell_error(&error);
     }
+    lookup_tell_changed_plan(session);
     return session_execute(session);
 }
 

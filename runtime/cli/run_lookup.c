@@ -1,8 +1,10 @@
 #include "runtime/cli/run_lookup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/cli/load.h"
 #include "runtime/engine/decision.h"
 #include "runtime/report/report.h"
 #include "runtime/state/journal.h"
@@ -173,4 +175,21 @@ bool lookup_take_open(struct session *session, struct error *error)
 {
     return session_open_shared(session, error) && session_take_lease(session, error) &&
            session_open_journal(session, error) && has_not_ended_since(session, error);
+}
+
+void lookup_tell_changed_plan(const struct session *session)
+{
+    const struct run_options *options = &session->options;
+    const char *now = options->plan_path && options->plan_digest
+                          ? load_digest(session->invocation->arena, options->plan_path,
+                                        options->variables, options->variable_count)
+                          : NULL;
+    if (!now || strcmp(now, options->plan_digest) == 0) {
+        return;
+    }
+    fprintf(stderr,
+            "warning: %s has changed since run %s was begun (%.7s, now %.7s): the run goes on with "
+            "the plan as it was\n"
+            "  help: to use what was changed: drc run rollback %s, then drc plan apply\n",
+            options->plan_path, session->run.id, options->plan_digest, now, session->run.id);
 }

@@ -40,4 +40,8 @@ bool lookup_take(struct session *session, struct error *error);
 /* The same where the world is open already. */
 bool lookup_take_open(struct session *session, struct error *error);
 
+/* A run goes on with the plan that it was begun with. Whoever has changed the file meanwhile, maybe
+ * because the run failed, is told on stderr. */
+void lookup_tell_changed_plan(const struct session *session);
+
 #endif

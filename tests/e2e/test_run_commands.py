@@ -200,6 +200,18 @@ def test_retry_takes_up_what_is_named(failed):
 
 # --- cancel, approve ---
 
+def test_who_changed_the_plan_of_a_run_is_told_that_it_goes_on_with_the_old_one(failed):
+    drc, run, plan = failed.drc, failed.run()["run"], failed.plan
+    assert "has changed" not in drc("run", "resume", status=1).err
+    plan.write_text(plan.read_text().replace("match: 'never'", "match: 'ok'"))
+    for words in ("resume", run), ("retry", run, "app"):
+        told = drc("run", *words, status=1).err
+        assert f"{plan} has changed since run {run} was begun" in told
+        assert f"drc run rollback {run}, then drc plan apply" in told
+    plan.unlink()
+    assert "has changed" not in drc("run", "resume", status=1).err
+
+
 def test_a_live_run_is_cancelled(drc, stubborn):
     site = stubborn
     process = under_way(site)
