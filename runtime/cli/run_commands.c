@@ -223,6 +223,41 @@ static void show_node(const struct report *report, uint32_t index, struct buffer
     buffer_putc(out, '\n');
 }
 
+/* Of the actions that a failure took with it how many: they would bury it in their lines. */
+static void show_skipped(const struct report *report, struct buffer *out)
+{
+    for (size_t i = 0; i < report->cause_count; i++) {
+        uint32_t cause = report->causes[i];
+        size_t count = 0;
+        for (uint32_t n = 0; n < report->graph->node_count; n++) {
+            count += report->nodes[n].state == NODE_SKIPPED && report->nodes[n].cause == (int32_t)cause;
+        }
+        if (count) {
+            buffer_printf(out, "  skipped             %zu action%s because %s failed (--all lists %s)\n",
+                          count, count == 1 ? "" : "s", report->graph->nodes[cause].id,
+                          count == 1 ? "it" : "them");
+        }
+    }
+}
+
+static bool is_cause(const struct report *report, int32_t node)
+{
+    for (size_t i = 0; i < report->cause_count; i++) {
+        if (report->causes[i] == (uint32_t)node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Done or not begun, or counted by show_skipped. */
+static bool is_quiet(const struct report *report, uint32_t node)
+{
+    const struct node_status *status = &report->nodes[node];
+    return (status->state == NODE_DONE && !status->waived) || status->state == NODE_BLOCKED ||
+           (status->state == NODE_SKIPPED && is_cause(report, status->cause));
+}
+
 static void show_text(const struct invocation *invocation, const struct run_info *run,
                       const struct report *report, struct buffer *out)
 {
@@ -235,9 +270,9 @@ static void show_text(const struct invocation *invocation, const struct run_info
         int columns = text_columns(report->vms[i].name);
         width = columns > width ? columns : width;
     }
-    buffer_printf(out, "run %s · %s · %s · %s\nstarted %s, %s of work, %zu of %zu actions done\n\n",
+    buffer_printf(out, "run %s · %s · %s · %s\nstarted %s, %s%s, %zu of %zu actions done\n\n",
                   run->id, run->plan, run->workflow, lookup_status_word(run),
-                  format_time(time, run->started_utc_ms),
+                  format_time(time, run->started_utc_ms), run->alive ? "since then " : "took ",
                   format_duration(elapsed, report->elapsed_ms), report->counters.done,
                   report->counters.total);
     for (size_t i = 0; i < report->graph->vm_count; i++) {
@@ -253,17 +288,21 @@ static void show_text(const struct invocation *invocation, const struct run_info
     }
     bool titled = false;
     for (uint32_t i = 0; i < report->graph->node_count; i++) {
-        enum node_state state = report->nodes[i].state;
-        bool quiet = (state == NODE_DONE && !report->nodes[i].waived) || state == NODE_BLOCKED;
-        if (invocation->given[FLAG_ALL] || !quiet) {
+        if (invocation->given[FLAG_ALL] || !is_quiet(report, i)) {
             buffer_puts(out, titled ? "" : "\n  state      started  action\n");
             titled = true;
             show_node(report, i, out);
         }
     }
+    if (!invocation->given[FLAG_ALL]) {
+        show_skipped(report, out);
+    }
     if (!run->alive && !run_status_is_final(run->status)) {
         buffer_printf(out, "\ndrc run resume %s goes on; drc run cleanup %s deletes what it made\n",
                       run->id, run->id);
+        if (report->cause_count) {
+            buffer_printf(out, "drc run report %s says what else can be done\n", run->id);
+        }
     }
 }
 

@@ -514,8 +514,11 @@ bool run_set_status(struct journal *journal, struct world *world, enum run_statu
     buffer_printf(group, "{\"r\":\"status\",\"status\":\"%s\",\"at\":%" PRId64 "}\n",
                   run_status_name(status), now);
     journal_summarize(journal, "status", run_status_name(status));
+    struct arena *scratch = arena_create();
+    int64_t before = summary_integer(journal, scratch, "ended");
+    arena_destroy(scratch);
     bool ended = run_status_is_final(status) || status == RUN_FAILED;
-    summarize_integer(journal, "ended", ended ? now : 0);
+    summarize_integer(journal, "ended", !ended ? 0 : before ? before : now);
     return journal_commit(journal, error);
 }
 

@@ -79,7 +79,8 @@ struct journal *run_open(const struct run_info *run, struct world *world, bool r
                          struct error *error);
 /* As its journal has it now. The arena is for scratch. */
 enum run_status run_status_now(struct journal *journal, struct arena *arena);
-/* Durable when it returns. A status that ends the run (also failed) sets its end. */
+/* Durable when it returns. A status that ends the run (also failed) sets its end; one
+ * that follows (cleaned, rolled back, …) leaves it, as the run took no longer by that. */
 bool run_set_status(struct journal *journal, struct world *world, enum run_status status,
                     struct error *error);
 /* Graph and facts as blobs, from which a resume goes on. */

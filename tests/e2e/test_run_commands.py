@@ -198,6 +198,19 @@ def test_retry_takes_up_what_is_named(failed):
     assert len(made) == 3  # nothing twice
 
 
+def test_show_leads_to_what_failed(failed):
+    """What was skipped because of it is a number, until somebody asks for all."""
+    drc, check = failed.drc, check_of(failed)
+    text = drc("run", "show").out
+    told = [line for line in text.splitlines() if line.startswith("  failed ")]
+    assert len(told) == 1 and f"  {check}  " in told[0]
+    assert f"because {check} failed (--all lists them)" in text
+    assert len(text.splitlines()) < 15
+    assert "web/recovered" not in text and "drc run report" in text
+    every = drc("run", "show", "--all").out
+    assert f"because {check} failed\n" in every and "(--all" not in every
+
+
 # --- cancel, approve ---
 
 def test_who_changed_the_plan_of_a_run_is_told_that_it_goes_on_with_the_old_one(failed):
@@ -318,6 +331,12 @@ def test_rollback_of_a_failed_run(failed):
     assert report["decisions"][-1]["comment"] == "false alarm"
     drc("run", "rollback", "--yes")  # once more is no harm
     assert "has ended (rolled-back)" in drc("run", "resume", run).out
+
+
+def test_a_rollback_does_not_lengthen_the_run(over):
+    drc, ended = over.drc, over.run()["ended"]
+    drc("run", "rollback", "--yes")
+    assert over.run()["ended"] == ended
 
 
 def test_rollback_of_a_run_that_succeeded_then_over_again(over):
