@@ -45,6 +45,14 @@ const char *foreign_word(const char *word)
         {"-lock", "leases cannot be switched off"},
         {"-parallelism", "not needed: drc keeps AWS's request rates by itself (--limits)"},
         {"--dryrun", "drc says it: --dry-run"},
+        {"-v", "drc says it: drc version"},
+        {"-version", "drc says it: drc version"},
+        {"get", "drc says it: drc run list, drc run show RUN"},
+        {"describe", "drc says it: drc run show RUN --explain VM"},
+        {"status", "drc says it: drc run show RUN"},
+        {"runs", "drc says it: drc run list"},
+        {"logs", "drc says it: drc run watch RUN, drc run report RUN"},
+        {"undo", "drc says it: drc run rollback RUN"},
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strcmp(word, words[i][0]) == 0) {

@@ -42,7 +42,10 @@ struct source *load_source(const struct invocation *invocation, const char *path
 {
     const char *file = plan_file(invocation->arena, path);
     struct source *source = source_read(invocation->arena, file, error);
-    if (!source && file != path && access(file, F_OK) != 0) {
+    enum workflow workflow;
+    if (!source && workflow_by_name(path, &workflow) && access(path, F_OK) != 0) {
+        error_help(error, "the plan comes first: PLAN %s", path);
+    } else if (!source && file != path && access(file, F_OK) != 0) {
         error_help(error, "a folder stands for the plan.yaml in it; name the file if it has "
                           "another name");
     } else if (!source && file == path && access(path, F_OK) != 0) {
@@ -135,7 +138,8 @@ bool load_workflow(const char *word, enum workflow *workflow, struct error *erro
         error_set(error, "there is no workflow \"%s\"%s%s%s", word, near ? ": did you mean " : "",
                   near ? near : "", near ? "?" : "");
     }
-    return error_help(error, "the workflows are backup, replicate, failover, test and failback");
+    return error_help(error, "this version carries out failover; the others are backup, replicate, "
+                             "test and failback");
 }
 
 struct graph *load_compiled(const struct invocation *invocation, const struct plan *plan,

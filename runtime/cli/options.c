@@ -63,6 +63,9 @@ static enum exit_status unknown_command(int argc, char **argv)
               word);
     if (foreign) {
         error_help(&error, "%s", foreign);
+    } else if (*word == '-') {
+        error_set(&error, "drc%s%s has no flag %s", group ? " " : "", group ? argv[0] : "", word);
+        error_help(&error, "flags come behind the command: drc COMMAND [FLAGS] [ARGUMENTS]");
     } else if (near) {
         error_help(&error, "did you mean \"drc %s%s%s\"?", group ? argv[0] : "", group ? " " : "",
                    near);
@@ -70,6 +73,15 @@ static enum exit_status unknown_command(int argc, char **argv)
         error_help(&error, "drc --help lists all commands");
     }
     return tell_error(&error);
+}
+
+static enum exit_status show_command(const struct command *command)
+{
+    struct buffer text = {0};
+    help_command(command, &text);
+    fputs(buffer_text(&text), stdout);
+    buffer_free(&text);
+    return EXIT_DONE;
 }
 
 static enum exit_status show_help(const char *group)
@@ -181,6 +193,20 @@ static bool bad_flag(const struct command *command, const char *word, int option
     return error_help(error, "drc %s --help lists its flags", command->words);
 }
 
+/* Whether `word` is a flag of the command but for its second dash. */
+static bool lacks_a_dash(const struct command *command, const char *word)
+{
+    if (word[1] == '-' || strlen(word) < 3) {
+        return false;
+    }
+    for (int flag = 0; flag < FLAG_COUNT; flag++) {
+        if ((command->flags >> flag & 1) && strcmp(flag_infos[flag].name, word + 1) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Flags as users of other tools write them, before getopt takes -target for -t -a -r…. */
 static bool refuse_foreign(const struct command *command, int argc, char **argv,
                            struct error *error)
@@ -197,6 +223,10 @@ static bool refuse_foreign(const struct command *command, int argc, char **argv,
         if (foreign) {
             error_set(error, "drc %s has no flag %s", command->words, word);
             return error_help(error, "%s", foreign);
+        }
+        if (lacks_a_dash(command, word)) {
+            error_set(error, "drc %s has no flag %s", command->words, word);
+            return error_help(error, "it has two dashes: -%s", word);
         }
     }
     return true;
@@ -250,15 +280,32 @@ static bool check_arguments(const struct invocation *invocation, struct error *e
     return error_help(error, "usage: drc %s %s", command->words, command->arguments);
 }
 
+/* drc help [WORDS…]: of a command, a group, or all. */
+static enum exit_status help_of(int argc, char **argv)
+{
+    int words = 0;
+    if (argc == 0 || argv[0][0] == '-') {
+        return show_help(NULL);
+    }
+    if (argc == 1 && is_group(argv[0])) {
+        return show_help(argv[0]);
+    }
+    const struct command *command = find_command(argc, argv, &words);
+    return command && command->run ? show_command(command) : unknown_command(argc, argv);
+}
+
 bool invocation_parse(struct invocation *invocation, int argc, char **argv,
                       enum exit_status *status)
 {
     *status = EXIT_DONE;
-    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 ||
+    if (argc == 0) {
+        show_help(NULL);
+        *status = EXIT_ERROR;
+        return false;
+    }
+    if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 ||
         strcmp(argv[0], "help") == 0) {
-        bool group = argc > 1 && is_group(argv[1]);
-        show_help(group ? argv[1] : NULL);
-        *status = argc == 0 ? EXIT_ERROR : EXIT_DONE;
+        *status = help_of(argc - 1, argv + 1);
         return false;
     }
     if (strcmp(argv[0], "--version") == 0) {
@@ -286,10 +333,7 @@ bool invocation_parse(struct invocation *invocation, int argc, char **argv,
         return false;
     }
     if (invocation->given[FLAG_HELP]) {
-        struct buffer text = {0};
-        help_command(command, &text);
-        fputs(buffer_text(&text), stdout);
-        buffer_free(&text);
+        show_command(command);
         return false;
     }
     if (!check_arguments(invocation, &error)) {

@@ -24,6 +24,35 @@ def test_each_command_has_help_with_an_example(drc, words):
     assert "examples:\n  drc " in out
 
 
+@pytest.mark.parametrize("words", ["run show", "simulate", "run", ""])
+def test_help_as_a_word_is_help_as_a_flag(drc, words):
+    assert drc("help", *words.split()).out == drc(*words.split(), "--help").out
+
+
+@pytest.mark.parametrize("words", ["run list --json", "plan show plans/erp failover --all", "--help",
+                                   "version"])
+def test_results_that_do_not_get_out_are_an_error(drc, words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([DRC, *words.split()], stdout=full, stderr=subprocess.PIPE, cwd=ROOT,
+                              env=drc.env)
+    assert done.returncode == 1
+    assert done.stderr == b"error: cannot write to standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", ["run list --json", "help", "plan show plans/erp failover --all"])
+def test_a_reader_that_is_gone_is_no_error_of_any_command(drc, words):
+    done = subprocess.run(f"set -o pipefail; '{DRC}' {words} | true", shell=True, cwd=ROOT,
+                          executable="/bin/bash", env=drc.env, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_closed_standard_files_are_not_taken_for_others(drc, sandbox):
+    done = subprocess.run(f"'{DRC}' plan apply plans/shop failover --sandbox '{sandbox}' --yes "
+                          "<&- >&- 2>&-", shell=True, cwd=ROOT, env=drc.env)
+    assert done.returncode == 0
+    assert drc.json("run", "list", "--json")[0]["status"] == "succeeded"
+
+
 def test_without_words_help_is_shown_and_the_status_is_1(drc):
     assert "usage:" in drc(status=1).out
 
@@ -38,6 +67,11 @@ def test_without_words_help_is_shown_and_the_status_is_1(drc):
     (["plan", "show"], "usage: drc plan show PLAN|GRAPH [WORKFLOW]"),
     (["plan", "compile", "plans/shop", "failver"], "failover"),
     (["run", "show", "nosuch"], ""),
+    (["plan", "apply", "plans/shop", "failover", "-sandbox", "x"], "two dashes: --sandbox"),
+    (["--sandbox", "x", "plan", "apply"], "flags come behind the command"),
+    (["plan", "apply", "failover", "plans/shop"], "the plan comes first: PLAN failover"),
+    (["runs", "list"], "drc run list"),
+    (["help", "run", "shw"], 'did you mean "drc run show"?'),
 ])
 def test_mistakes_are_told_with_a_way_out(drc, words, help_text):
     done = drc(*words, status=1)
