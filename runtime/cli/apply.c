@@ -224,6 +224,10 @@ static bool refuse_unfinished(struct session *session, struct error *error)
         const struct run_info *run = &runs[i];
         if (run->problem) {
             error_set(error, "what run %s of %s did is not known: %s", run->id, plan, run->problem);
+            if (access(run->directory, W_OK) != 0) { /* nothing is lost: it only cannot be opened */
+                return error_help(error, "make %s and what is in it writable for this user",
+                                  run->directory);
+            }
             return error_help(error,
                               "put back a good copy of its journal, or delete what carries the tag "
                               "drc:run=%s and move %s away",

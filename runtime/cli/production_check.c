@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/base/arena.h"
 #include "runtime/state/production.h"
 
 static bool lives(const struct aws_resource *resource)
@@ -56,7 +57,10 @@ static enum production_verdict state_lost(struct session *session,
         error,
         "%s has an instance of run %s already (%s, %s), of which the state directory does not know",
         instance->vm, run, instance->id, instance->state);
-    error_help(error, "give the --state that run %s was made with, or delete what it made", run);
+    error_help(error,
+               "give the --state that run %s was made with; if that is lost, drc run cleanup %s --plan "
+               "PLAN deletes what it made, running VMs too",
+               run, run);
     return PRODUCTION_REFUSED;
 }
 
@@ -71,14 +75,13 @@ static enum production_verdict instance_lost(const struct production_vm *vm, str
     return PRODUCTION_REFUSED;
 }
 
-static enum production_verdict partly_over(const struct production_vm *over, const char *rest,
+/* `over` and `rest` as --only takes them: "db,app". */
+static enum production_verdict partly_over(const char *over, const char *rest, const char *run,
                                            struct error *error)
 {
-    error_set(error, "%s runs at the recovery site already, %s does not", over->name, rest);
-    error_help(error,
-               "drc plan apply --only with those that do not brings over the rest; drc run retry %s "
-               "takes up what failed in that run",
-               over->run ? over->run : "RUN");
+    error_set(error, "at the recovery site already: %s; not yet: %s", over, rest);
+    error_help(error, "--only %s goes on with the rest; what failed in run %s: drc run retry %s VM",
+               rest, run, run);
     return PRODUCTION_REFUSED;
 }
 
@@ -106,7 +109,7 @@ enum production_verdict session_check_production(struct session *session, struct
                                            &count, error)) {
         return PRODUCTION_REFUSED;
     }
-    const char *rest = NULL;
+    const char *rest = NULL, *there = NULL;
     struct production_vm over = {0};
     size_t over_count = 0;
     for (size_t i = 0; i < plan->vm_count; i++) {
@@ -122,15 +125,16 @@ enum production_verdict session_check_production(struct session *session, struct
         if (vm.place == PRODUCTION_RECOVERY) {
             over = vm;
             over_count++;
+            there = there ? arena_printf(arena, "%s,%s", there, name) : name;
         } else {
-            rest = name;
+            rest = rest ? arena_printf(arena, "%s,%s", rest, name) : name;
         }
     }
     if (over_count == 0) {
         return PRODUCTION_GO;
     }
     if (rest) {
-        return partly_over(&over, rest, error);
+        return partly_over(there, rest, over.run ? over.run : "RUN", error);
     }
     printf("%s: nothing to do: all %zu VMs run at the recovery site since run %s\n", plan->name,
            over_count, over.run ? over.run : "?");

@@ -27,6 +27,7 @@ static void list_row(struct arena *arena, const struct run_info *run, const char
 {
     char started[32];
     char took[32] = "";
+    bool unreadable = run->problem && !run->started_utc_ms;
     format_time(started, run->started_utc_ms);
     if (run->ended_utc_ms) {
         format_duration(took, run->ended_utc_ms - run->started_utc_ms);
@@ -34,8 +35,8 @@ static void list_row(struct arena *arena, const struct run_info *run, const char
     row[0] = run->id;
     row[1] = run->plan;
     row[2] = run->workflow ? run->workflow : "";
-    row[3] = lookup_status_word(run);
-    row[4] = arena_strdup(arena, started);
+    row[3] = unreadable ? "unreadable" : lookup_status_word(run);
+    row[4] = unreadable ? "" : arena_strdup(arena, started);
     row[5] = arena_strdup(arena, took);
     row[6] = run->problem ? run->problem
                           : arena_printf(arena, "%zu of %zu", run->vms_recovered, run->vm_count);

@@ -263,7 +263,8 @@ def test_a_damaged_journal_is_told_and_nothing_is_sent(killed, tmp_path, name):
         file.unlink()
     (place / "journal.db").write_bytes(spoilt_bytes)
     try:
-        drc("run", "list")
+        listed = drc("run", "list").out
+        assert run in listed and "1970" not in listed
         for command in (["run", "show", run], ["run", "report", run], ["run", "resume", run], words(sandbox)):
             done = drc(*command, status=1, timeout=60)
             first, help_line, *_ = done.err.splitlines()

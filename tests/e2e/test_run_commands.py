@@ -466,7 +466,7 @@ def test_only_brings_along_what_it_depends_on_and_the_rest_follows(drc, shop, tm
     assert "also db: app depends on it" in done.err and "web" not in done.err
     assert places(drc) == {"db": "recovery", "app": "recovery"}
     assert {vm for _, vm, _ in site.cloud()} == {"db", "app"}
-    assert "--only" in site.apply(status=1).err  # as a whole it is half over
+    assert "--only web goes on" in site.apply(status=1).err  # as a whole it is half over
     shown = drc("plan", "apply", shop, "failover", "--only", "web", "--dry-run")
     assert "web/start-instance" in shown.out and "app/" not in shown.out
     done = site.apply("--only", "web")
