@@ -128,7 +128,7 @@ static bool may_roll_back(const struct session *session, struct error *error)
     if (run->status == RUN_COMMITTED) {
         error_set(error, "run %s is committed: production is at the recovery site for good",
                   run->id);
-        return error_help(error, "drc plan apply PLAN failback brings it back home");
+        return error_help(error, "failback, which brings it home, comes with a later version");
     }
     if (run->alive) {
         error_set(error, "run %s is under way", run->id);

@@ -41,7 +41,7 @@ static bool leave_committed(struct session *session, struct cleanup_thing *thing
     if (production && committed && !there) {
         error_set(error, "run %s is committed: what it made is production for good",
                   session->run.id);
-        error_help(error, "drc plan apply PLAN failback brings production back home");
+        error_help(error, "failback, which brings production home, comes with a later version");
         return false;
     }
     return production != NULL;
@@ -131,10 +131,34 @@ static void list_things(const struct session *session, const struct take_back *w
     }
 }
 
+/* After a failover that succeeded what it made is no left-over. */
+static bool warn_of_production(const struct session *session, struct error *error)
+{
+    struct arena *arena = session->invocation->arena;
+    const struct production *production =
+        production_read(arena, session->state, session->run.plan, error);
+    const char *names = NULL;
+    for (size_t i = 0; production && i < session->graph->vm_count; i++) {
+        const char *name = session->graph->vms[i].name;
+        struct production_vm vm = production_of(production, name);
+        if (vm.place == PRODUCTION_RECOVERY && vm.run && !strcmp(vm.run, session->run.id)) {
+            names = names ? arena_printf(arena, "%s, %s", names, name) : name;
+        }
+    }
+    if (names) {
+        fprintf(stderr, "warning: production runs at the recovery site, and ends there with this: %s\n",
+                names);
+    }
+    return production != NULL;
+}
+
 static bool approved(const struct session *session, const struct take_back *way,
                      const struct cleanup_thing *things, size_t count, struct error *error)
 {
     list_things(session, way, things, count);
+    if (!warn_of_production(session, error)) {
+        return false;
+    }
     if (session->invocation->given[FLAG_YES] || (isatty(STDIN_FILENO) && ask_yes())) {
         return true;
     }

@@ -333,6 +333,14 @@ def test_rollback_of_a_failed_run(failed):
     assert "has ended (rolled-back)" in drc("run", "resume", run).out
 
 
+def test_who_takes_back_a_failover_is_told_that_production_ends(over):
+    drc = over.drc
+    for command in "rollback", "cleanup":
+        assert "ends there with this: db, app, web" in drc("run", command, status=1).err
+    drc("run", "rollback", "--stop", "--yes")
+    assert "production runs" not in drc("run", "cleanup", "--yes").err
+
+
 def test_a_rollback_does_not_lengthen_the_run(over):
     drc, ended = over.drc, over.run()["ended"]
     drc("run", "rollback", "--yes")
