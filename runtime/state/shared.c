@@ -273,13 +273,11 @@ static void refresh_log(struct shared *shared, const struct log *log)
 /* Cuts the key at its slashes; how many parts there are (more than KEY_PARTS: KEY_PARTS). */
 static size_t split(char *key, const char *parts[KEY_PARTS])
 {
-    size_t count = 0;
-    for (char *part = key; part && count < KEY_PARTS; count++) {
-        parts[count] = part;
-        part = strchr(part, '/');
-        if (part) {
-            *part++ = '\0';
-        }
+    parts[0] = key;
+    size_t count = 1;
+    for (char *slash = strchr(key, '/'); slash && count < KEY_PARTS; slash = strchr(slash, '/')) {
+        *slash++ = '\0';
+        parts[count++] = slash;
     }
     return count;
 }

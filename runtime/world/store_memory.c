@@ -79,10 +79,26 @@ static void answer_put(struct store_memory *memory, struct store_call *call)
     call->outcome = STORE_OK;
 }
 
+static void answer_list(const struct store_memory *memory, struct store_call *call)
+{
+    for (const struct object *object = memory->objects; object; object = object->hh.next) {
+        store_call_add_key(call, object->key);
+    }
+    call->outcome = STORE_OK;
+}
+
+static void answer_remove(struct store_memory *memory, struct store_call *call)
+{
+    struct object *object = find(memory, call->key);
+    call->outcome = object ? STORE_OK : STORE_ABSENT;
+    if (object) {
+        forget(memory, object);
+    }
+}
+
 static void memory_perform(struct local_store *local, struct store_call *call)
 {
     struct store_memory *memory = ((struct memory_store *)local)->memory;
-    struct object *object, *next;
     switch (call->verb) {
     case STORE_GET:
         answer_get(memory, call);
@@ -91,17 +107,10 @@ static void memory_perform(struct local_store *local, struct store_call *call)
         answer_put(memory, call);
         break;
     case STORE_LIST:
-        HASH_ITER (hh, memory->objects, object, next) {
-            store_call_add_key(call, object->key);
-        }
-        call->outcome = STORE_OK;
+        answer_list(memory, call);
         break;
     case STORE_REMOVE:
-        object = find(memory, call->key);
-        call->outcome = object ? STORE_OK : STORE_ABSENT;
-        if (object) {
-            forget(memory, object);
-        }
+        answer_remove(memory, call);
         break;
     }
 }
@@ -119,9 +128,8 @@ struct store_memory *store_memory_create(void)
 void store_memory_destroy(struct store_memory *memory)
 {
     if (memory) {
-        struct object *object, *next;
-        HASH_ITER (hh, memory->objects, object, next) {
-            forget(memory, object);
+        while (memory->objects) {
+            forget(memory, memory->objects);
         }
         free(memory);
     }

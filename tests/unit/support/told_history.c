@@ -34,8 +34,8 @@ void told_two_sessions(struct history *history)
         "{\"r\":\"status\",\"status\":\"running\"}",
         "{\"r\":\"start\",\"at\":1000000,\"t\":0}",
         "{\"r\":\"intent\",\"n\":0,\"g\":0,\"c\":0,\"a\":0,\"t\":100,\"at\":1000100,\"k\":\"t0\"}",
-        "{\"r\":\"retry\",\"n\":0,\"t\":200,\"o\":\"throttled\",\"w\":50,\"message\":\"slow \\\"down\\\"\","
-        "\"code\":\"RequestLimitExceeded\",\"request_id\":\"r-1\"}",
+        ("{\"r\":\"retry\",\"n\":0,\"t\":200,\"o\":\"throttled\",\"w\":50,\"message\":\"slow \\\"down\\\"\","
+         "\"code\":\"RequestLimitExceeded\",\"request_id\":\"r-1\"}"),
         "{\"r\":\"intent\",\"n\":0,\"g\":0,\"c\":0,\"a\":1,\"t\":250,\"at\":1000250,\"k\":\"t0\"}",
         "{\"r\":\"done\",\"n\":0,\"t\":900,\"o\":{\"volume_id\":\"vol-1\"}}",
         "{\"r\":\"intent\",\"n\":1,\"g\":0,\"c\":0,\"a\":0,\"t\":300,\"at\":1000300,\"k\":\"t1\"}",
