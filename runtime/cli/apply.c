@@ -62,7 +62,8 @@ static bool load_plan_of_graph(struct session *session, struct error *error)
     if (!path || access(path, R_OK) != 0) {
         error_set(error, "the plan %s, from which the graph was compiled, cannot be read here",
                   path ? path : "");
-        return error_help(error, "run from the same folder, or say where it is: --plan PLAN");
+        error_help(error, "run from the same folder, or say where it is: --plan PLAN");
+        return false;
     }
     if (!load_plan(session->invocation, path, &session->plan)) {
         return error_set(error, "the graph's plan has errors");

@@ -1,12 +1,12 @@
 #include "runtime/cli/otlp_export.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/percent.h"
 #include "runtime/report/otlp.h"
 #include "runtime/state/run_source.h"
 #include "runtime/world/redactor.h"
@@ -192,23 +192,6 @@ static void send_next(struct otlp_export *self)
     }
 }
 
-/* "%2C" in place, as W3C's baggage, whose form the variable has, writes what it has no room for. */
-static void unescape(char *text)
-{
-    char *to = text;
-    for (const char *from = text; *from; to++) {
-        unsigned code;
-        if (*from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]) &&
-            sscanf(from + 1, "%2x", &code) == 1) {
-            *to = (char)code;
-            from += 3;
-        } else {
-            *to = *from++;
-        }
-    }
-    *to = '\0';
-}
-
 /* OTEL_EXPORTER_OTLP_HEADERS: "key=value,key2=value2" (OTLP Exporter specification): a collector's
  * credentials, which have no place on a command line. */
 static void add_headers(struct otlp_export *self)
@@ -225,7 +208,7 @@ static void add_headers(struct otlp_export *self)
             *value++ = '\0';
             pair[strcspn(pair, " ")] = '\0';
             value += strspn(value, " ");
-            unescape(value);
+            percent_decode(value);
             self->headers[self->header_count++] = (struct http_header){pair, value};
         }
     }

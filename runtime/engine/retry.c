@@ -22,7 +22,7 @@ int64_t retry_delay_ms(struct retry_budget *budget, struct world *world, int att
                        int64_t at_least_ms)
 {
     int cost = timeout ? RETRY_COST_TIMEOUT : RETRY_COST;
-    int64_t delay = RETRY_MAX_MS / 2 + (int64_t)(random_fraction(world) * (RETRY_MAX_MS / 2));
+    int64_t delay = RETRY_MAX_MS / 2 + (int64_t)(random_fraction(world) * (RETRY_MAX_MS / 2.0));
     if (budget->tokens >= cost) {
         budget->tokens -= cost;
         int doublings = attempt < RETRY_DOUBLINGS_MAX ? attempt : RETRY_DOUBLINGS_MAX;

@@ -7,15 +7,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "compiler/base/percent.h"
 
 /* NULL when malformed, or when it holds a NUL byte, which no parameter may. */
 static char *decode(struct arena *arena, const char *text, size_t length)

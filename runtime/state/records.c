@@ -1,5 +1,6 @@
 #include "runtime/state/records.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,37 @@ const char *records_chain(struct records *records)
     return records->chain_text = buffer_steal(&text);
 }
 
+static bool read_number(const char **text, int64_t *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoll(*text, &end, 10);
+    bool read = end != *text && *end == ' ' && errno == 0;
+    *text = read ? end + 1 : end;
+    return read;
+}
+
+/* The word that ends with `close`; it and its NUL fit in size. */
+static bool read_word(const char **text, char close, char *word, size_t size)
+{
+    size_t length = strcspn(*text, " ");
+    if (length == 0 || length >= size || (*text)[length] != close) {
+        return false;
+    }
+    memcpy(word, *text, length);
+    word[length] = '\0';
+    *text += length + (close != '\0');
+    return true;
+}
+
+/* What records_chain wrote. */
+static bool read_chain(const char *text, struct record_chain *chain)
+{
+    return read_number(&text, &chain->number) && read_number(&text, &chain->epoch) &&
+           read_word(&text, ' ', chain->writer, sizeof chain->writer) &&
+           read_word(&text, '\0', chain->digest, sizeof chain->digest);
+}
+
 /* Where the file is, all of it in one line, as another process may be writing to it. False: it is no
  * copy of records. */
 static bool chain_of_file(struct records *records, struct journal *journal)
@@ -113,8 +145,7 @@ static bool chain_of_file(struct records *records, struct journal *journal)
     struct arena *arena = arena_create();
     const char *text = journal_summary(journal, arena, JOURNAL_CHAIN);
     struct record_chain chain = {0};
-    bool known = text && sscanf(text, "%" SCNd64 " %" SCNd64 " %32s %64s", &chain.number,
-                                &chain.epoch, chain.writer, chain.digest) == 4;
+    bool known = text && read_chain(text, &chain);
     if (known) {
         records->chain = chain;
     }

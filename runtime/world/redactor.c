@@ -7,6 +7,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/base/percent.h"
 
 enum {
     FORMS_MAX = 1024,
@@ -174,29 +175,6 @@ void redactor_add(struct redactor *redactor, const char *secret)
     add_escaped_slashes(redactor, secret, length, room);
     explicit_bzero(room, 3 * length);
     free(room);
-}
-
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-static void percent_decode(char *text)
-{
-    char *to = text;
-    for (const char *from = text; *from; from++) {
-        int high = *from == '%' ? hex_digit(from[1]) : -1;
-        int low = high >= 0 ? hex_digit(from[2]) : -1;
-        if (low >= 0) {
-            *to++ = (char)(high << 4 | low);
-            from += 2;
-        } else {
-            *to++ = *from;
-        }
-    }
-    *to = '\0';
 }
 
 /* Where a URL's "user:password" ends; NULL: it has none. `authority` is behind "://". */

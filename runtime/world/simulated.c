@@ -540,8 +540,9 @@ void world_simulated_kill(struct world *world, double arrives)
         }
         bury(sim, task);
     }
-    while (sim->deferred) {
-        bury(sim, sim->deferred);
+    for (struct task *task = sim->deferred, *next; task; task = next) {
+        next = task->next;
+        bury(sim, task);
     }
     sim->events_left = -1;
 }

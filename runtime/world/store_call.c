@@ -148,8 +148,8 @@ static void local_put(struct store *store, const char *key, const void *bytes, s
     }
     call->condition = condition;
     if (condition == STORE_IF_VERSION && strlen(version) < STORE_VERSION_MAX) {
-        strcpy(call->expected, version); /* a longer one is no version of ours: conflict */
-    }
+        memcpy(call->expected, version, strlen(version) + 1);
+    } /* a longer one is no version of ours: conflict */
     begin(call, done, context);
 }
 
@@ -178,10 +178,9 @@ static void local_forget(struct store *store, void *context)
 static void local_destroy(struct store *store)
 {
     struct local_store *local = (struct local_store *)store;
-    while (local->calls) {
-        struct store_call *call = local->calls;
+    for (struct store_call *call = local->calls, *next; call; call = next) {
+        next = call->next;
         world_cancel(local->world, call->task); /* waits for its thread */
-        unlink_call(call);
         free_call(call);
     }
     local->release(local);

@@ -29,9 +29,8 @@ static struct object *find(struct store_memory *memory, const char *key)
     return object;
 }
 
-static void forget(struct store_memory *memory, struct object *object)
+static void free_object(struct object *object)
 {
-    HASH_DEL(memory->objects, object);
     free(object->key);
     free(object->bytes);
     free(object);
@@ -92,7 +91,8 @@ static void answer_remove(struct store_memory *memory, struct store_call *call)
     struct object *object = find(memory, call->key);
     call->outcome = object ? STORE_OK : STORE_ABSENT;
     if (object) {
-        forget(memory, object);
+        HASH_DEL(memory->objects, object);
+        free_object(object);
     }
 }
 
@@ -128,8 +128,11 @@ struct store_memory *store_memory_create(void)
 void store_memory_destroy(struct store_memory *memory)
 {
     if (memory) {
-        while (memory->objects) {
-            forget(memory, memory->objects);
+        struct object *object = memory->objects;
+        HASH_CLEAR(hh, memory->objects); /* the objects are still linked */
+        for (struct object *next; object; object = next) {
+            next = object->hh.next;
+            free_object(object);
         }
         free(memory);
     }
