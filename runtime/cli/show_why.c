@@ -9,6 +9,7 @@
 #include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
 #include "compiler/emit/words.h"
+#include "runtime/cli/run_lookup.h"
 #include "runtime/state/run.h"
 #include "runtime/world/world.h"
 
@@ -216,7 +217,7 @@ static void put_stopped(const struct why_page *page, struct buffer *out)
 {
     if (!page->alive && !run_status_is_final(page->run->status)) {
         buffer_printf(out, "\nno process works on the run (%s); drc run resume %s goes on\n",
-                      run_status_name(page->run->status), page->run->id);
+                      lookup_status_word(page->run), page->run->id);
     }
 }
 

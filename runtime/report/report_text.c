@@ -190,7 +190,7 @@ static void write_cause(const struct page *page, uint32_t index)
     text_wrap(page->out, buffer_text(&text), indent, indent, page->width);
     buffer_free(&text);
     buffer_putc(page->out, '\n');
-    if (status->service || status->code) {
+    if (status->code || status->request_id) {
         line_start(page, indent);
         report_put_answer(status, page->out);
         buffer_putc(page->out, '\n');
@@ -424,51 +424,72 @@ static const struct node_status *status_of(const void *report, uint32_t node)
     return &((const struct report *)report)->nodes[node];
 }
 
-static void put_command(const struct page *page, const char *verb, const char *target,
-                        const char *what)
+/* What can be done now, in two columns. */
+struct offer {
+    const char *verb, *target, *what;
+};
+
+static void put_offer(const struct page *page, const struct offer *offer, struct buffer *out)
 {
-    enum { COMMAND_WIDTH = 32 };
+    buffer_printf(out, "drc run %s %s%s%s", offer->verb,
+                  page->report->run_id ? page->report->run_id : "RUN", offer->target ? " " : "",
+                  offer->target ? offer->target : "");
+}
+
+static void write_offers(const struct page *page, const struct offer *offers, size_t count)
+{
     struct buffer text = {0};
-    buffer_printf(&text, "drc run %s %s%s%s", verb,
-                  page->report->run_id ? page->report->run_id : "RUN", target ? " " : "",
-                  target ? target : "");
-    buffer_puts(page->out, "  ");
-    text_pad(page->out, buffer_text(&text), COMMAND_WIDTH);
-    buffer_printf(page->out, "  %s\n", what);
+    int width = 0;
+    for (size_t i = 0; i < count; i++) {
+        buffer_clear(&text);
+        put_offer(page, &offers[i], &text);
+        int columns = text_columns(buffer_text(&text));
+        width = columns > width ? columns : width;
+    }
+    for (size_t i = 0; i < count; i++) {
+        buffer_clear(&text);
+        put_offer(page, &offers[i], &text);
+        buffer_puts(page->out, "  ");
+        text_pad(page->out, buffer_text(&text), width + 2);
+        buffer_printf(page->out, "%s\n", offers[i].what);
+    }
     buffer_free(&text);
 }
 
-/* What is offered has to be possible. */
-static void put_cause_commands(const struct page *page)
+static bool may_skip(const struct report *report, uint32_t node)
 {
-    const struct report *report = page->report;
     struct error ignored = {0};
-    uint32_t cause = report->causes[0];
-    const char *id = report->graph->nodes[cause].id;
-    put_command(page, "retry", id, "only that, and what it held up");
-    if (decision_may_skip(report->graph, status_of, report, cause, &ignored)) {
-        put_command(page, "skip", id, "count it as done");
-    }
+    bool may = decision_may_skip(report->graph, status_of, report, node, &ignored);
     error_clear(&ignored);
+    return may;
 }
 
+/* What is offered has to be possible. */
 static void write_commands(const struct page *page)
 {
+    enum { OFFERS_MAX = 6 };
     const struct report *report = page->report;
+    struct offer offers[OFFERS_MAX];
+    size_t count = 0;
     if (run_status_is_final(report->status)) {
         return;
     }
     buffer_puts(page->out, report->thing_count ? "\nNothing that was made is deleted. What now:\n"
                                                : "\nNothing is left in the cloud. What now:\n");
-    put_command(page, "resume", NULL, "go on from here");
+    offers[count++] = (struct offer){"resume", NULL, "go on from here"};
     if (report->cause_count) {
-        put_cause_commands(page);
+        const char *cause = report->graph->nodes[report->causes[0]].id;
+        offers[count++] = (struct offer){"retry", cause, "only that, and what it held up"};
+        if (may_skip(report, report->causes[0])) {
+            offers[count++] = (struct offer){"skip", cause, "count it as done"};
+        }
     }
-    put_command(page, "show", NULL, "every action and its state");
+    offers[count++] = (struct offer){"show", NULL, "what each action came to"};
     if (report->thing_count) {
-        put_command(page, "rollback", NULL, "undo it, the last action first");
-        put_command(page, "cleanup", NULL, "delete what it has made");
+        offers[count++] = (struct offer){"rollback", NULL, "undo it, the last action first"};
+        offers[count++] = (struct offer){"cleanup", NULL, "delete what it has made"};
     }
+    write_offers(page, offers, count);
 }
 
 void report_write_text(const struct report *report, int width, bool colour, struct buffer *out)
