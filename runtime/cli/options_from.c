@@ -54,6 +54,9 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
     const char *sandbox = invocation->values[FLAG_SANDBOX];
     if (sandbox) {
         options->sandbox = absolute(arena, sandbox, error);
+        if (!options->sandbox) {
+            error_help(error, "one is made by: drc sandbox init %s PLAN", sandbox);
+        }
     }
     return options->plan_path && (!sandbox || options->sandbox) &&
            check_recovery_point(options->recovery_point, error);

@@ -167,13 +167,13 @@ enum exit_status command_run_report(const struct invocation *invocation)
         return tell_error(&error);
     }
     struct buffer out = {0};
-    const char *trace = invocation->values[FLAG_OTLP];
+    const char *trace = invocation->values[FLAG_OTLP], *metrics = invocation->values[FLAG_METRICS];
     bool ok = write_report(invocation, report, &out, &error) &&
               write_result(invocation, &out, &error);
     buffer_free(&out);
     if (ok) {
-        run_outputs_metrics(invocation->values[FLAG_METRICS], report);
-        ok = !trace || run_outputs_trace(trace, report, &error);
+        ok = (!metrics || run_outputs_metrics(metrics, report, &error)) &&
+             (!trace || run_outputs_trace(trace, report, &error));
     }
     return ok ? EXIT_DONE : tell_error(&error);
 }

@@ -47,20 +47,16 @@ void run_outputs_begin(struct run_outputs *outputs, struct session *session)
     outputs->exporter = otlp_export_start(&options);
 }
 
-void run_outputs_metrics(const char *path, const struct report *report)
+bool run_outputs_metrics(const char *path, const struct report *report, struct error *error)
 {
-    struct error error = {0};
     struct buffer text = {0};
-    if (!path || !report) {
-        return;
-    }
     metrics_write(report, &text);
-    if (!write_file(path, text.data, text.length, &error)) {
-        warn(&error);
-    } else {
+    bool ok = write_file(path, text.data, text.length, error);
+    if (ok) {
         chmod(path, 0644); /* the collector is another user */
     }
     buffer_free(&text);
+    return ok;
 }
 
 static bool write_trace(const char *path, const struct report *report, struct error *error)
@@ -106,7 +102,10 @@ void run_outputs_end(struct run_outputs *outputs, const struct report *report)
     if (!session) {
         return;
     }
-    run_outputs_metrics(session->invocation->values[FLAG_METRICS], report);
+    const char *metrics = session->invocation->values[FLAG_METRICS];
+    if (metrics && report && !run_outputs_metrics(metrics, report, &error)) {
+        warn(&error);
+    }
     if (target && !otlp_is_url(target) && report && !write_trace(target, report, &error)) {
         warn(&error);
     }

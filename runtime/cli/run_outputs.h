@@ -3,6 +3,8 @@
 #ifndef DRC_CLI_RUN_OUTPUTS_H
 #define DRC_CLI_RUN_OUTPUTS_H
 
+#include <stdbool.h>
+
 #include "compiler/base/error.h"
 
 struct invocation;
@@ -22,9 +24,8 @@ void run_outputs_begin(struct run_outputs *outputs, struct session *session);
 /* At the end, after people have been told. report may be NULL: there is none. */
 void run_outputs_end(struct run_outputs *outputs, const struct report *report);
 
-/* The metrics of a report into FILE, whole or not at all, readable for a collector; a warning when
- * that fails. NULL is allowed. */
-void run_outputs_metrics(const char *path, const struct report *report);
+/* The metrics of a report into FILE, whole or not at all, readable for a collector. */
+bool run_outputs_metrics(const char *path, const struct report *report, struct error *error);
 /* The whole trace, into a file or to a collector. */
 bool run_outputs_trace(const char *target, const struct report *report, struct error *error);
 

@@ -66,7 +66,11 @@ static bool make_sandbox(const struct invocation *invocation, struct plan **plan
         ok = sandbox_populate(sandbox, plans[i], error);
     }
     ok = ok && set_faults(invocation, sandbox, error);
+    bool half = sandbox && !ok; /* in the way of the command without its mistake */
     sandbox_close(sandbox);
+    if (half) {
+        sandbox_remove(invocation->arguments[0]);
+    }
     return ok;
 }
 

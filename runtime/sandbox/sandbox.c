@@ -83,6 +83,18 @@ struct sandbox *sandbox_init(const char *directory, const struct sandbox_options
     return sandbox;
 }
 
+void sandbox_remove(const char *directory)
+{
+    static const char *const names[] = {"sandbox.db", "sandbox.db-wal", "sandbox.db-shm"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct buffer path = {0};
+        buffer_printf(&path, "%s/%s", directory, names[i]);
+        unlink(buffer_text(&path));
+        buffer_free(&path);
+    }
+    rmdir(directory); /* not, if there is something else in it */
+}
+
 struct sandbox *sandbox_open(const char *directory, struct error *error)
 {
     if (strcmp(directory, memory) == 0) {

@@ -24,6 +24,8 @@ struct sandbox_options {
     int64_t real_base_ms; /* the real clock at the moment of init */
 };
 
+/* Deletes one that was closed, and its directory when nothing else is in it. */
+void sandbox_remove(const char *directory);
 /* Makes a new one: fails when the directory holds one already. `directory` ":memory:" keeps it in
  * memory (then sandbox_open is not possible). */
 struct sandbox *sandbox_init(const char *directory, const struct sandbox_options *options,

@@ -87,7 +87,7 @@ struct state *state_open(const char *path, bool create, struct error *error)
     bool memory = strcmp(path, ":memory:") == 0;
     if (!memory && create && stat(path, &found) == 0) {
         error_set(error, "%s is there already", path);
-        error_help(error, "use it with drc sandbox serve, or name another directory");
+        error_help(error, "use it with --sandbox, delete the directory, or name another one");
         return NULL;
     }
     struct state *state = base_alloc(sizeof *state);

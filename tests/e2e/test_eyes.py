@@ -317,6 +317,8 @@ def test_metrics_of_a_failure_and_where_they_cannot_be_written(drc, tmp_path):
     drc("sandbox", "init", tmp_path / "aws", "plans/shop", "--speed", 200, "--fault", "inject=1")
     done = apply(drc, tmp_path / "aws", "--metrics", tmp_path / "nowhere" / "drc.prom", status=1)
     assert "warning: " in done.err and "nowhere" in done.err
+    asked = drc("run", "report", "--metrics", tmp_path / "nowhere" / "drc.prom", status=1)
+    assert asked.err.startswith("error: ") and "nowhere" in asked.err
     found = families(drc("run", "report", "--format", "prometheus").out)
     assert "drc_run_rto_seconds" not in found  # it was not reached
     assert {s.labels["status"]: s.value for s in found["drc_run_status"].samples}["failed"] == 1

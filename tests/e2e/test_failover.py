@@ -91,6 +91,18 @@ def test_a_reviewed_graph_is_the_approval_and_is_bound_to_the_plan(drc, sandbox,
     assert "recovered" in drc("plan", "apply", graph, "--sandbox", sandbox).out
 
 
+def test_a_sandbox_with_a_mistake_is_not_in_the_way_of_the_one_without(drc, tmp_path):
+    words = ["sandbox", "init", tmp_path / "new", "plans/shop"]
+    for fault in "bot=0.5", "boot=7":
+        drc(*words, "--fault", fault, status=1)
+        assert not (tmp_path / "new").exists()
+    drc(*words, "--fault", "boot=0.5")
+    assert "is there already" in drc(*words, "--fault", "bot=1", status=1).err
+    drc("sandbox", "show", tmp_path / "new")
+    lost = drc("plan", "apply", "plans/shop", "failover", "--sandbox", tmp_path / "aw", status=1)
+    assert f"drc sandbox init {tmp_path}/aw PLAN" in lost.err
+
+
 def test_without_approval_nothing_happens(drc, sandbox):
     done = drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, status=1)
     assert "--yes" in done.err
