@@ -269,6 +269,10 @@ static bool put_event(const struct plain *plain)
         put_vm_failed(plain);
         return true;
     case EVENT_HEARTBEAT:
+        if (plain->state->done + plain->state->failed + plain->state->skipped ==
+            plain->state->graph->node_count) {
+            return false; /* the end has told it */
+        }
         put_counts(plain);
         put_under_way(plain);
         return true;

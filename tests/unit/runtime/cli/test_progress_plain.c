@@ -85,6 +85,16 @@ static void a_run(void **state)
                         "01:02:04 interrupted: 2 of 10 actions done\n");
 }
 
+static void nothing_beats_after_the_end(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < f->run.graph.node_count; i++) {
+        happen(f, EVENT_NODE_DONE, i, 5000, NULL);
+    }
+    assert_string_equal(of_run(f, EVENT_RUN_ENDED, 5000), "00:00:05 ended: 10 of 10 actions done\n");
+    assert_string_equal(of_run(f, EVENT_HEARTBEAT, 5000), "");
+}
+
 /* What a wait sees is news when it takes longer than expected; what a check sees, always. */
 static void waits_that_last(void **state)
 {
@@ -136,6 +146,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_run),
+        TEST(nothing_beats_after_the_end),
         TEST(waits_that_last),
         TEST(failures),
         TEST(forced_colour),
