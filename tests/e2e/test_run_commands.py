@@ -163,6 +163,15 @@ def test_a_live_run_goes_on_without_what_it_waits_for(drc, stubborn):
     assert set(outcomes(site.report(site.run()["run"])).values()) == {"recovered"}
 
 
+def test_who_skips_what_has_not_begun_is_told_what_is_awaited_no_more(drc, stubborn):
+    site = stubborn
+    process = under_way(site)
+    assert "waits no more for app/ready" in drc("run", "skip", "web/delay").out
+    assert "waits no more" not in drc("run", "skip", check_of(site)).out
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err.decode()
+
+
 def test_a_live_run_refuses_what_it_cannot_leave_out(drc, stubborn):
     site = stubborn
     process = under_way(site)
