@@ -159,7 +159,9 @@ static int put_object(struct directory_store *store, struct store_call *call, co
     struct buffer beside = {0};
     const char *slash = strrchr(path, '/');
     buffer_append(&beside, path, (size_t)(slash - path));
-    buffer_printf(&beside, "/~%" PRIx64 "-%" PRIxPTR, store->identity, (uintptr_t)call);
+    /* The process too: a child of fork has its parent's identity, and the same addresses. */
+    buffer_printf(&beside, "/~%" PRIx64 "-%ld-%" PRIxPTR, store->identity, (long)getpid(),
+                  (uintptr_t)call);
     int reason = files_write_synced(beside.data, call->bytes, call->length);
     if (reason == 0) {
         reason = call->condition == STORE_IF_ABSENT ? link_new(beside.data, path)
