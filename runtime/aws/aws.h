@@ -83,6 +83,13 @@ struct aws_resource {
 bool aws_list_resources(struct aws *aws, struct arena *arena, const char *plan, const char *run,
                         struct aws_resource **resources, size_t *count, struct error *error);
 
+/* Which of these instances, volumes and images there are without carrying drc:plan=PLAN: not drc's to
+ * change, whatever a journal says. Those that are gone, and unknown ids, are not among them. `ids` are
+ * told by kind and id; the others' fields are not read. In the arena. */
+bool aws_find_foreign(struct aws *aws, struct arena *arena, const char *plan,
+                      const struct aws_resource *ids, size_t id_count,
+                      struct aws_resource **foreign, size_t *count, struct error *error);
+
 /* Tags them KEY=VALUE, which is no harm twice. */
 bool aws_tag_resources(struct aws *aws, const char *const *ids, size_t count, const char *key,
                        const char *value, struct error *error);

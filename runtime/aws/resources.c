@@ -128,6 +128,72 @@ bool aws_list_resources(struct aws *aws, struct arena *arena, const char *plan, 
     return ok || error_prefix(error, "looking for what has the tag drc:plan=%s", plan ? plan : "*");
 }
 
+/* --- what is somebody else's --- */
+
+enum { ASKED_AT_ONCE = 200 }; /* values of one filter (EC2 API Reference, "Filter") */
+
+struct way {
+    const char *operation, *filter;
+    void (*page)(void *context, const struct aws_answer *answer);
+};
+
+static const struct way ways[] = {
+    [AWS_INSTANCE] = {"DescribeInstances", "instance-id", on_instances},
+    [AWS_VOLUME] = {"DescribeVolumes", "volume-id", on_volumes},
+    [AWS_IMAGE] = {"DescribeImages", "image-id", on_images},
+};
+
+/* By a filter, because an id that is unknown is no error then. */
+static void ask_by_id(struct asks *asks, enum aws_kind kind, const struct aws_resource *ids,
+                      size_t count, struct search *search)
+{
+    const struct way *way = &ways[kind];
+    struct form form = {{0}};
+    int asked = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i].kind == kind && asked == 0) {
+            form_begin(&form, AWS_SERVICE_EC2, way->operation);
+            form_filter(&form, 1, way->filter, ids[i].id);
+            asked = 1;
+        } else if (ids[i].kind == kind) {
+            form_add(&form, ids[i].id, "Filter.1.Value.%d", ++asked);
+        }
+        if (asked == ASKED_AT_ONCE || (asked && i + 1 == count)) {
+            form_add(&form, "1000", "MaxResults");
+            asks_add_form(asks, way->operation, &form, true, way->page, search);
+            asked = 0;
+        }
+    }
+}
+
+/* What is terminated loses its tags after a while. */
+static bool is_foreign(const struct aws_resource *resource, const char *plan)
+{
+    return strcmp(resource->state, "terminated") != 0 && strcmp(resource->state, "deregistered") != 0 &&
+           (!resource->plan || strcmp(resource->plan, plan) != 0);
+}
+
+bool aws_find_foreign(struct aws *aws, struct arena *arena, const char *plan,
+                      const struct aws_resource *ids, size_t id_count,
+                      struct aws_resource **foreign, size_t *count, struct error *error)
+{
+    struct search search = {.arena = arena};
+    struct asks *asks = asks_create(aws->client);
+    ask_by_id(asks, AWS_INSTANCE, ids, id_count, &search);
+    ask_by_id(asks, AWS_VOLUME, ids, id_count, &search);
+    ask_by_id(asks, AWS_IMAGE, ids, id_count, &search);
+    bool ok = asks_run(asks, error);
+    asks_destroy(asks);
+    *foreign = search.items;
+    *count = 0;
+    for (size_t i = 0; i < search.count; i++) {
+        if (is_foreign(&search.items[i], plan)) {
+            search.items[(*count)++] = search.items[i];
+        }
+    }
+    return ok || error_prefix(error, "looking whether what the journal names is plan %s's own", plan);
+}
+
 enum { TAGGED_AT_ONCE = 500 }; /* CreateTags takes 1,000 ids (EC2 API Reference) */
 
 static void on_tagged(void *context, const struct aws_answer *answer)

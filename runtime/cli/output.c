@@ -9,18 +9,33 @@
 #include <unistd.h>
 
 #include "compiler/base/buffer.h"
+#include "compiler/emit/text.h"
+
+/* Much of what errors say comes from outside (services, journals, leases, arguments): a terminal gets
+ * no control characters of theirs, and no line that looks like one of drc's own. */
+static void tell_line(const char *before, const char *ink, const char *word, const char *text)
+{
+    bool colour = wants_colour(stderr);
+    struct buffer line = {0};
+    buffer_printf(&line, "%s%s%s%s: ", before, colour ? ink : "", word, colour ? "\033[0m" : "");
+    text_put(&line, text);
+    fprintf(stderr, "%s\n", buffer_text(&line));
+    buffer_free(&line);
+}
 
 enum exit_status tell_error(struct error *error)
 {
-    bool colour = wants_colour(stderr);
-    fprintf(stderr, "%serror%s: %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
-            error->message ? error->message : "failed");
+    tell_line("", "\033[1;31m", "error", error->message ? error->message : "failed");
     if (error->help) {
-        fprintf(stderr, "  %shelp%s: %s\n", colour ? "\033[1m" : "", colour ? "\033[0m" : "",
-                error->help);
+        tell_line("  ", "\033[1m", "help", error->help);
     }
     error_clear(error);
     return EXIT_ERROR;
+}
+
+void tell_warning(const char *text)
+{
+    tell_line("", "", "warning", text);
 }
 
 static bool write_all(FILE *file, const void *bytes, size_t length)

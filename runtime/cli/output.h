@@ -9,8 +9,12 @@
 
 struct buffer;
 
-/* Tells the error and its help on stderr, clears it, and returns EXIT_ERROR. */
+/* Tells the error and its help on stderr, without control characters; clears it, and returns
+ * EXIT_ERROR. */
 enum exit_status tell_error(struct error *error);
+
+/* A warning on stderr, made harmless in the same way. */
+void tell_warning(const char *text);
 
 /* Writes the buffer to -o FILE (whole or not at all) or to stdout. */
 bool write_result(const struct invocation *invocation, const struct buffer *text,

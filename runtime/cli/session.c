@@ -14,6 +14,7 @@
 #include "runtime/cli/run_outputs.h"
 #include "runtime/cli/summary.h"
 #include "runtime/report/report.h"
+#include "runtime/site/ownership.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/lease.h"
 #include "runtime/state/production.h"
@@ -335,6 +336,11 @@ enum exit_status session_execute_named(struct session *session, const char *cons
         .again = names,
         .again_count = count,
     };
+    if (!ownership_check(session->invocation->arena, session->site.aws, session->graph,
+                         session->journal, &error)) {
+        error_prefix(&error, "run %s", session->run.id);
+        return tell_error(&error);
+    }
     run_set_progress(session->journal, session->graph->vm_count, 0);
     if (!set_places(session, NULL, RUN_BEGINS, &error) ||
         !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {

@@ -12,6 +12,7 @@
 #include "runtime/cli/run_lookup.h"
 #include "runtime/report/report.h"
 #include "runtime/site/leftovers.h"
+#include "runtime/site/ownership.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/production.h"
 #include "runtime/undo/cleanup.h"
@@ -47,12 +48,29 @@ static bool leave_committed(struct session *session, struct cleanup_thing *thing
     return production != NULL;
 }
 
+/* What a journal names and nobody has tagged. */
+static void tell_foreign(const struct session *session, const struct cleanup_thing *things,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (things[i].foreign) {
+            tell_warning(arena_printf(session->invocation->arena,
+                                      "%s is in the journal of run %s, and does not carry the tag "
+                                      "drc:plan=%s: left alone",
+                                      things[i].id, session->run.id, session->run.plan));
+        }
+    }
+}
+
 static bool collect(struct session *session, struct cleanup_thing **things, size_t *count,
                     struct error *error)
 {
-    return leftovers_of_run(session->invocation->arena, session->site.aws, &session->run, things,
-                            count, error) &&
-           leave_committed(session, *things, count, error);
+    if (!leftovers_of_run(session->invocation->arena, session->site.aws, &session->run, things,
+                          count, error)) {
+        return false;
+    }
+    tell_foreign(session, *things, *count);
+    return leave_committed(session, *things, count, error);
 }
 
 static const char *const kind_words[] = {"instance", "volume", "image"};
@@ -267,7 +285,8 @@ enum exit_status take_back(struct session *session, const struct take_back *way)
         return finish(session, way, &error); /* stopped before it had changed anything */
     }
     struct graph *graph = make_graph(session, way, things, count, &error);
-    if (!graph) {
+    if (!graph || (way->undo && !ownership_check(session->invocation->arena, session->site.aws, graph,
+                                                 NULL, &error))) {
         return tell_error(&error);
     }
     if (graph->node_count == 0) {

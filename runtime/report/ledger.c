@@ -158,3 +158,19 @@ void ledger_done(struct ledger *ledger, uint32_t index, const cJSON *outputs)
         break;
     }
 }
+
+bool ledger_replay(void *context, int64_t number, const char *text)
+{
+    struct ledger *ledger = context;
+    cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
+    const cJSON *node = cJSON_GetObjectItemCaseSensitive(record, "n");
+    const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "r"));
+    if (kind && !strcmp(kind, "done") && cJSON_IsNumber(node) && node->valuedouble >= 0 &&
+        node->valuedouble < (double)ledger->graph->node_count) {
+        ledger_done(ledger, (uint32_t)node->valuedouble,
+                    cJSON_GetObjectItemCaseSensitive(record, "o"));
+    }
+    cJSON_Delete(record);
+    (void)number;
+    return true;
+}

@@ -41,6 +41,8 @@ struct ledger {
 struct ledger *ledger_create(struct arena *arena, const struct graph *graph);
 /* A "done" record: `outputs` is its "o", NULL when there is none. */
 void ledger_done(struct ledger *ledger, uint32_t node, const cJSON *outputs);
+/* The same from a record's text: for journal_replay, with the ledger as its context. True. */
+bool ledger_replay(void *ledger, int64_t number, const char *text);
 /* What a done node yielded; NULL when it did not. */
 const char *ledger_output(const struct ledger *ledger, uint32_t node, const char *name);
 

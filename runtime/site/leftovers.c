@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/map.h"
 #include "runtime/aws/aws.h"
 
 bool leftovers_is_gone(const struct aws_resource *resource)
@@ -46,6 +47,46 @@ static struct cleanup_thing *found_by_tag(struct arena *arena, struct aws *aws,
     return things;
 }
 
+static const enum aws_kind kind_of[] = {
+    [CLEANUP_INSTANCE] = AWS_INSTANCE,
+    [CLEANUP_VOLUME] = AWS_VOLUME,
+    [CLEANUP_IMAGE] = AWS_IMAGE,
+};
+
+/* Those of the ledger's that no tag has named. */
+static bool leave_foreign(struct arena *arena, struct aws *aws, const char *plan,
+                          struct cleanup_thing *things, size_t count,
+                          const struct cleanup_thing *found, size_t found_count,
+                          struct error *error)
+{
+    struct map by_tag = {.arena = arena}, by_id = {.arena = arena};
+    struct aws_resource *unsure = ARENA_ARRAY(arena, struct aws_resource, count + 1), *foreign;
+    size_t unsure_count = 0, foreign_count = 0;
+    for (size_t i = 0; i < found_count; i++) {
+        map_put(&by_tag, found[i].id, (void *)&found[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!things[i].gone && !map_get(&by_tag, things[i].id)) {
+            unsure[unsure_count++] =
+                (struct aws_resource){.kind = kind_of[things[i].kind], .id = things[i].id};
+            map_put(&by_id, things[i].id, &things[i]);
+        }
+    }
+    if (unsure_count == 0) {
+        return true;
+    }
+    if (!aws_find_foreign(aws, arena, plan, unsure, unsure_count, &foreign, &foreign_count, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < foreign_count; i++) {
+        struct cleanup_thing *thing = map_get(&by_id, foreign[i].id);
+        if (thing) {
+            thing->foreign = thing->gone = true;
+        }
+    }
+    return true;
+}
+
 bool leftovers_of_run(struct arena *arena, struct aws *aws, const struct run_info *run,
                       struct cleanup_thing **things, size_t *count, struct error *error)
 {
@@ -55,5 +96,5 @@ bool leftovers_of_run(struct arena *arena, struct aws *aws, const struct run_inf
         return false;
     }
     cleanup_merge(arena, things, count, found, found_count, false);
-    return true;
+    return leave_foreign(arena, aws, run->plan, *things, *count, found, found_count, error);
 }

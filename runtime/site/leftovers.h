@@ -11,7 +11,9 @@ struct aws_resource;
 /* By its state: terminated, deleted, deregistered, or about to be. */
 bool leftovers_is_gone(const struct aws_resource *resource);
 
-/* Asks the site (aws.h); lies in the arena. DR copies are never among them. */
+/* Asks the site (aws.h); lies in the arena. DR copies are never among them. What only the journals
+ * know is asked about by its id: a journal may be damaged or forged, and nothing without the plan's
+ * tag is ever touched: that is `foreign` and `gone`. */
 bool leftovers_of_run(struct arena *arena, struct aws *aws, const struct run_info *run,
                       struct cleanup_thing **things, size_t *count, struct error *error);
 

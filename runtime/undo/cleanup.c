@@ -15,22 +15,6 @@ enum { CLEANUPS_MAX = 10000 };
 
 /* --- the ledger --- */
 
-static bool read_record(void *context, int64_t number, const char *text)
-{
-    struct ledger *ledger = context;
-    cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
-    const cJSON *node = cJSON_GetObjectItemCaseSensitive(record, "n");
-    const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "r"));
-    if (kind && !strcmp(kind, "done") && cJSON_IsNumber(node) && node->valuedouble >= 0 &&
-        node->valuedouble < (double)ledger->graph->node_count) {
-        ledger_done(ledger, (uint32_t)node->valuedouble,
-                    cJSON_GetObjectItemCaseSensitive(record, "o"));
-    }
-    cJSON_Delete(record);
-    (void)number;
-    return true;
-}
-
 /* The ledger of one journal; NULL with an empty error when it holds no graph: then nothing was
  * made. */
 static struct ledger *read_journal(struct arena *arena, const char *path, struct error *error)
@@ -45,7 +29,7 @@ static struct ledger *read_journal(struct arena *arena, const char *path, struct
     if (journal_get_blob(journal, "graph", &text, &length, error)) {
         struct graph *graph = graph_read(arena, path, text, length, error);
         ledger = graph ? ledger_create(arena, graph) : NULL;
-        if (ledger && !journal_replay(journal, read_record, ledger, error)) {
+        if (ledger && !journal_replay(journal, ledger_replay, ledger, error)) {
             ledger = NULL;
         }
         free(text);

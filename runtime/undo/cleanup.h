@@ -26,6 +26,7 @@ struct cleanup_thing {
     const char *attached_to; /* volumes: an instance that is deleted too; NULL */
     bool with_instance;      /* it goes with that instance: nothing to do for it */
     bool committed;          /* carries the tag of what is production for good */
+    bool foreign;            /* there, without the plan's tag: not drc's; counts as gone */
     bool gone;               /* found by tag to be deleted already: leaves the ledger */
 };
 
