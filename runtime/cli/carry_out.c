@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/base/buffer.h"
+#include "compiler/emit/text.h"
 #include "runtime/cli/events_file.h"
 #include "runtime/cli/progress.h"
 #include "runtime/engine/decision.h"
@@ -40,6 +42,15 @@ static void observe(void *context, const struct executor_event *event)
 
 /* --- what people ask from elsewhere --- */
 
+static void tell_cancelled(const char *who)
+{
+    struct buffer line = {0};
+    buffer_puts(&line, "cancelled by ");
+    text_put(&line, who);
+    fprintf(stderr, "%s: nothing new is started, what is under way is awaited\n", buffer_text(&line));
+    buffer_free(&line);
+}
+
 static bool act(struct watchers *watchers, const struct inbox_message *message,
                 struct decision *decision)
 {
@@ -59,8 +70,7 @@ static bool act(struct watchers *watchers, const struct inbox_message *message,
             return executor_refuse(executor, decision);
         }
         progress_clear(watchers->progress);
-        fprintf(stderr, "cancelled by %s: nothing new is started, what is under way is awaited\n",
-                message->who ? message->who : "somebody");
+        tell_cancelled(message->who ? message->who : "somebody");
         return executor_cancel(executor, decision);
     }
     return false;

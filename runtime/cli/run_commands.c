@@ -216,7 +216,8 @@ static void show_node(const struct report *report, uint32_t index, struct buffer
         buffer_puts(out, " by a person's decision: ");
         decision_put(status->waived, out);
     } else if (status->detail) {
-        buffer_printf(out, " %s", status->detail);
+        buffer_putc(out, ' ');
+        text_put(out, status->detail);
     }
     while (out->length && out->data[out->length - 1] == ' ') {
         out->data[--out->length] = '\0';
@@ -282,8 +283,10 @@ static void show_text(const struct invocation *invocation, const struct run_info
         text_pad(out, vm->name, width + 2);
         text_pad(out, outcomes[vm->outcome], vm->instance_id ? OUTCOME_WIDTH : 0);
         if (vm->instance_id) {
-            buffer_printf(out, "  %s  %s", vm->instance_id,
-                          vm->instance_type ? vm->instance_type : "");
+            buffer_puts(out, "  ");
+            text_put(out, vm->instance_id);
+            buffer_puts(out, "  ");
+            text_put(out, vm->instance_type ? vm->instance_type : "");
         }
         buffer_putc(out, '\n');
     }

@@ -17,7 +17,7 @@
 
 static void warn(struct error *error)
 {
-    fprintf(stderr, "warning: %s\n", error->message ? error->message : "failed");
+    tell_warning(error->message ? error->message : "failed");
     error_clear(error);
 }
 

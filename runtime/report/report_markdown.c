@@ -1,21 +1,26 @@
 /* Report, as Markdown for an issue or a pull request: the first lines say it all, a timeline that
  * GitHub draws, details folded. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
+#include "compiler/emit/text.h"
 #include "runtime/report/report.h"
 #include "runtime/report/report_parts.h"
 
 /* What would end a cell or begin markup is escaped. */
 static void put_cell(struct buffer *out, const char *text)
 {
-    for (const char *c = text; *c; c++) {
-        if (*c == '|' || *c == '\\' || *c == '`' || *c == '<' || *c == '*' || *c == '_') {
+    struct buffer plain = {0};
+    text_put(&plain, text);
+    for (const char *c = buffer_text(&plain); *c; c++) {
+        if (strchr("|\\`<*_[]&~", *c)) {
             buffer_putc(out, '\\');
         }
-        buffer_putc(out, *c == '\n' ? ' ' : *c);
+        buffer_putc(out, *c);
     }
+    buffer_free(&plain);
 }
 
 static void write_markdown_vm(const struct report *report, const struct report_vm *vm,
@@ -25,8 +30,9 @@ static void write_markdown_vm(const struct report *report, const struct report_v
     buffer_printf(out, "| %s | %s | %s | ", vm->name, report_outcome_name(vm->outcome),
                   vm->recovered_ms < 0 ? "" : format_duration(text, vm->recovered_ms));
     buffer_puts(out, vm->predicted_ms < 0 ? "" : format_duration(text, vm->predicted_ms));
-    buffer_printf(out, " | %s | %s | ", vm->loss_ms < 0 ? "" : format_duration(text, vm->loss_ms),
-                  vm->instance_id ? vm->instance_id : "");
+    buffer_printf(out, " | %s | ", vm->loss_ms < 0 ? "" : format_duration(text, vm->loss_ms));
+    put_cell(out, vm->instance_id ? vm->instance_id : "");
+    buffer_puts(out, " | ");
     report_put_phases(report, vm, out);
     buffer_puts(out, " |\n");
 }
@@ -150,8 +156,9 @@ static void write_things(const struct report *report, struct buffer *out)
                   report->left_over);
     for (size_t i = 0; i < report->thing_count; i++) {
         if (!report->things[i].in_use) {
-            buffer_printf(out, "- %s `%s` of %s\n", report->things[i].kind, report->things[i].id,
-                          report->things[i].vm ? report->things[i].vm : "the plan");
+            buffer_printf(out, "- %s ", report->things[i].kind);
+            put_cell(out, report->things[i].id);
+            buffer_printf(out, " of %s\n", report->things[i].vm ? report->things[i].vm : "the plan");
         }
     }
     buffer_puts(out, "\n</details>\n");

@@ -157,7 +157,7 @@ static void put_place(const struct graph_node *node, struct buffer *out)
 
 void report_put_answer(const struct node_status *status, struct buffer *out)
 {
-    buffer_puts(out, status->service ? status->service : "");
+    text_put(out, status->service ? status->service : "");
     if (status->code) {
         buffer_puts(out, status->service ? " " : "");
         text_put(out, status->code);
@@ -202,7 +202,10 @@ static void write_cause(const struct page *page, uint32_t index)
     if (status->help) {
         line_start(page, indent);
         buffer_puts(page->out, "help: ");
-        text_wrap(page->out, status->help, indent + 6, indent + 6, page->width);
+        struct buffer help = {0};
+        text_put(&help, status->help);
+        text_wrap(page->out, buffer_text(&help), indent + 6, indent + 6, page->width);
+        buffer_free(&help);
         buffer_putc(page->out, '\n');
     }
 }
