@@ -92,7 +92,8 @@ bool lease_read_holder(struct arena *arena, const char *text, size_t length,
     const cJSON *pid = cJSON_GetObjectItemCaseSensitive(json, "pid");
     const cJSON *since = cJSON_GetObjectItemCaseSensitive(json, "since");
     const cJSON *expires = cJSON_GetObjectItemCaseSensitive(json, "expires");
-    bool sound = run && host;
+    bool sound = run && host && (!expires || (json_is_int(expires, &holder->expires_utc_ms) &&
+                                              holder->expires_utc_ms >= 0));
     if (run) {
         holder->run = arena_strdup(arena, run);
     }
@@ -101,7 +102,6 @@ bool lease_read_holder(struct arena *arena, const char *text, size_t length,
     }
     holder->pid = json_int_or(pid, 0);
     holder->since_utc_ms = json_int_or(since, 0);
-    holder->expires_utc_ms = json_int_or(expires, 0);
     cJSON_Delete(json);
     return sound;
 }

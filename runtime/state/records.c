@@ -400,6 +400,8 @@ static bool get_part(struct records *records, const char *digest, struct buffer 
     if (ok) {
         sha256_hex(bytes, length, found);
         ok = strcmp(found, digest) == 0 || error_set(error, "%s is damaged", key);
+        ok = ok && (length <= RECORDS_BLOB_MAX - out->length ||
+                    error_set(error, "its blob has more than %d bytes", RECORDS_BLOB_MAX));
     } else if (outcome == STORE_ABSENT) {
         error_set(error, "%s is missing", key);
     }

@@ -32,6 +32,7 @@ enum {
     RECORDS_PATIENCE_MS = 300000, /* until a store that takes nothing ends the run, resumably */
     RECORDS_SETUP_PATIENCE_MS = 50000, /* the same before anything was begun */
     RECORDS_BLOB_PART = 16 << 20,      /* bytes; longer blobs lie in parts */
+    RECORDS_BLOB_MAX = 512 << 20,      /* bytes of one that is read: a part may be named many times */
 };
 
 /* Store and world are borrowed. */

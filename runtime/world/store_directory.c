@@ -60,7 +60,8 @@ static int read_object(const char *path, struct buffer *out)
         size_t size = (size_t)info.st_size, got = 0;
         char *bytes = buffer_extend(out, size);
         ssize_t n = 1;
-        while (got < size && ((n = read(file, bytes + got, size - got)) > 0 || errno == EINTR)) {
+        while (got < size &&
+               ((n = read(file, bytes + got, size - got)) > 0 || (n < 0 && errno == EINTR))) {
             got += n > 0 ? (size_t)n : 0;
         }
         reason = got == size ? 0 : EIO;
