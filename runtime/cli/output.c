@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -98,11 +99,30 @@ bool write_result(const struct invocation *invocation, const struct buffer *text
     return true;
 }
 
+static void let_go(int signal)
+{
+    (void)signal; /* the read ends, which is an answer: no */
+}
+
 bool ask_yes(void)
 {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    enum { COUNT = sizeof signals / sizeof *signals };
+    const struct sigaction no = {.sa_handler = let_go}; /* without SA_RESTART */
+    struct sigaction before[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        sigaction(signals[i], &no, &before[i]);
+    }
     fputs("\nOnly \"yes\" goes on: ", stderr);
     char line[16];
-    return fgets(line, sizeof line, stdin) && strcmp(line, "yes\n") == 0;
+    bool answered = fgets(line, sizeof line, stdin) != NULL;
+    for (size_t i = 0; i < COUNT; i++) {
+        sigaction(signals[i], &before[i], NULL);
+    }
+    if (!answered) {
+        fputc('\n', stderr);
+    }
+    return answered && strcmp(line, "yes\n") == 0;
 }
 
 bool wants_colour(FILE *stream)

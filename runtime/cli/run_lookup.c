@@ -47,12 +47,17 @@ static const char *newest_unfinished(struct session *session, struct error *erro
     if (!run_list(session->invocation->arena, session->state, NULL, &runs, &count, error)) {
         return NULL;
     }
+    const char *prepared_only = NULL; /* and gone: it has changed nothing */
     for (size_t i = 0; i < count; i++) {
-        if (!runs[i].problem && !run_status_is_final(runs[i].status)) {
+        if (runs[i].problem || run_status_is_final(runs[i].status)) {
+            continue;
+        }
+        if (runs[i].alive || runs[i].vm_count > 0) {
             return runs[i].id;
         }
+        prepared_only = prepared_only ? prepared_only : runs[i].id;
     }
-    return NULL;
+    return prepared_only;
 }
 
 bool lookup_run(struct session *session, enum lookup_default otherwise, struct error *error)

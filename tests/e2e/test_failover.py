@@ -1,6 +1,7 @@
 """The main job on the embedded sandbox: facts, review, failover, report, resume, cleanup."""
 import json
 import os
+import pty
 import random
 import signal
 import subprocess
@@ -145,6 +146,44 @@ def test_resume_takes_the_newest_run_that_is_unfinished(drc, slow_sandbox, tmp_p
     drc("plan", "apply", "examples/minimal.yaml", "failover", "--sandbox", tmp_path / "other", "--yes")
     assert "failover of shop succeeded" in drc("run", "resume").out
     assert "nothing to resume" in drc("run", "resume").out
+
+
+def asked(drc, plan, sandbox):
+    """A failover that has asked for the word yes, on a terminal, and waits."""
+    _, terminal = pty.openpty()
+    process = subprocess.Popen([DRC, "plan", "apply", plan, "failover", "--sandbox", sandbox],
+                               stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               cwd=ROOT, env=drc.env)
+    told = b""
+    while not told.endswith(b'Only "yes" goes on: '):
+        part = process.stderr.read(1)
+        assert part, told
+        told += part
+    return process
+
+
+def test_an_interrupt_at_the_question_is_a_no(drc, sandbox):
+    """Else a run that never was stays unfinished, and in the way of drc run resume."""
+    process = asked(drc, "plans/shop", sandbox)
+    while process.poll() is None:  # one that comes before the question is read goes by
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    assert process.returncode == 1
+    assert b"not approved: nothing was changed" in process.communicate()[1]
+    assert drc.json("run", "list", "--json")[0]["status"] == "cancelled"
+
+
+def test_resume_takes_what_has_begun_rather_than_what_was_only_prepared(drc, slow_sandbox, tmp_path):
+    process = started(drc, slow_sandbox, tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    drc("sandbox", "init", tmp_path / "other", "examples/minimal.yaml", "--speed", 10000)
+    time.sleep(0.2)  # by its clock it is much later, and its run the newest
+    other = asked(drc, "examples/minimal.yaml", tmp_path / "other")
+    other.kill()
+    other.communicate()
+    assert drc.json("run", "list", "--json")[0]["plan"] != "shop"
+    assert "failover of shop succeeded" in drc("run", "resume").out
 
 
 def test_cleanup_lists_what_it_would_delete_by_vm(drc, sandbox):
