@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRC = os.environ.get("DRC", str(ROOT / "build" / "drc"))
@@ -40,3 +41,15 @@ class Drc:
 
     def json(self, *words, **kwargs):
         return json.loads(self(*words, **kwargs).out)
+
+
+def wait_for(condition, what, process=None, seconds=60):
+    """Until the condition holds, and what it was; the process, if given, has to be there meanwhile."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.02)

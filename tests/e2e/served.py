@@ -45,13 +45,13 @@ vms:
 
 
 class Served(SandboxServer):
-    """Of the plan above, a hundred times as fast as the real thing."""
+    """Of the plan above, so many times as fast as the real thing."""
 
-    def __init__(self, drc, folder, *flags):
+    def __init__(self, drc, folder, *flags, speed=100):
         self.folder, self.drc = pathlib.Path(folder), drc
         self.plan = self.folder / "plan.yaml"
         self.plan.write_text(PLAN)
-        super().__init__(self.folder / "aws", self.plan, "--seed", 7, "--speed", 100, *flags,
+        super().__init__(self.folder / "aws", self.plan, "--seed", 7, "--speed", speed, *flags,
                          env=drc.env)
 
     def made(self):

@@ -20,7 +20,7 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from e2e_drc import DRC, ROOT
+from e2e_drc import DRC, ROOT, wait_for
 
 SCHEMAS = ROOT / "schemas"
 
@@ -50,13 +50,26 @@ def slow(drc, tmp_path):
 def begun(drc, sandbox, *flags):
     """A failover under way, whose run is there."""
     process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes", *flags)
-    for _ in range(1000):
-        runs = drc.json("run", "list", "--json") if (drc.home / "state").exists() else []
-        if runs and runs[0]["status"] == "running":
-            return process, runs[0]["run"]
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    raise AssertionError("no run within 10 s")
+    return process, under_way(drc, process)
+
+
+def under_way(drc, process, *flags, **kwargs):
+    """The id of the run that the process works on, once it does."""
+    def run():
+        runs = drc.json("run", "list", "--json", *flags, **kwargs) if (drc.home / "state").exists() or flags else []
+        return runs and runs[0]["alive"] and runs[0]["status"] == "running" and runs[0]["run"]
+    return wait_for(run, "a run under way", process)
+
+
+def some_done(path):
+    """Some actions are done, by the events in that file."""
+    return path.exists() and path.read_text().count('"node_done"') > 10
+
+
+def first_words(process):
+    """What it tells first; communicate() has the rest."""
+    assert select.select([process.stderr], [], [], 60)[0]
+    return os.read(process.stderr.fileno(), 65536).decode()
 
 
 def apply(drc, sandbox, *flags, **kwargs):
@@ -88,7 +101,7 @@ def test_watch_as_ndjson_is_whole_however_late(drc, sandbox):
 def test_watch_tells_that_the_process_is_dead(drc, slow):
     process, run = begun(drc, slow)
     watcher = drc.start("run", "watch")
-    time.sleep(0.5)
+    first_words(watcher)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     out, err = watcher.communicate(timeout=30)
@@ -96,9 +109,10 @@ def test_watch_tells_that_the_process_is_dead(drc, slow):
     assert f"no process works on run {run} any more; drc run resume {run}" in err.decode()
     assert drc("run", "watch", status=3).returncode == 3  # also when it was dead before
     resumed = drc.start("run", "resume")
-    assert "succeeded" in drc("run", "watch").out + drc("run", "watch").out
-    assert resumed.wait(timeout=60) == 0
-    resumed.communicate()
+    under_way(drc, resumed)
+    assert "succeeded" in drc("run", "watch").out
+    resumed.communicate(timeout=60)
+    assert resumed.returncode == 0
 
 
 def test_watch_has_the_status_of_a_run_that_failed(drc, tmp_path):
@@ -113,7 +127,7 @@ def test_watch_has_the_status_of_a_run_that_failed(drc, tmp_path):
 def test_an_interrupted_watcher_leaves_the_run_alone(drc, slow):
     process, run = begun(drc, slow)
     watcher = drc.start("run", "watch")
-    time.sleep(0.7)
+    first_words(watcher)
     watcher.send_signal(signal.SIGINT)
     _, err = watcher.communicate(timeout=30)
     assert watcher.returncode == -signal.SIGINT
@@ -128,11 +142,7 @@ def test_watch_from_another_host_over_a_shared_state(drc, slow, tmp_path):
     state = ("--state", f"file://{shared}")
     process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", slow, "--yes", *state)
     elsewhere = {"XDG_CACHE_HOME": str(tmp_path / "other-host")}  # a copy of the state of its own
-    for _ in range(200):
-        runs = json.loads(drc("run", "list", "--json", *state, **elsewhere).out)
-        if runs and runs[0]["status"] == "running":
-            break
-        time.sleep(0.05)
+    under_way(drc, process, *state, **elsewhere)
     watched = drc("run", "watch", *state, **elsewhere)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and watched.out == out.decode()
@@ -178,12 +188,12 @@ def test_the_screen_of_watch_is_that_of_apply_and_fits(drc, slow, columns):
 
 def test_explain_leads_to_the_root(drc, slow):
     process, run = begun(drc, slow)
-    for _ in range(200):
-        page = drc.json("run", "show", "--explain", "web/start-instance", "--json")
-        chain = page["nodes"][0]["why"]
-        if chain[-1]["why"] == "running" and len(chain) > 3:
-            break
-        time.sleep(0.02)
+
+    def why():
+        done = drc("run", "show", "--explain", "web/start-instance", "--json", status=None)
+        chain = json.loads(done.out)["nodes"][0]["why"] if done.returncode == 0 else [{"why": "nothing yet"}]
+        return chain[-1]["why"] == "running" and len(chain) > 3 and chain
+    chain = wait_for(why, "a chain that ends at what runs", process)
     assert [link["why"] for link in chain[:-1]] == ["waits_for_node"] * (len(chain) - 1)
     assert all(a["other"] == b["node"] for a, b in zip(chain, chain[1:]))
     text = drc("run", "show", "--explain", "web").out
@@ -215,7 +225,7 @@ def test_explain_what_there_is_not(drc, sandbox):
 def test_events_go_on_counting_over_a_kill_and_a_resume(drc, slow, tmp_path):
     events = tmp_path / "events"
     process, _ = begun(drc, slow, "--events", events)
-    time.sleep(1)
+    wait_for(lambda: some_done(events), "some actions done", process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     with events.open("a") as file:
@@ -419,8 +429,8 @@ def test_a_trace_in_a_file(drc, sandbox, tmp_path):
 
 
 def test_a_trace_goes_on_after_a_kill(drc, slow, tmp_path):
-    process, _ = begun(drc, slow)
-    time.sleep(1.5)
+    process, _ = begun(drc, slow, "--events", tmp_path / "events")
+    wait_for(lambda: some_done(tmp_path / "events"), "some actions done", process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     with Collector() as collector:

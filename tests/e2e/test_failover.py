@@ -5,11 +5,10 @@ import pty
 import random
 import signal
 import subprocess
-import time
 
 import pytest
 
-from e2e_drc import DRC, ROOT
+from e2e_drc import DRC, ROOT, wait_for
 
 
 def started(drc, sandbox, tmp_path, action="create-volume", count=1):
@@ -18,15 +17,13 @@ def started(drc, sandbox, tmp_path, action="create-volume", count=1):
     events = tmp_path / "under-way.ndjson"
     process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes",
                         "--events", events)
-    for _ in range(3000):
+
+    def done():
         lines = events.read_text().splitlines()[:-1] if events.exists() else []
-        seen = [e for e in map(json.loads, lines)
-                if e["type"] == "node_done" and e["node"].endswith("/" + action)]
-        if len(seen) >= count:
-            return process
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    raise AssertionError(f"no {action} within 30 s")
+        return len([e for e in map(json.loads, lines)
+                    if e["type"] == "node_done" and e["node"].endswith("/" + action)]) >= count
+    wait_for(done, f"{count} × {action}", process)
+    return process
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ import shutil
 import signal
 import socket
 import threading
-import time
 
 import pytest
 
-from e2e_drc import Drc
+from e2e_drc import Drc, wait_for
 from served import Served
 
 
@@ -56,11 +55,11 @@ class Counter:
 
 
 class Scene:
-    def __init__(self, folder):
+    def __init__(self, folder, speed=100):
         self.folder = folder
         self.state = folder / "state"
         self.state.mkdir()
-        self.cloud = Served(Drc(folder), folder).start()
+        self.cloud = Served(Drc(folder), folder, speed=speed).start()
         self.counters = []
         self.first, self.second = self.runner("first"), self.runner("second")
 
@@ -81,14 +80,9 @@ class Scene:
         """The first runner at work, some actions into the run."""
         told = self.folder / "events"
         process = self.first.start(*self.words(), "--events", told)
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            assert process.poll() is None, process.communicate()
-            if told.exists() and told.read_text().count('"node_done"') >= events:
-                self.run = json.loads(told.read_text().splitlines()[0])["run"]
-                return process
-            time.sleep(0.02)
-        raise AssertionError("the run does not get on")
+        wait_for(lambda: told.exists() and told.read_text().count('"node_done"') >= events, "the run gets on", process)
+        self.run = json.loads(told.read_text().splitlines()[0])["run"]
+        return process
 
     def close(self):
         for counter in self.counters:
@@ -112,8 +106,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path):
-    scene = Scene(tmp_path)
+def scene(tmp_path, request):
+    scene = Scene(tmp_path, **getattr(request, "param", {}))
     yield scene
     scene.close()
 
@@ -194,12 +188,12 @@ def test_an_interrupted_run_is_free_at_once(scene, undisturbed):
     assert scene.result() == undisturbed
 
 
+@pytest.mark.parametrize("scene", [{"speed": 30}], indirect=True)
 def test_people_on_another_runner_are_heard(scene):
     process = scene.begin(2)
     watch = scene.second.start("run", "watch", "--json")
-    begun = time.monotonic()
     asked = scene.second("run", "cancel", "--yes", "--as", "ada", timeout=90)
-    assert time.monotonic() - begun < 15, asked.err  # it is answered, not only left there
+    assert "ends as cancelled" in asked.out  # it is answered, not only left there
     out, err = process.communicate(timeout=90)
     assert process.returncode == 1 and b"cancelled by ada" in err
     seen, told = watch.communicate(timeout=60)
