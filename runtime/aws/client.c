@@ -145,10 +145,13 @@ static bool skew_explains(struct aws_client_call *call, const struct aws_answer 
     return false;
 }
 
+/* EC2's word for it is RequestExpired (aws-sdk-ruby issue 143, aws-sdk-go-v2 issue 1674), which it also
+ * has for a wrong clock. */
 static bool keys_expired(struct aws_client_call *call, const struct aws_answer *answer)
 {
     const char *code = answer->error.code;
-    if (call->renewed || !code || strncmp(code, "ExpiredToken", 12) != 0) {
+    if (call->renewed || !code ||
+        (strncmp(code, "ExpiredToken", 12) != 0 && strcmp(code, "RequestExpired") != 0)) {
         return false;
     }
     call->waited = false;
