@@ -138,12 +138,13 @@ static bool open_events(const struct carriage *carriage, struct watchers *watche
     return true;
 }
 
-static void close_events(struct watchers *watchers)
+static void close_events(const struct carriage *carriage, struct watchers *watchers)
 {
     bool failed = watchers->events && events_failed(watchers->events);
     events_destroy(watchers->events);
     if (!events_file_close(watchers->events_file) || failed) {
-        fputs("warning: not all events could be written\n", stderr);
+        fprintf(stderr, "warning: not all events could be written to %s\n",
+                carriage->invocation->values[FLAG_EVENTS]);
     }
 }
 
@@ -201,6 +202,6 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
     progress_finish(watchers.progress);
     inbox_close(watchers.inbox);
     executor_destroy(watchers.executor);
-    close_events(&watchers);
+    close_events(carriage, &watchers);
     return result;
 }

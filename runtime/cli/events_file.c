@@ -89,6 +89,20 @@ struct events_file *events_file_open(const char *path, const char *run_id, int64
     return self;
 }
 
+/* What a disk that is full took of a line is no event. Of a file only: a reader has read it. */
+static void cut_half_line(struct events_file *self)
+{
+    struct stat info;
+    size_t half = 0;
+    while (half < self->written && self->behind.data[self->written - half - 1] != '\n') {
+        half++;
+    }
+    if (half > 0 && fstat(self->file, &info) == 0 && S_ISREG(info.st_mode) &&
+        info.st_size >= (off_t)half && ftruncate(self->file, info.st_size - (off_t)half) != 0) {
+        return; /* the next session ends the line */
+    }
+}
+
 static void write_behind(struct events_file *self)
 {
     while (!self->failed && self->written < self->behind.length) {
@@ -100,6 +114,7 @@ static void write_behind(struct events_file *self)
             return;
         } else if (n == 0 || errno != EINTR) {
             self->failed = true;
+            cut_half_line(self);
         }
     }
     buffer_clear(&self->behind);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,6 +168,26 @@ static void a_full_disk_loses_events(void **state)
     error_clear(&error);
 }
 
+static void a_disk_that_fills_up_keeps_whole_lines(void **state)
+{
+    struct fixture *f = *state;
+    const struct rlimit small = {25, RLIM_INFINITY}; /* "ulimit -f" is such a disk */
+    struct rlimit before;
+    int64_t first;
+    struct events_file *file = open_it(f, &first);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    setrlimit(RLIMIT_FSIZE, &small);
+    assert_true(events_file_write(file, "{\"seq\":1}\n", 10));
+    assert_true(events_file_write(file, "{\"seq\":2}\n", 10));
+    assert_false(events_file_write(file, "{\"seq\":3}\n", 10));
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_false(events_file_close(file));
+    struct stat info;
+    assert_int_equal(stat(f->path, &info), 0);
+    assert_int_equal(info.st_size, 20);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -178,6 +199,7 @@ int main(void)
         TEST(a_slow_reader_gets_all_of_it),
         TEST(a_reader_that_is_stuck_or_gone_loses_events),
         TEST(a_full_disk_loses_events),
+        TEST(a_disk_that_fills_up_keeps_whole_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
