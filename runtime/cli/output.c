@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 
 #include "compiler/base/buffer.h"
 #include "compiler/emit/text.h"
+
+enum { ASIDE_PATIENCE_MS = 5000 };
 
 /* Much of what errors say comes from outside (services, journals, leases, arguments): a terminal gets
  * no control characters of theirs, and no line that looks like one of drc's own. */
@@ -45,8 +48,16 @@ static bool write_all(FILE *file, const void *bytes, size_t length)
     return fflush(file) == 0 && written;
 }
 
+/* A device, a pipe, or what this process has open already (which may be a file): nothing to rename
+ * over. */
 static bool is_special(const char *path)
 {
+    static const char *const open_already[] = {"/dev/std", "/dev/fd/", "/proc/"};
+    for (size_t i = 0; i < sizeof open_already / sizeof *open_already; i++) {
+        if (strncmp(path, open_already[i], strlen(open_already[i])) == 0) {
+            return true;
+        }
+    }
     struct stat status;
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
@@ -62,7 +73,7 @@ static FILE *open_new(const char *path)
 bool write_file(const char *path, const void *bytes, size_t length, struct error *error)
 {
     struct buffer temporary = {0};
-    bool special = is_special(path); /* /dev/stdout, a pipe: nothing to rename over */
+    bool special = is_special(path);
     buffer_printf(&temporary, special ? "%s" : "%s.tmp%ld", path, (long)getpid());
     FILE *file = special ? fopen(buffer_text(&temporary), "w") : open_new(buffer_text(&temporary));
     bool ok = file && write_all(file, bytes, length);
@@ -83,6 +94,51 @@ bool write_file(const char *path, const void *bytes, size_t length, struct error
     }
     buffer_free(&temporary);
     return ok;
+}
+
+/* Nobody may be at the other end, or may read nothing. 0, or an errno. */
+static int write_patiently(int file, const char *bytes, size_t length)
+{
+    struct pollfd ready = {.fd = file, .events = POLLOUT};
+    while (length > 0) {
+        ssize_t n = write(file, bytes, length);
+        if (n > 0) {
+            bytes += n;
+            length -= (size_t)n;
+        } else if (n < 0 && errno == EAGAIN) {
+            if (poll(&ready, 1, ASIDE_PATIENCE_MS) == 0) {
+                return ETIMEDOUT;
+            }
+        } else if (n == 0 || errno != EINTR) {
+            return n == 0 ? ENOSPC : errno;
+        }
+    }
+    return 0;
+}
+
+bool write_aside(const char *path, mode_t mode, const void *bytes, size_t length,
+                 struct error *error)
+{
+    struct stat status;
+    path = strcmp(path, "-") == 0 ? "/dev/stdout" : path;
+    if (!is_special(path)) {
+        bool ok = write_file(path, bytes, length, error);
+        if (ok && mode && lstat(path, &status) == 0 && S_ISREG(status.st_mode)) {
+            chmod(path, mode);
+        }
+        return ok;
+    }
+    fflush(stdout);
+    int file = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_APPEND);
+    int reason = file < 0 ? errno : write_patiently(file, bytes, length);
+    if (file >= 0) {
+        close(file);
+    }
+    if (reason != 0) {
+        error_set(error, "cannot write %s: %s", path,
+                  reason == ENXIO ? "nobody reads from it" : strerror(reason));
+    }
+    return reason == 0;
 }
 
 bool write_result(const struct invocation *invocation, const struct buffer *text,

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "runtime/cli/command.h"
 
@@ -15,6 +16,11 @@ enum exit_status tell_error(struct error *error);
 
 /* A warning on stderr, made harmless in the same way. */
 void tell_warning(const char *text);
+
+/* Writes a file beside the result (metrics, a trace; "-": standard output), with `mode` where it is a
+ * plain file (0: as the umask has it). Never waits for long: what reads from a pipe may be stuck. */
+bool write_aside(const char *path, mode_t mode, const void *bytes, size_t length,
+                 struct error *error);
 
 /* Writes the buffer to -o FILE (whole or not at all) or to stdout. */
 bool write_result(const struct invocation *invocation, const struct buffer *text,

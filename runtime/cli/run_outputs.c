@@ -1,7 +1,6 @@
 #include "runtime/cli/run_outputs.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
@@ -51,10 +50,7 @@ bool run_outputs_metrics(const char *path, const struct report *report, struct e
 {
     struct buffer text = {0};
     metrics_write(report, &text);
-    bool ok = write_file(path, text.data, text.length, error);
-    if (ok) {
-        chmod(path, 0644); /* the collector is another user */
-    }
+    bool ok = write_aside(path, 0644, text.data, text.length, error); /* the collector is another user */
     buffer_free(&text);
     return ok;
 }
@@ -64,7 +60,7 @@ static bool write_trace(const char *path, const struct report *report, struct er
     struct otlp_trace trace = {report->run_id, report->history};
     struct buffer text = {0};
     otlp_write_run(&trace, &text);
-    bool ok = write_file(path, text.data, text.length, error);
+    bool ok = write_aside(path, 0, text.data, text.length, error);
     buffer_free(&text);
     return ok;
 }

@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import stat
 import struct
 import subprocess
 import termios
@@ -472,3 +473,43 @@ def test_nobody_there(drc, sandbox):
     assert "succeeded" in done.out and "could not be sent to http://127.0.0.1:9/v1/traces" in done.err
     later = drc("run", "report", "--otlp", "http://127.0.0.1:9", status=1)
     assert "could not be sent" in later.err
+
+
+# --- places that are no files ---
+
+def test_a_pipe_that_nobody_reads_from_holds_nothing_up(drc, sandbox, tmp_path):
+    for flag in ("--metrics", "--otlp"):
+        os.mkfifo(tmp_path / flag)
+        apply(drc, sandbox, status=None)
+        done = drc("run", "report", flag, tmp_path / flag, status=1, timeout=30)
+        assert "nobody reads from it" in done.err
+        reader = os.open(tmp_path / flag, os.O_RDONLY | os.O_NONBLOCK)  # and does not read
+        done = drc("run", "report", flag, tmp_path / flag, status=None, timeout=30)
+        assert done.returncode == 0 or "timed out" in done.err
+        os.close(reader)
+
+
+def test_devices_keep_their_mode(drc, sandbox, tmp_path):
+    """/dev/null stands for it: as root its mode would be changed for everybody."""
+    apply(drc, sandbox)
+    device = tmp_path / "link"
+    device.symlink_to("/dev/null")
+    before = os.stat("/dev/null").st_mode
+    try:
+        drc("run", "report", "--metrics", device)
+        assert os.stat("/dev/null").st_mode == before
+    finally:
+        if os.stat("/dev/null").st_mode != before:
+            os.chmod("/dev/null", stat.S_IMODE(before))
+
+
+def test_standard_output_is_a_file_that_is_there(drc, sandbox, tmp_path):
+    """-o /dev/stdout > FILE: the name is not renamed over. A name of the process' own stands for it."""
+    apply(drc, sandbox)
+    with open(tmp_path / "out", "w+b") as out:
+        done = subprocess.run([DRC, "run", "report", "--otlp", f"/proc/self/fd/{out.fileno()}"], env=drc.env, cwd=ROOT,
+                              capture_output=True, pass_fds=[out.fileno()])
+        assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out").read_text())["resourceSpans"]
+    assert "resourceSpans" in drc("run", "report", "--otlp", "-", cwd=tmp_path).out
+    assert not (tmp_path / "-").exists()
