@@ -12,6 +12,7 @@
 #include "compiler/front/diagnostic.h"
 #include "compiler/plan/select.h"
 #include "runtime/cli/apply.h"
+#include "runtime/cli/events_file.h"
 #include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
@@ -434,7 +435,8 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
     }
     size_t all = session.plan->vm_count;
     if (!select_vms(&session, &error) ||
-        !options_from(invocation, session.plan, workflow, &session.options, &error)) {
+        !options_from(invocation, session.plan, workflow, &session.options, &error) ||
+        !events_file_check(invocation->values[FLAG_EVENTS], &error)) {
         return tell_error(&error);
     }
     if (session.plan->vm_count == 0) {

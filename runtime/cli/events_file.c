@@ -60,6 +60,24 @@ static int64_t continue_after(struct events_file *self, const char *run_id)
     return found + 1;
 }
 
+bool events_file_check(const char *path, struct error *error)
+{
+    struct stat info;
+    if (!path || !strcmp(path, "-")) {
+        return true;
+    }
+    if (access(path, W_OK) == 0) {
+        bool directory = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+        return !directory || error_set(error, "cannot write events to %s: it is a directory", path);
+    }
+    const char *slash = strrchr(path, '/');
+    struct buffer above = {0};
+    buffer_append(&above, slash ? path : ".", !slash ? 1 : slash == path ? 1 : (size_t)(slash - path));
+    bool ok = errno == ENOENT && access(buffer_text(&above), W_OK) == 0;
+    buffer_free(&above);
+    return ok || error_set(error, "cannot write events to %s: %s", path, strerror(errno));
+}
+
 /* A description of our own, so that not waiting is not forced on others who have the same one. */
 static int open_standard(void)
 {

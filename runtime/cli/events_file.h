@@ -11,6 +11,9 @@
 
 struct events_file;
 
+/* Whether it could be opened, as far as can be seen without doing it: before somebody is asked, and a
+ * run begun. NULL is allowed. */
+bool events_file_check(const char *path, struct error *error);
 /* "-" is standard output. A file is appended to; `*first` is the number that follows the last line of
  * the same run in it (0: there is none). A FIFO that nobody reads is refused. */
 struct events_file *events_file_open(const char *path, const char *run_id, int64_t *first,

@@ -259,6 +259,14 @@ def test_every_line_is_what_the_schema_says(drc, tmp_path, faults):
     schema("report").validate(drc.json("run", "report", "--json"))
 
 
+def test_events_that_have_no_place_are_refused_before_the_run(drc, sandbox, tmp_path):
+    for place in tmp_path / "nowhere" / "events", tmp_path:
+        done = apply(drc, sandbox, "--events", place, status=1)
+        assert f"cannot write events to {place}" in done.err
+    assert drc.json("run", "list", "--json") == []
+    apply(drc, sandbox, "--events", tmp_path / "events")
+
+
 def test_a_reader_of_events_that_is_stuck_or_gone_does_not_matter(drc, sandbox, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
