@@ -12,6 +12,8 @@ CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
+# What sanitizers and fuzzers are built with (as CC, it may be "ccache clang").
+CLANG   ?= clang
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CFLAGS  ?= -O2 -g
@@ -202,7 +204,7 @@ format: deps-lint
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 sanitize: deps-lint venv
-	$(MAKE) BUILD=build/sanitize CC=clang SANITIZE=address,undefined CFLAGS='-O1 -g' all unit golden e2e
+	$(MAKE) BUILD=build/sanitize CC='$(CLANG)' SANITIZE=address,undefined CFLAGS='-O1 -g' all unit golden e2e
 
 valgrind: deps-lint
 	RUNNER='valgrind -q --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
@@ -212,7 +214,7 @@ valgrind: deps-lint
 FUZZ_SECONDS  ?= 20
 FUZZ_SOURCES  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz: deps-lint all
-	$(MAKE) BUILD=build/fuzz CC=clang SANITIZE=address,undefined,fuzzer-no-link CFLAGS='-O1 -g' \
+	$(MAKE) BUILD=build/fuzz CC='$(CLANG)' SANITIZE=address,undefined,fuzzer-no-link CFLAGS='-O1 -g' \
 	    FUZZING=1 $(patsubst %.c,build/fuzz/%,$(FUZZ_SOURCES))
 	tools/run-fuzz $(FUZZ_SECONDS) $(patsubst %.c,build/fuzz/%,$(FUZZ_SOURCES))
 

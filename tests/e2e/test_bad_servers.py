@@ -1,5 +1,6 @@
-"""Servers in AWS's place that misbehave. Before the first change, no proper answer ends the command
-within a minute, status 1, the reason in one line; in a run, each VM is made once all the same.
+"""Servers in AWS's place that misbehave. Before the first change, no proper answer ends the command,
+status 1, the reason in one line (that it takes a minute at most is seen on a simulated clock, in
+test_client.c); in a run, each VM is made once all the same.
 
 What takes up to the whole minute (every answer that another try may mend) is started at once, by the
 fixture `outcomes`, and told apart afterwards."""
@@ -8,11 +9,9 @@ import http.client
 import os
 import re
 import socket
-import time
 
 import pytest
 
-from attack import SANITIZED
 from e2e_drc import ROOT, Drc
 from rude import (HTML, Rude, always, answer, bad_link, cut, endless, identity, refusal, reset,
                   self_signed, silent)
@@ -22,7 +21,6 @@ SHOP = ROOT / "plans/shop"
 GOOD = identity("111122223333")
 BODY = GOOD.partition(b"\r\n\r\n")[2]
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
-LIMIT_S = 60 + (30 if SANITIZED else 8)  # and what a busy machine needs
 CONFUSED = "something between here and AWS answers in its place"
 
 LAUGHS = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">' + b"".join(
@@ -94,10 +92,8 @@ class Outcome:
         folder.mkdir(parents=True)
         drc = Drc(folder)
         with Rude(handle) as server:
-            began = time.monotonic()
             done = drc("plan", "apply", SHOP, "failover", "--yes", status=None, timeout=300,
                        **KEYS, AWS_ENDPOINT_URL=server.endpoint)
-            self.seconds = time.monotonic() - began
             self.endpoint, self.actions = server.endpoint, server.actions
         self.drc, self.status, self.out, self.err = drc, done.returncode, done.out, done.err
 
@@ -136,7 +132,6 @@ def check_ending(outcome, first, help_text):
     assert lines[0].startswith("error: ") and first in lines[0], outcome.err
     assert help_text in lines[1], outcome.err
     assert re.fullmatch(r"nothing was changed; apply again, or drc run resume \w+", lines[-1])
-    assert outcome.seconds < LIMIT_S
     assert set(outcome.actions) == {"GetCallerIdentity"}
     assert "\033" not in outcome.err and len(outcome.err) < 2000
     if "HTTP" in lines[0] and "request " not in lines[0]:
@@ -152,7 +147,7 @@ def test_what_another_try_cannot_mend_ends_at_once(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", TRIED_ON)
-def test_no_proper_answer_ends_within_a_minute(outcomes, name):
+def test_no_proper_answer_ends_with_the_reason(outcomes, name):
     outcome = outcomes[name].result()
     check_ending(outcome, *TRIED_ON[name][1:])
     assert len(outcome.actions) > 1 and "tried" in outcome.err
