@@ -131,6 +131,15 @@ static struct report *load_report(const struct invocation *invocation, struct ru
     }
     struct report *report = report_load(invocation->arena, journal, NULL, error);
     journal_close(journal);
+    if (run->problem && report) {
+        tell_warning(arena_printf(invocation->arena, "this is not all that run %s did: %s", run->id,
+                                  run->problem));
+    } else if (run->problem) {
+        error_clear(error);
+        error_set(error, "run %s: %s", run->id, run->problem);
+        error_help(error, "put back a good copy of it, or use the drc that made it; drc run cleanup "
+                          "--plan PLAN finds what the run made by its tags");
+    }
     return report;
 }
 

@@ -75,6 +75,17 @@ static bool is_absent(int reason)
     return reason == ENOENT || reason == ENOTDIR;
 }
 
+/* Put there by somebody else: the system's words for it ("Invalid argument") would not say so. */
+static void fail_reading(struct store_call *call, int reason, const char *path)
+{
+    fail(call, reason, "reading", path);
+    if (reason == EINVAL || reason == ELOOP) {
+        error_set(&call->error, "reading %s: it is no plain file", path);
+        error_help(&call->error, "nothing of drc's is made like that: look who put it there, and move it "
+                                 "away");
+    }
+}
+
 static void directory_get(struct directory_store *store, struct store_call *call)
 {
     char *path = object_path(store, call->key);
@@ -85,7 +96,7 @@ static void directory_get(struct directory_store *store, struct store_call *call
     } else if (is_absent(reason)) {
         call->outcome = STORE_ABSENT;
     } else {
-        fail(call, reason, "reading", path);
+        fail_reading(call, reason, path);
     }
     free(path);
 }
@@ -115,6 +126,8 @@ static int link_new(const char *from, const char *to)
     int reason = link(from, to) == 0 ? 0 : errno;
     if (reason != 0 && stat(from, &info) == 0 && info.st_nlink == 2) {
         reason = 0;
+    } else if (reason == EEXIST && lstat(to, &info) == 0 && S_ISDIR(info.st_mode)) {
+        reason = EISDIR; /* which no reader takes for an object */
     }
     unlink(from);
     return reason;

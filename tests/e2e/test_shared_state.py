@@ -263,3 +263,37 @@ def test_a_local_state_cannot_be_taken_from_a_process_that_lives(scene):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert "succeeded" in scene.second("run", "resume").out
+
+
+@pytest.fixture
+def kept(drc, sandbox, tmp_path):
+    """A state with a run that is over, and the folder of its plan."""
+    state = tmp_path / "kept"
+    state.mkdir(mode=0o700)
+    drc.env["DRC_STATE_DIR"] = f"file://{state}"
+    drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, "--yes")
+    return state / "shop"
+
+
+def put_in_place_of(path, how):
+    path.unlink()
+    {"directory": path.mkdir, "fifo": lambda: os.mkfifo(path), "link": lambda: path.symlink_to("/etc/passwd")}[how]()
+
+
+@pytest.mark.parametrize("how, said", [("directory", "Is a directory"), ("fifo", "no plain file"),
+                                       ("link", "no plain file")])
+def test_what_stands_in_the_place_of_a_lease_is_named(drc, kept, how, said):
+    put_in_place_of(kept / "leases/site", how)
+    refused = drc("run", "cleanup", "--yes", status=1, timeout=30)
+    assert "leases/site" in refused.err and said in refused.err, refused.err
+
+
+@pytest.mark.parametrize("words", ["show", "report"])
+@pytest.mark.parametrize("number", [1, 5, 30])
+def test_a_run_of_which_not_all_can_be_read_is_told_of_so(drc, kept, words, number):
+    record = next(kept.glob(f"runs/*/log/{number:08}"))
+    record.write_text(record.read_text().replace("drc-record/1", "drc-record/2", 1))
+    shutil.rmtree(drc.home / ".cache")
+    done = drc("run", words, status=None)
+    assert done.returncode == (1 if number == 1 else 0)
+    assert f'log/{number:08} cannot be read: it is "drc-record/2"' in done.err, done.err
