@@ -25,7 +25,7 @@ PACKAGES := yaml-0.1 libcurl libcrypto libcjson libxml-2.0 libcgraph libpcre2-8 
 CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drc
 VENV      = $(CACHE)/venv-$(shell sha256sum tests/requirements.txt | cut -c1-12)
 # Most of these tests wait for something, so there may be more of them at once than cores.
-PYTEST    = $(VENV)/bin/pytest -q -p no:cacheprovider -n $(WORKERS) --dist worksteal
+PYTEST    = $(VENV)/bin/pytest -q -rs -p no:cacheprovider -n $(WORKERS) --dist worksteal
 WORKERS  ?= 4
 VERSION  := $(shell cat VERSION)
 

@@ -2,8 +2,11 @@
 import json
 import os
 import pathlib
+import pty
 import subprocess
 import time
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRC = os.environ.get("DRC", str(ROOT / "build" / "drc"))
@@ -53,3 +56,11 @@ def wait_for(condition, what, process=None, seconds=60):
         assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.02)
+
+
+def open_terminal():
+    """Both ends of a pseudo-terminal, the master first."""
+    try:
+        return pty.openpty()
+    except OSError as error:  # a chroot with a bare /dev
+        pytest.skip(f"{error}: mount devpts on /dev/pts to run this test too")

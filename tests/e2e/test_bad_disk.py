@@ -3,6 +3,7 @@ import contextlib
 import os
 import random
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -69,8 +70,11 @@ def test_a_read_only_state_is_refused(drc, sandbox, tmp_path):
             if folder.owner() == tmp_path.owner():
                 folder.chmod(folder.stat().st_mode | 0o055)
         subprocess.run(["chmod", "-R", "a+rwX", sandbox], check=True)
-    done = subprocess.run([DRC, *words(sandbox), "--state", state], capture_output=True, text=True, cwd=ROOT,
-                          env={**drc.env, "HOME": "/"}, timeout=60, **as_nobody)
+    # The clone may lie where nobody else may look.
+    program = shutil.copy(DRC, tmp_path / "drc")
+    shutil.copytree(ROOT / "plans", tmp_path / "plans")
+    done = subprocess.run([program, *words(sandbox), "--state", state], capture_output=True, text=True,
+                          cwd=tmp_path, env={**drc.env, "HOME": "/"}, timeout=60, **as_nobody)
     assert done.returncode == 1 and "Permission denied" in done.stderr
     assert "make the state directory writable" in done.stderr
     assert made(drc, sandbox) == ([], [])

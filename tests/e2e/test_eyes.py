@@ -4,7 +4,6 @@ import fcntl
 import http.server
 import json
 import os
-import pty
 import re
 import select
 import signal
@@ -21,7 +20,7 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from e2e_drc import DRC, ROOT, wait_for
+from e2e_drc import DRC, ROOT, open_terminal, wait_for
 
 SCHEMAS = ROOT / "schemas"
 
@@ -153,7 +152,7 @@ def test_watch_from_another_host_over_a_shared_state(drc, slow, tmp_path):
 
 def screen_of(drc, words, columns, rows=24):
     """All that it writes to a terminal of that size, and its status."""
-    master, slave = pty.openpty()
+    master, slave = open_terminal()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     process = subprocess.Popen([DRC, *map(str, words)], stdin=slave, stdout=slave, stderr=slave,
                                cwd=ROOT, env={**drc.env, "TERM": "xterm"})

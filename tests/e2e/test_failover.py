@@ -1,14 +1,13 @@
 """The main job on the embedded sandbox: facts, review, failover, report, resume, cleanup."""
 import json
 import os
-import pty
 import random
 import signal
 import subprocess
 
 import pytest
 
-from e2e_drc import DRC, ROOT, wait_for
+from e2e_drc import DRC, ROOT, open_terminal, wait_for
 
 
 def started(drc, sandbox, tmp_path, action="create-volume", count=1):
@@ -147,7 +146,7 @@ def test_resume_takes_the_newest_run_that_is_unfinished(drc, slow_sandbox, tmp_p
 
 def asked(drc, plan, sandbox):
     """A failover that has asked for the word yes, on a terminal, and waits."""
-    _, terminal = pty.openpty()
+    _, terminal = open_terminal()
     process = subprocess.Popen([DRC, "plan", "apply", plan, "failover", "--sandbox", sandbox],
                                stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                cwd=ROOT, env=drc.env)

@@ -2,15 +2,22 @@
 import json
 import os
 import pathlib
+<<<<<<< HEAD
 import pty
 import re
 import select
+=======
+>>>>>>> 69e13e8 (tests, bench: a clone in nobody's reach, a machine without terminals, disks counted)
 import signal
 import subprocess
 
 import jsonschema
 import pytest
+<<<<<<< HEAD
 from e2e_drc import DRC, ROOT, wait_for
+=======
+from e2e_drc import DRC, ROOT, open_terminal
+>>>>>>> 69e13e8 (tests, bench: a clone in nobody's reach, a machine without terminals, disks counted)
 
 SHOP = ["simulate", "plans/shop", "failover"]
 RUNS = 40
@@ -228,7 +235,7 @@ def test_a_reader_that_hangs_up(drc, tmp_path):
 
 
 def test_progress_on_a_terminal(drc):
-    master, slave = pty.openpty()
+    master, slave = open_terminal()
     process = subprocess.Popen([DRC, *SHOP, "--runs", "30"], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=slave, cwd=ROOT, env=drc.env)
     os.close(slave)
