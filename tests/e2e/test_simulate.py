@@ -2,22 +2,14 @@
 import json
 import os
 import pathlib
-<<<<<<< HEAD
-import pty
 import re
 import select
-=======
->>>>>>> 69e13e8 (tests, bench: a clone in nobody's reach, a machine without terminals, disks counted)
 import signal
 import subprocess
 
 import jsonschema
 import pytest
-<<<<<<< HEAD
-from e2e_drc import DRC, ROOT, wait_for
-=======
-from e2e_drc import DRC, ROOT, open_terminal
->>>>>>> 69e13e8 (tests, bench: a clone in nobody's reach, a machine without terminals, disks counted)
+from e2e_drc import DRC, ROOT, open_terminal, wait_for
 
 SHOP = ["simulate", "plans/shop", "failover"]
 RUNS = 40
@@ -198,7 +190,7 @@ def left_over(place):
 
 def test_interrupted(drc, tmp_path):
     drc.env["TMPDIR"] = str(tmp_path)
-    master, slave = pty.openpty()
+    master, slave = open_terminal()
     process = subprocess.Popen([DRC, *SHOP, "--runs", "20000", "--jobs", "2"], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=slave, cwd=ROOT, env=drc.env)
     shown = b""
