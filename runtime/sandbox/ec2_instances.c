@@ -151,6 +151,12 @@ int64_t instance_boot_ms(struct request *r, const struct instance *instance)
                                            instance->settle_ms);
 }
 
+/* It is there before the disaster, and no guest that is recovered. */
+static bool is_conversion(const struct instance *instance)
+{
+    return instance->profile && strcmp(instance->profile, "drc-conversion") == 0;
+}
+
 bool instance_boots(struct request *r, const struct instance *instance, const char **why)
 {
     const struct volume *root = instance_root_volume(instance);
@@ -166,7 +172,7 @@ bool instance_boots(struct request *r, const struct instance *instance, const ch
     } else if (root->firmware &&
                strcmp(root->firmware, strcmp(mode, "uefi") == 0 ? "uefi" : "bios") != 0) {
         *why = "its boot disk's loader is for another firmware than the instance's boot mode";
-    } else if (broken > 0 && (double)(mix_text(mix(r->seed, (uint64_t)instance->transition_ms),
+    } else if (broken > 0 && !is_conversion(instance) && (double)(mix_text(mix(r->seed, (uint64_t)instance->transition_ms),
                                                instance->resource.id) %
                                       1000) < broken * 1000) {
         *why = "the guest hangs (fault injected)";

@@ -101,6 +101,14 @@ def test_a_sandbox_with_a_mistake_is_not_in_the_way_of_the_one_without(drc, tmp_
     assert f"drc sandbox init {tmp_path}/aw PLAN" in lost.err
 
 
+def test_guests_that_do_not_boot_are_the_recovered_ones(drc, tmp_path):
+    """The conversion instance is none of them: without it nothing could be tried."""
+    drc("sandbox", "init", tmp_path / "aws", "plans/shop", "--speed", 1000, "--fault", "boot=1")
+    apply(drc, tmp_path / "aws", status=1)
+    report = drc.json("run", "report", "--json")
+    assert [cause.split("/")[:2] for cause in report["causes"]] == [["db", "ready"]]
+
+
 def test_without_approval_nothing_happens(drc, sandbox):
     done = drc("plan", "apply", "plans/shop", "failover", "--sandbox", sandbox, status=1)
     assert "--yes" in done.err
