@@ -12,7 +12,8 @@
 #include "runtime/world/world.h"
 
 enum { BAR_MIN = 16, BAR_MAX = 40, TEXT_INDENT = 7, BETWEEN = 5,
-       BESIDE = 72 /* a bar: when it was back, and where the time went, in one line mostly */ };
+       BESIDE = 72 /* a bar: when it was back, and where the time went, in one line mostly */,
+       LEGEND = 55, LEGEND_OUTAGE = 18 /* columns */ };
 
 struct page {
     const struct report *report;
@@ -80,6 +81,11 @@ static void write_head(const struct page *page)
     if (report->sessions > 1) {
         buffer_printf(page->out, ", resumed %d time%s", report->sessions - 1,
                       report->sessions > 2 ? "s" : "");
+        if (report->history->dead_ms >= 1000) {
+            buffer_puts(page->out, " after ");
+            put_duration(page->out, report->history->dead_ms);
+            buffer_puts(page->out, " without drc");
+        }
     }
     buffer_printf(page->out, " (run %s)\n", report->run_id ? report->run_id : "?");
 }
@@ -263,12 +269,28 @@ static void write_decisions(const struct page *page)
 
 /* --- timeline --- */
 
-static const char *bar_cell(const struct report_vm *vm, int64_t from, int64_t to)
+/* No process worked on the run: the cloud may have gone on, but nothing was begun. */
+static bool is_outage(const struct report *report, int64_t at_ms)
+{
+    for (size_t i = 0; i < report->history->outage_count; i++) {
+        const struct actual_outage *outage = &report->history->outages[i];
+        if (at_ms >= outage->from_ms && at_ms < outage->until_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *bar_cell(const struct report *report, const struct report_vm *vm, int64_t from,
+                            int64_t to)
 {
     int64_t middle = from + (to - from) / 2;
     int64_t waited_to = vm->waited_from_ms + vm->waited_ms;
     if (vm->began_ms < 0 || middle < vm->began_ms || middle > vm->last_ms) {
         return " ";
+    }
+    if (is_outage(report, middle)) {
+        return "·";
     }
     if (vm->waited_for != NO_VM && middle >= vm->waited_from_ms && middle < waited_to) {
         return "░";
@@ -284,7 +306,7 @@ static void write_bar(const struct page *page, const struct report_vm *vm, int c
     int64_t whole = page->report->elapsed_ms > 0 ? page->report->elapsed_ms : 1;
     buffer_puts(page->out, "▕");
     for (int i = 0; i < cells; i++) {
-        buffer_puts(page->out, bar_cell(vm, whole * i / cells, whole * (i + 1) / cells));
+        buffer_puts(page->out, bar_cell(page->report, vm, whole * i / cells, whole * (i + 1) / cells));
     }
     buffer_puts(page->out, "▏");
 }
@@ -350,7 +372,13 @@ static void write_timeline(const struct page *page)
         write_lane(page, &report->vms[i], name_width, cells, outcome_width);
     }
     text_pad(page->out, "", name_width + 2);
-    buffer_puts(page->out, "█ at work  ▒ drivers injected  ░ waiting for another VM\n\n");
+    buffer_puts(page->out, "█ at work  ▒ drivers injected  ░ waiting for another VM");
+    if (report->history->outage_count) {
+        bool fits = name_width + 2 + LEGEND + LEGEND_OUTAGE <= page->width;
+        buffer_printf(page->out, "%s%*s· no drc at work", fits ? "" : "\n",
+                      fits ? 2 : name_width + 2, "");
+    }
+    buffer_puts(page->out, "\n\n");
 }
 
 /* --- what is there, and what to do --- */

@@ -227,7 +227,9 @@ static void test_resumed(void **state)
     }
     assert_int_equal(away_ms, outage->until_ms - outage->from_ms);
     report_write_text(told.report, 80, false, &told.text);
-    says(&told, "resumed 1 time");
+    says(&told, "resumed 1 time after 1h");
+    says(&told, " without drc");
+    says(&told, "· no drc at work");
     forget(&told);
 }
 
