@@ -172,9 +172,10 @@ bool instance_boots(struct request *r, const struct instance *instance, const ch
     } else if (root->firmware &&
                strcmp(root->firmware, strcmp(mode, "uefi") == 0 ? "uefi" : "bios") != 0) {
         *why = "its boot disk's loader is for another firmware than the instance's boot mode";
-    } else if (broken > 0 && !is_conversion(instance) && (double)(mix_text(mix(r->seed, (uint64_t)instance->transition_ms),
-                                               instance->resource.id) %
-                                      1000) < broken * 1000) {
+    } else if (broken > 0 && !is_conversion(instance) &&
+               (double)(mix_text(mix(r->seed, (uint64_t)instance->transition_ms),
+                                 instance->resource.id) %
+                        1000) < broken * 1000) {
         *why = "the guest hangs (fault injected)";
     }
     return !*why;
