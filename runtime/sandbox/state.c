@@ -94,7 +94,8 @@ struct state *state_open(const char *path, bool create, struct error *error)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
     if (sqlite3_open_v2(path, &state->database, flags, NULL) != SQLITE_OK) {
         error_set(error, "%s: %s", path, sqlite3_errmsg(state->database));
-        error_help(error, "is it a sandbox? One is made by: drc sandbox init DIR");
+        error_help(error, "is it a sandbox? One is made by: drc sandbox init DIR; one that was "
+                          "moved is named by --sandbox DIR");
         state_close(state);
         return NULL;
     }
