@@ -26,6 +26,8 @@ struct directory_store {
     struct local_store local;
     char *path;
     char *lock_path;
+    dev_t device;      /* of the directory when it was opened: an empty mount point is another one */
+    ino_t inode;
     uint64_t identity; /* of this store: names what it has under way apart from others' */
 };
 
@@ -305,9 +307,28 @@ static void directory_list(struct directory_store *store, struct store_call *cal
     buffer_free(&key);
 }
 
+/* Unmounted, moved or removed meanwhile? What is put where nobody else looks, or is not found there,
+ * would be believed: two runners could go on. */
+static bool is_still_there(struct directory_store *store, struct store_call *call)
+{
+    struct stat info;
+    if (stat(store->path, &info) != 0) {
+        fail(call, errno, "looking for the state", store->path);
+    } else if (info.st_dev != store->device || info.st_ino != store->inode) {
+        call->outcome = STORE_FAILED;
+        error_set(&call->error, "%s is another directory than at first", store->path);
+    } else {
+        return true;
+    }
+    return error_help(&call->error, "is its file system mounted? When it is there again: drc run resume");
+}
+
 static void directory_perform(struct local_store *local, struct store_call *call)
 {
     struct directory_store *store = (struct directory_store *)local;
+    if (!is_still_there(store, call)) {
+        return;
+    }
     switch (call->verb) {
     case STORE_GET:
         directory_get(store, call);
@@ -334,7 +355,12 @@ static void directory_release(struct local_store *local)
 
 struct store *store_directory_create(struct world *world, const char *path, struct error *error)
 {
+    struct stat info;
     if (!files_make_directory(path, error)) {
+        return NULL;
+    }
+    if (stat(path, &info) != 0) {
+        files_error(error, errno, "opening the state", path);
         return NULL;
     }
     struct directory_store *store = base_alloc(sizeof *store);
@@ -343,6 +369,8 @@ struct store *store_directory_create(struct world *world, const char *path, stru
     store->local.perform = directory_perform;
     store->local.release = directory_release;
     store->local.on_thread = true;
+    store->device = info.st_dev;
+    store->inode = info.st_ino;
     store->path = base_strdup(path);
     store->lock_path = object_path(store, "~lock");
     world_random(world, &store->identity, sizeof store->identity);

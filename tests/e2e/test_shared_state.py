@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -297,3 +298,22 @@ def test_a_run_of_which_not_all_can_be_read_is_told_of_so(drc, kept, words, numb
     done = drc("run", words, status=None)
     assert done.returncode == (1 if number == 1 else 0)
     assert f'log/{number:08} cannot be read: it is "drc-record/2"' in done.err, done.err
+
+
+def test_a_file_system_that_goes_away_is_not_made_anew(scene, undisturbed):
+    """Unmounted, the mount point is an empty directory: what is put there nobody else sees."""
+    process = scene.begin()
+    away = scene.folder / "away"
+    scene.state.rename(away)
+    scene.state.mkdir(mode=0o700)
+    time.sleep(3)
+    assert list(scene.state.iterdir()) == []
+    requests = scene.first.counter.requests
+    time.sleep(1)
+    assert scene.first.counter.requests - requests < 5  # polls may be under way; nothing is begun
+    scene.state.rmdir()
+    away.rename(scene.state)
+    process.communicate(timeout=120)
+    if process.returncode != 0:
+        scene.second("run", "resume", "--take-over")
+    assert scene.result() == undisturbed
