@@ -121,6 +121,24 @@ static void interrupted(void *context, int signal)
     executor_interrupt(watchers->executor);
 }
 
+/* The terminal is gone: a run ends as by Ctrl-C. A shell may say so beside the kernel, which is not
+ * "once more". */
+static void hung_up(void *context, int signal)
+{
+    struct watchers *watchers = context;
+    if (watchers->interrupts == 0) {
+        interrupted(watchers, signal);
+    }
+}
+
+/* nohup stays what it is. */
+static struct world_task *watch_hang_up(struct world *world, struct watchers *watchers)
+{
+    struct sigaction now;
+    bool ignored = sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+    return ignored ? NULL : world_signal(world, SIGHUP, hung_up, watchers);
+}
+
 static bool open_events(const struct carriage *carriage, struct watchers *watchers,
                         struct error *error)
 {
@@ -154,7 +172,9 @@ static enum executor_result run(const struct carriage *carriage, struct watchers
     struct world *world = carriage->site->world;
     struct world_task *on_interrupt = world_signal(world, SIGINT, interrupted, watchers);
     struct world_task *on_terminate = world_signal(world, SIGTERM, interrupted, watchers);
+    struct world_task *on_hang_up = watch_hang_up(world, watchers);
     enum executor_result result = executor_run(watchers->executor, error);
+    world_cancel(world, on_hang_up);
     world_cancel(world, on_interrupt);
     world_cancel(world, on_terminate);
     return result;

@@ -337,3 +337,16 @@ def test_lost_answers_and_errors_make_each_thing_once(drc, tmp_path, seed):
                                           ("error", "NAME=VALUE")])
 def test_a_fault_that_is_none(drc, tmp_path, fault, words):
     assert words in drc("sandbox", "init", tmp_path / "aws", "plans/shop", "--fault", fault, status=1).err
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_terminal_that_goes_away_is_an_interrupt_and_nohup_is_nohup(drc, slow_sandbox, ignored):
+    process = drc.start("plan", "apply", "plans/shop", "failover", "--sandbox", slow_sandbox, "--yes",
+                        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) if ignored else None)
+    while b"started" not in process.stderr.readline():
+        pass
+    for _ in range(2):
+        process.send_signal(signal.SIGHUP)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == (0 if ignored else 3), err.decode()
+    drc("run", "resume")
