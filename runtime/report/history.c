@@ -12,6 +12,7 @@ struct history *history_create(struct arena *arena, const struct graph *graph, b
     history->arena = arena;
     history->graph = graph;
     history->wall = wall;
+    history->run_id = ""; /* a journal without its first record is damaged, and is told of all the same */
     history->nodes = ARENA_ARRAY(arena, struct history_node, graph->node_count + 1);
     history->vm_failed = ARENA_ARRAY(arena, bool, graph->vm_count + 1);
     history->ledger = ledger_create(arena, graph);
@@ -460,7 +461,8 @@ static void take_status(struct history *history, const cJSON *record)
 static void take_run(struct history *history, const char *kind, const cJSON *record)
 {
     if (!strcmp(kind, "run")) {
-        history->run_id = copy(history, record, "id");
+        const char *id = copy(history, record, "id");
+        history->run_id = id ? id : history->run_id;
         history->started_utc_ms = number_of(record, "at", 0);
         history->session_utc_ms = history->started_utc_ms;
     } else if (!strcmp(kind, "status")) {

@@ -89,3 +89,12 @@ def test_a_journal_of_another_sandbox_changes_nothing_here(over, tmp_path):
     over.drc("run", "cleanup", "--yes", "--sandbox", other, status=None)
     assert over.drc.json("sandbox", "show", other, "--json") == before
     shutil.rmtree(other)
+
+
+@pytest.mark.parametrize("was, now", [('"id":', '"no":'), ('"r":"run"', '"r":"other"')])
+@pytest.mark.parametrize("words", ["show", "report", "report --format json", "report --format prometheus",
+                                   "report --otlp -"])
+def test_a_journal_that_does_not_say_whose_it_is(over, was, now, words):
+    with sqlite3.connect(over.journal()) as database:
+        database.execute("update groups set records = replace(records, ?, ?) where number = 1", (was, now))
+    assert over.drc("run", *words.split(), status=None).returncode in (0, 1)
