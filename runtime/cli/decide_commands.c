@@ -143,24 +143,6 @@ static bool find_nodes(struct skipping *skipping, const char *const *names, size
     return true;
 }
 
-/* An action that has not begun waits for others yet, and whoever skips it skips that too. "": it does
- * not. */
-static const char *awaited_no_more(const struct skipping *skipping, uint32_t node)
-{
-    struct arena *arena = skipping->session->invocation->arena;
-    const struct report *report = skipping->report;
-    const struct graph_node *skipped = &report->graph->nodes[node];
-    const char *names = NULL;
-    for (uint32_t i = 0; report->nodes[node].state == NODE_BLOCKED && i < skipped->after_count; i++) {
-        uint32_t before = skipped->after[i].node;
-        const char *id = report->graph->nodes[before].id;
-        if (report->nodes[before].state != NODE_DONE) {
-            names = names ? arena_printf(arena, "%s, %s", names, id) : id;
-        }
-    }
-    return names ? arena_printf(arena, "; what comes after it waits no more for %s", names) : "";
-}
-
 static enum exit_status skip_alive(struct skipping *skipping, bool *nobody)
 {
     struct session *session = skipping->session;
@@ -176,9 +158,8 @@ static enum exit_status skip_alive(struct skipping *skipping, bool *nobody)
         }
         status = tell_answer(session, answer, &decision,
                              arena_printf(session->invocation->arena,
-                                          "run %s is under way and goes on without %s%s",
-                                          session->run.id, id,
-                                          awaited_no_more(skipping, skipping->nodes[i])),
+                                          "run %s is under way and goes on without %s",
+                                          session->run.id, id),
                              &error);
     }
     return status;

@@ -174,6 +174,33 @@ static bool refuse_milestone(const struct graph *graph, decision_status status,
                   : error_help(error, "drc run show --all lists what comes before it");
 }
 
+/* What an action waits for before it may begin; NULL: nothing. */
+static const struct graph_node *awaited(const struct graph *graph, decision_status status,
+                                        const void *context, uint32_t node)
+{
+    const struct graph_node *skipped = &graph->nodes[node];
+    for (uint32_t e = 0; e < skipped->after_count; e++) {
+        const struct graph_node *before = &graph->nodes[skipped->after[e].node];
+        enum node_state state = status(context, before->index)->state;
+        bool ended = skipped->after[e].when == WHEN_ENDED || before->continue_on_failure;
+        if (state != NODE_DONE && !(ended && node_is_final(state))) {
+            return before;
+        }
+    }
+    return NULL;
+}
+
+/* Skipped too early it would let what comes after it begin before what it waits for: a database's
+ * check skipped before the database runs. */
+static bool refuse_early(const struct graph_node *node, const struct graph_node *before,
+                         struct error *error)
+{
+    error_set(error, "%s cannot be skipped yet: it waits for %s, without which what comes after it would "
+              "begin", node->id, before->id);
+    return error_help(error, "skip it when its turn has come (drc run show --explain %s), or skip both",
+                      node->id);
+}
+
 bool decision_may_skip(const struct graph *graph, decision_status status, const void *context,
                        uint32_t node, struct error *error)
 {
@@ -190,7 +217,11 @@ bool decision_may_skip(const struct graph *graph, decision_status status, const 
         error_set(error, "%s is being carried out right now", graph->nodes[node].id);
         return error_help(error, "it can be skipped once it has failed, or while it waits");
     }
-    return !is_wanted(graph, status, context, node, error);
+    if (is_wanted(graph, status, context, node, error)) {
+        return false;
+    }
+    const struct graph_node *before = awaited(graph, status, context, node);
+    return !before || refuse_early(&graph->nodes[node], before, error);
 }
 
 /* --- names --- */

@@ -176,23 +176,6 @@ static void test_skip_of_what_waits(void **state)
     tear_down(&scene);
 }
 
-static void test_skip_of_what_has_not_begun(void **state)
-{
-    (void)state;
-    struct scene scene;
-    set_up(&scene);
-    forgive(&scene, "web/check-tcp");
-    bench_begin(&scene.bench);
-    scene.type = EVENT_NODE_STARTED;
-    scene.node = "db/create-volume";
-    scene.verb = "skip";
-    scene.target = "web/check-tcp";
-    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
-    assert_int_equal(fake_thing(scene.bench.cloud, "web/check-tcp")->wait_since_ms, -1);
-    assert_non_null(bench_status(&scene.bench, "web/check-tcp")->waived);
-    tear_down(&scene);
-}
-
 /* Asked for at the start of mail; why it is refused, in words that hold `why`. */
 static void refused(const char *target, const char *why)
 {
@@ -218,6 +201,7 @@ static void test_skip_is_refused(void **state)
     (void)state;
     refused("web/run-instance", "web/check-tcp needs its instance_id");
     refused("web/recovered", "is a milestone");
+    refused("web/check-tcp", "cannot be skipped yet: it waits for web/run-instance, without");
     refused("mail/create-volume", "is being carried out right now");
     refused("web/chek-tcp", "did you mean web/check-tcp?");
     refused(NULL, "no action is named");
@@ -488,7 +472,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_skip_of_what_failed_frees_its_dependants),
         cmocka_unit_test(test_skip_of_what_waits),
-        cmocka_unit_test(test_skip_of_what_has_not_begun),
         cmocka_unit_test(test_skip_is_refused),
         cmocka_unit_test(test_a_skipped_node_stays_skipped_in_the_next_session),
         cmocka_unit_test(test_retry_takes_up_what_is_named_and_its_dependants),
