@@ -205,12 +205,12 @@ static void an_interrupted_one_goes_on(void **state)
 
 static void faults_come_with_the_first_change(void **state)
 {
-    static const struct rehearsal_fault no_boot[] = {{"boot", 1}};
+    static const struct rehearsal_fault no_inject[] = {{"inject", 1}};
     static const struct rehearsal_fault unknown[] = {{"weather", 1}};
     struct error error = {0};
     struct stage stage;
     set_stage(&stage, *state, 10);
-    stage.options.faults = no_boot;
+    stage.options.faults = no_inject;
     stage.options.fault_count = 1;
     struct rehearsal *rehearsal = must_create(&stage);
     assert_int_equal(rehearsal_process(rehearsal, -1, &error), REHEARSAL_FAILED);
