@@ -205,7 +205,8 @@ static void hear_command(struct witness *witness, const struct exchange_seen *se
         holds_for(witness, seen->utc_ms, ACTION_WAIT_INJECTED, "command_id", id, NULL, NULL);
     }
     for (uint32_t i = 0; i < witness->graph->node_count; i++) {
-        if (is(witness->nodes[i].id, id) && (is(status, "Failed") || is(status, "TimedOut"))) {
+        bool its = is(witness->nodes[i].id, id) || is(witness->nodes[i].twin, id);
+        if (its && (is(status, "Failed") || is(status, "TimedOut"))) {
             witness->nodes[i].command_failed = true;
         }
     }
@@ -349,6 +350,7 @@ static void check_made(struct witness *witness, uint32_t index, const struct exc
         witness_complain(witness, seen->utc_ms, (int32_t)index, seen,
                          "made a second time: %s is there already", node->id);
     }
+    node->twin = node->id;
     node->id = arena_strdup(witness->arena, id);
     node->made++;
     witness_own(witness, id);
@@ -561,7 +563,7 @@ static void told(void *context, uint32_t node, const char *record)
     } else if (strcmp(record, "redo") == 0) {
         witness->nodes[node].happened_ms = -1;
         if (witness->graph->nodes[node].action == ACTION_INJECT) {
-            witness->nodes[node].id = NULL;
+            witness->nodes[node].id = witness->nodes[node].twin = NULL;
         }
     }
 }

@@ -18,6 +18,7 @@
 struct witness_node {
     int64_t happened_ms; /* the cloud's time at which it was seen to have happened; -1 */
     const char *id;      /* what it made last; NULL */
+    const char *twin;    /* what it made before that, which may be the one whose id drc was told; NULL */
     int made;            /* different things made by it */
     int refused_for_capacity;
     int refused_offline; /* inject: the conversion instance's agent was not there */
