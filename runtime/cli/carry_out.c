@@ -221,6 +221,9 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
     }
     progress_finish(watchers.progress);
     inbox_close(watchers.inbox);
+    /* A run that was broken off leaves requests on their way, and what comes now (the lease's end, the
+     * last traces) runs the loop: their answers must not find the executor gone. */
+    site_close_providers(carriage->site);
     executor_destroy(watchers.executor);
     close_events(carriage, &watchers);
     return result;

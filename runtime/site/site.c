@@ -72,12 +72,20 @@ bool site_open_providers(struct site *site, const struct run_options *options, s
            provider_check(site->providers[PROVIDER_HOST], error);
 }
 
-void site_close(struct site *site)
+void site_close_providers(struct site *site)
 {
     if (site->host) {
         site->host->destroy(site->host);
     }
     aws_destroy(site->aws);
+    site->host = NULL;
+    site->aws = NULL;
+    memset(site->providers, 0, sizeof site->providers);
+}
+
+void site_close(struct site *site)
+{
+    site_close_providers(site);
     limits_destroy(site->limits);
     world_destroy(site->world);
     sandbox_close(site->sandbox);

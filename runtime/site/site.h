@@ -31,6 +31,8 @@ struct site {
 bool site_open_world(struct site *site, const char *sandbox, struct error *error);
 /* Limits and providers, as the options say. */
 bool site_open_providers(struct site *site, const struct run_options *options, struct error *error);
+/* Takes the providers away, with all that is under way: its results never come. */
+void site_close_providers(struct site *site);
 void site_close(struct site *site);
 
 #endif
