@@ -98,7 +98,10 @@ const struct action_port *action_output(enum action action, const char *name)
 const char *action_provider_name(enum action_provider provider)
 {
     static const char *const names[] = {
-        [PROVIDER_ENGINE] = "engine", [PROVIDER_AWS] = "aws", [PROVIDER_HOST] = "host"};
+        [PROVIDER_ENGINE] = "engine",
+        [PROVIDER_AWS] = "aws",
+        [PROVIDER_HOST] = "host",
+        [PROVIDER_MOVER] = "mover"};
     assert((unsigned)provider < PROVIDER_COUNT);
     return names[provider];
 }
@@ -131,6 +134,7 @@ const char *poll_name(enum poll_kind poll)
                                         [POLL_INSTANCE_STATUS] = "instance status",
                                         [POLL_VOLUMES] = "volumes",
                                         [POLL_IMAGES] = "images",
+                                        [POLL_SNAPSHOTS] = "snapshots",
                                         [POLL_COMMANDS] = "commands"};
     assert((unsigned)poll < POLL_COUNT);
     return names[poll];

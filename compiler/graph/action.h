@@ -24,7 +24,13 @@ enum bucket {
     BUCKET_COUNT
 };
 
-enum action_provider { PROVIDER_ENGINE, PROVIDER_AWS, PROVIDER_HOST, PROVIDER_COUNT };
+enum action_provider {
+    PROVIDER_ENGINE,
+    PROVIDER_AWS,
+    PROVIDER_HOST,
+    PROVIDER_MOVER,
+    PROVIDER_COUNT
+};
 enum action_effect {
     EFFECT_READ,
     EFFECT_CREATE,
@@ -42,6 +48,7 @@ enum poll_kind {
     POLL_INSTANCE_STATUS,
     POLL_VOLUMES,
     POLL_IMAGES,
+    POLL_SNAPSHOTS,
     POLL_COMMANDS,
     POLL_COUNT
 };

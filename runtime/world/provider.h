@@ -48,6 +48,18 @@ struct call_result {
     int requests;           /* API requests that were sent for it */
 };
 
+struct call;
+
+/* What a call that takes long tells while it works. Texts are copied. */
+struct call_note {
+    int64_t done, total; /* of its work, in bytes; total 0: not known */
+    const char *text;    /* "412 MiB of 2.0 GiB, 180 MiB/s": the node's detail from now on; NULL: as before */
+    const char *keep;    /* becomes part of the journal with its next group commit, and stands among
+                            call->kept when the node is tried again, also by another process: printable
+                            ASCII, at most CALL_KEEP_MAX bytes; NULL: nothing */
+};
+enum { CALL_KEEP_MAX = 4096 };
+
 /* One node on its way. Made by the executor, alive until its `done` has come. Inputs are resolved:
  * no OUTPUT, BIND, SLOT, TEMPLATE is left; SECRETs are still references. */
 struct call {
@@ -62,6 +74,10 @@ struct call {
     int attempt;         /* 0, 1, … */
     int64_t deadline_ms; /* monotonic */
     double priority;     /* for gates: smaller first */
+    /* What earlier attempts of this generation told to keep, oldest first. */
+    const char *const *kept;
+    size_t kept_count;
+    void (*note)(struct call *call, const struct call_note *note); /* NULL: nobody listens */
     void *context;       /* the executor's */
 };
 
@@ -100,6 +116,8 @@ struct provider {
      * actions), in as few requests as possible. */
     void (*poll)(struct provider *provider, struct call **calls, size_t n, call_done done,
                  void *context);
+    /* The run is to end soon: calls that take long end with RETRY as soon as they can. NULL: it has none. */
+    void (*interrupt)(struct provider *provider);
     void (*destroy)(struct provider *provider);
 };
 

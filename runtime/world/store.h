@@ -64,6 +64,9 @@ struct store {
     void (*list)(struct store *store, const char *prefix, const char *after, store_callback done,
                  void *context);
     void (*remove)(struct store *store, const char *key, store_callback done, void *context);
+    /* All puts that were answered before are durable when `done` comes. Of a store that is not lazy they
+     * are anyway. */
+    void (*sync)(struct store *store, store_callback done, void *context);
     /* The callbacks of what is under way with that context never come; it goes on all the same. */
     void (*forget)(struct store *store, void *context);
     /* Nor do any from then on. */
@@ -74,6 +77,18 @@ struct store {
  * and link, durable by fsync: safe between processes of one host and on shared file systems that
  * keep POSIX semantics (NFS 4, EFS). */
 struct store *store_directory_create(struct world *world, const char *path, struct error *error);
+
+/* The same, lazy: an answered put is seen by all, but durable only after `sync`. For many objects that
+ * count for nothing until one more is there: blocks of a recovery point. */
+struct store *store_directory_create_lazy(struct world *world, const char *path,
+                                          struct error *error);
+
+/* Who opens stores by URL ("dir:PATH", "file:///DIR", "s3://BUCKET/PREFIX"), for layers that do not know
+ * the services. `lazy` as above. The caller destroys what it gets. */
+struct store_opener {
+    void *context;
+    struct store *(*open)(void *context, const char *url, bool lazy, struct error *error);
+};
 
 /* A memory outlives the stores on it, as a bucket outlives the runners: several can be on one. */
 struct store_memory;
@@ -96,6 +111,7 @@ enum store_outcome store_put_now(struct store *store, struct world *world, const
 enum store_outcome store_list_now(struct store *store, struct world *world, const char *prefix,
                                   const char *after, struct arena *arena, const char ***keys,
                                   size_t *count, struct error *error);
+enum store_outcome store_sync_now(struct store *store, struct world *world, struct error *error);
 enum store_outcome store_remove_now(struct store *store, struct world *world, const char *key,
                                     struct error *error);
 
