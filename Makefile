@@ -153,11 +153,11 @@ $(SIM): $(SIM_OBJECTS) $(LIBRARIES)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(SIM_OBJECTS) $(LIBRARIES) $(ALL_LDLIBS) -o $@
 
-sim: $(SIM)
+sim: deps $(SIM)
 	$(SIM) --from $(SIM_FROM) --seeds $(SEEDS) --jobs 2 --twice 50
 
 # The engine broken on purpose, in one way each; the witnesses have to see it. MUTANTS=NAME for one.
-mutants: $(SIM)
+mutants: deps $(SIM)
 	@COMPILE='$(CC) $(ALL_CFLAGS)' LINK_FIRST='$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(SIM_OBJECTS)' \
 	    LINK_LAST='$(LIBRARIES) $(ALL_LDLIBS)' BUILD=$(BUILD) MUTANTS='$(MUTANTS)' tests/sim/mutants/run
 

@@ -265,6 +265,27 @@ static bool parse_flags(struct invocation *invocation, int argc, char **argv, st
     return true;
 }
 
+/* --json and --format json are one: for the command both are given. */
+static bool agree_on_format(struct invocation *invocation, struct error *error)
+{
+    const char **format = &invocation->values[FLAG_FORMAT];
+    bool *json = &invocation->given[FLAG_JSON];
+    uint64_t both = UINT64_C(1) << FLAG_JSON | UINT64_C(1) << FLAG_FORMAT;
+    if ((invocation->command->flags & both) != both) {
+        return true;
+    }
+    if (*json && *format && strcmp(*format, "json") != 0) {
+        error_set(error, "--json and --format %s contradict each other", *format);
+        return error_help(error, "give one of them");
+    }
+    if (*json && !*format) {
+        *format = "json";
+        invocation->given[FLAG_FORMAT] = true;
+    }
+    *json = *format && strcmp(*format, "json") == 0;
+    return true;
+}
+
 static bool check_arguments(const struct invocation *invocation, struct error *error)
 {
     const struct command *command = invocation->command;
@@ -336,7 +357,7 @@ bool invocation_parse(struct invocation *invocation, int argc, char **argv,
         show_command(command);
         return false;
     }
-    if (!check_arguments(invocation, &error)) {
+    if (!agree_on_format(invocation, &error) || !check_arguments(invocation, &error)) {
         *status = tell_error(&error);
         return false;
     }

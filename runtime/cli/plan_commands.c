@@ -20,7 +20,7 @@ static bool diagnostic_format(const struct invocation *invocation, enum diagnost
                               struct error *error)
 {
     static const char *const names[] = {"human", "json", "sarif", "github"};
-    const char *word = invocation->given[FLAG_JSON] ? "json" : invocation->values[FLAG_FORMAT];
+    const char *word = invocation->values[FLAG_FORMAT];
     *format = DIAGNOSTIC_FORMAT_HUMAN;
     if (!word) {
         return true;

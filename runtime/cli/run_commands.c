@@ -148,7 +148,7 @@ static bool write_report(const struct invocation *invocation, const struct repor
                          struct buffer *out, struct error *error)
 {
     const char *format = invocation->values[FLAG_FORMAT];
-    format = format ? format : invocation->given[FLAG_JSON] ? "json" : "text";
+    format = format ? format : "text";
     if (!strcmp(format, "json")) {
         report_write_json(report, out);
     } else if (!strcmp(format, "markdown")) {

@@ -45,7 +45,7 @@ static bool read_format(struct simulation *simulation, struct error *error)
     static const char *const names[] = {"text", "json", "markdown"};
     const struct invocation *invocation = simulation->invocation;
     const char *word = invocation->values[FLAG_FORMAT];
-    simulation->format = invocation->given[FLAG_JSON] ? FORMAT_JSON : FORMAT_TEXT;
+    simulation->format = FORMAT_TEXT;
     for (int i = 0; word && i < 3; i++) {
         if (strcmp(word, names[i]) == 0) {
             simulation->format = (enum format)i;

@@ -88,6 +88,26 @@ static void behind_two_dashes_all_are_arguments(void **state)
     done(&parsed);
 }
 
+static void json_is_a_format(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"run report --json", "run report --format json",
+                                        "run report --format json --json"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct parsed parsed = parse(lines[i]);
+        assert_true(parsed.ok);
+        assert_true(parsed.invocation.given[FLAG_JSON]);
+        assert_string_equal(parsed.invocation.values[FLAG_FORMAT], "json");
+        done(&parsed);
+    }
+    struct parsed parsed = parse("run report --format text");
+    assert_false(parsed.invocation.given[FLAG_JSON]);
+    done(&parsed);
+    parsed = parse("run list --json"); /* has no --format */
+    assert_null(parsed.invocation.values[FLAG_FORMAT]);
+    done(&parsed);
+}
+
 static void what_is_wrong_is_told_with_what_was_meant(void **state)
 {
     (void)state;
@@ -113,6 +133,10 @@ static void what_is_wrong_is_told_with_what_was_meant(void **state)
         {"plan facts x", "needs PLAN WORKFLOW", "usage:"},
         {"run show a b", "does not know what to do with \"b\"", "usage: drc run show [RUN]"},
         {"plan diff a b", "not built yet", ""},
+        {"run report --json --format text", "--json and --format text contradict each other",
+         "give one of them"},
+        {"simulate x --format markdown --json", "--json and --format markdown contradict", "one"},
+        {"plan check x --format sarif --json", "--json and --format sarif contradict", "one"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct parsed parsed = parse(cases[i].line);
@@ -211,6 +235,7 @@ int main(void)
         cmocka_unit_test(flags_and_arguments_in_any_order),
         cmocka_unit_test(an_optional_value_is_only_behind_an_equals_sign),
         cmocka_unit_test(behind_two_dashes_all_are_arguments),
+        cmocka_unit_test(json_is_a_format),
         cmocka_unit_test(what_is_wrong_is_told_with_what_was_meant),
         cmocka_unit_test(help_is_a_result),
         cmocka_unit_test(each_line_is_parsed_anew),
