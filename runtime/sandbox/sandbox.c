@@ -134,28 +134,39 @@ const struct sandbox_options *sandbox_options(const struct sandbox *sandbox)
     return &sandbox->options;
 }
 
-static bool is_fault(const char *name)
+/* The largest value of a fault (faults.h); negative: there is none of that name. */
+static double largest_value(const char *name)
 {
-    static const char *const names[] = {"latency", "consistency", "consistency_ms", "error",
-                                        "lost",    "unavailable", "inject",         "boot",
-                                        "spread",  "busy"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(name, names[i]) == 0) {
-            return true;
+    static const struct {
+        const char *name;
+        double largest;
+    } known[] = {
+        {"latency", 1000}, {"consistency", 1}, {"consistency_ms", 600000}, {"error", 1},
+        {"lost", 1},       {"unavailable", 1}, {"inject", 1},              {"boot", 1},
+        {"spread", 10},    {"busy", 1},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            return known[i].largest;
         }
     }
     if (strncmp(name, "time:", 5) == 0) {
-        return timing_by_name(name + 5, strcspn(name + 5, "/")) != TIMING_COUNT;
+        const double day_ms = 24 * 60 * 60 * 1000.0;
+        return timing_by_name(name + 5, strcspn(name + 5, "/")) != TIMING_COUNT ? day_ms : -1;
     }
-    return strncmp(name, "capacity:", 9) == 0 && name[9];
+    return strncmp(name, "capacity:", 9) == 0 && name[9] ? 1 : -1;
 }
 
 bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, struct error *error)
 {
-    if (!is_fault(name)) {
+    double largest = largest_value(name);
+    if (largest < 0) {
         error_set(error, "the sandbox knows no fault %s", name);
         return error_help(error, "latency, consistency, consistency_ms, error, lost, unavailable, inject, "
                                  "boot, spread, busy, time:NAME and capacity:TYPE are known");
+    }
+    if (!(value >= 0 && value <= largest)) {
+        return error_set(error, "the fault %s is a number from 0 to %.0f, not %g", name, largest, value);
     }
     pthread_mutex_lock(&sandbox->lock);
     bool kept = state_begin(sandbox->state) &&

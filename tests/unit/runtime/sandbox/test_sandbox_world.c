@@ -153,6 +153,30 @@ static void test_over_http(void **state)
     world_destroy(world);
 }
 
+/* Some faults are probabilities, some times, some factors. */
+static void test_faults_have_their_ranges(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double value, too_large;
+    } faults[] = {
+        {"lost", 0.5, 1.5},           {"consistency_ms", 20000, 6e6}, {"latency", 3, 1e9},
+        {"time:inject", 90000, 1e12}, {"spread", 1.5, 100},           {"capacity:m6i.large", 1, 2},
+    };
+    struct sandbox *sandbox = populated(1, 0);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct error error = {0};
+        assert_true(sandbox_set_fault(sandbox, faults[i].name, faults[i].value, &error));
+        assert_false(sandbox_set_fault(sandbox, faults[i].name, faults[i].too_large, &error));
+        assert_non_null(strstr(error.message, faults[i].name));
+        error_clear(&error);
+        assert_false(sandbox_set_fault(sandbox, faults[i].name, -0.1, &error));
+        error_clear(&error);
+    }
+    sandbox_close(sandbox);
+}
+
 struct asker {
     int port, answered;
 };
@@ -198,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_a_simulated_world),
         cmocka_unit_test(test_the_sandbox_s_own_world),
+        cmocka_unit_test(test_faults_have_their_ranges),
         cmocka_unit_test(test_over_http),
         cmocka_unit_test(test_many_clients_at_once),
     };
