@@ -60,7 +60,7 @@ LIBRARIES        := $(BUILD)/libdrc-runtime.a $(BUILD)/libdrc-compiler.a
 UNIT_PROGRAMS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_SOURCES))
 
 .PHONY: all libs venv deps deps-test demo test unit golden golden-update e2e interop bench sweep lint format \
-        sanitize valgrind fuzz man docs docs-check install clean deps-lint
+        sanitize valgrind fuzz man docs docs-check install clean deps-lint deps-interop
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -72,6 +72,9 @@ deps:
 
 deps-test:
 	@tools/deps build test
+
+deps-interop:
+	@tools/deps build test interop
 
 # make V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -128,7 +131,7 @@ e2e: all venv
 	DRC=$(abspath $(BUILD)/drc) $(PYTEST) tests/e2e
 
 INTEROP_DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/*.c))
-interop: deps-test venv all $(INTEROP_DRIVERS)
+interop: deps-interop venv all $(INTEROP_DRIVERS)
 	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) \
 	    $(PYTEST) tests/interop
 
