@@ -119,7 +119,7 @@ struct reader {
     struct arena *arena;
     const struct aws_service_info *service;
     const char *operation;
-    bool changes;
+    bool changes, raw;
     const struct http_response *response;
     struct aws_answer *answer;
 };
@@ -306,25 +306,139 @@ static const char *json_error_code(struct reader *reader, const cJSON *json)
     return code ? arena_strndup(reader->arena, code, strcspn(code, ":")) : NULL;
 }
 
+/* EBS direct's errors say in a word what is wrong: "INVALID_BLOCK". */
+static const char *with_reason(struct reader *reader, const cJSON *json, const char *message)
+{
+    const char *reason = json_text(json, "Reason");
+    if (!reason) {
+        return message;
+    }
+    reader->answer->reason = one_line(reader->arena, reason, strlen(reason), ID_MAX);
+    return arena_printf(reader->arena, "%s: %s", reason, message ? message : "no message");
+}
+
 static void read_json(struct reader *reader)
 {
     const struct http_response *response = reader->response;
+    bool rest = reader->service->protocol == AWS_PROTOCOL_REST_JSON;
+    set_request_id(reader, http_response_header(response, "x-amzn-requestid"));
+    if (response->status / 100 == 2 && (reader->raw || (rest && response->body_length == 0))) {
+        return;
+    }
     cJSON *json = cJSON_ParseWithLengthOpts(response->body ? response->body : "",
                                             response->body_length + 1, NULL, true);
     bool answered = response->status / 100 == 2;
-    set_request_id(reader, http_response_header(response, "x-amzn-requestid"));
     if (cJSON_IsObject(json) && answered) {
         reader->answer->json = json;
         return;
     }
-    const char *code = cJSON_IsObject(json) && !answered ? json_error_code(reader, json) : NULL;
+    bool refusal = !answered && (cJSON_IsObject(json) || (rest && response->body_length == 0));
+    const char *code = refusal ? json_error_code(reader, json) : NULL;
     if (code) {
         const char *message = json_text(json, "message");
-        read_refusal(reader, code, message ? message : json_text(json, "Message"));
+        read_refusal(reader, code, with_reason(reader, json, message ? message
+                                                                     : json_text(json, "Message")));
     } else {
         read_garbage(reader, json ? NULL : "not JSON");
     }
     cJSON_Delete(json);
+}
+
+/* S3 tells where a bucket is when it is asked elsewhere; a HEAD gets no body. */
+static void read_misdirected(struct reader *reader, const char *region)
+{
+    reader->answer->bucket_region = arena_strdup(reader->arena, region);
+    fail(reader, OUTCOME_FATAL,
+         arena_printf(reader->arena, "the bucket is in %s, and was looked for elsewhere",
+                      one_line(reader->arena, region, strlen(region), ID_MAX)),
+         arena_printf(reader->arena, "name that region: AWS_REGION=%s, or --region %s",
+                      one_line(reader->arena, region, strlen(region), ID_MAX),
+                      one_line(reader->arena, region, strlen(region), ID_MAX)));
+}
+
+/* The region of a bucket that is not in the one that was asked; NULL: that is not the matter. */
+static const char *true_region(const struct reader *reader, const char *code,
+                               const struct xml *refusal)
+{
+    const struct http_response *response = reader->response;
+    bool redirect = response->status / 100 == 3;
+    bool malformed = response->status == 400 &&
+                     (!code || strcmp(code, "AuthorizationHeaderMalformed") == 0 ||
+                      strcmp(code, "IllegalLocationConstraintException") == 0);
+    const char *region = http_response_header(response, "x-amz-bucket-region");
+    region = region ? region : refusal ? xml_text(refusal, "Region") : NULL;
+    return redirect || malformed ? region : NULL;
+}
+
+/* Without a body (HEAD) the status has to say it all: the codes are those of S3's own SDKs. */
+static const char *code_of_status(int status)
+{
+    switch (status) {
+    case 304: return "NotModified";
+    case 400: return "BadRequest";
+    case 403: return "Forbidden";
+    case 404: return "NotFound";
+    case 409: return "ConditionalRequestConflict";
+    case 412: return "PreconditionFailed";
+    case 416: return "InvalidRange";
+    case 500: return "InternalError";
+    case 503: return "ServiceUnavailable";
+    default: return NULL;
+    }
+}
+
+static void read_rest_refusal(struct reader *reader)
+{
+    const struct http_response *response = reader->response;
+    struct error error = {0};
+    const struct xml *root = NULL;
+    if (response->body_length > 0) {
+        root = xml_parse(reader->arena, response->body, response->body_length, &error);
+    }
+    const struct xml *refusal = root && strcmp(root->name, "Error") == 0 ? root : NULL;
+    const char *code = refusal ? xml_text(refusal, "Code") : NULL;
+    const char *region = true_region(reader, code, refusal);
+    code = code || response->body_length > 0 ? code : code_of_status(response->status);
+    if (refusal && !reader->answer->error.request_id) {
+        set_request_id(reader, xml_text(refusal, "RequestId"));
+    }
+    if (region) {
+        read_misdirected(reader, region);
+        reader->answer->error.code = "PermanentRedirect";
+    } else if (code) {
+        const char *message = refusal ? xml_text(refusal, "Message") : NULL;
+        read_refusal(reader, code, message ? message : "the answer has no body");
+    } else if (response->status / 100 == 3) {
+        read_redirect(reader);
+    } else {
+        read_garbage(reader, error.message
+                                 ? one_line(reader->arena, error.message, strlen(error.message), 80)
+                                 : NULL);
+    }
+    error_clear(&error);
+}
+
+/* S3's answers to PUT, DELETE and HEAD have no body, to GET any: only errors and lists are XML. A 2xx
+ * whose body is an Error is none either (CompleteMultipartUpload and CopyObject have that). */
+static void read_rest_xml(struct reader *reader)
+{
+    const struct http_response *response = reader->response;
+    set_request_id(reader, http_response_header(response, "x-amz-request-id"));
+    if (response->status / 100 != 2) {
+        read_rest_refusal(reader);
+        return;
+    }
+    if (reader->raw || response->body_length == 0) {
+        return;
+    }
+    struct error error = {0};
+    reader->answer->xml = xml_parse(reader->arena, response->body, response->body_length, &error);
+    if (!reader->answer->xml || strcmp(reader->answer->xml->name, "html") == 0) {
+        read_garbage(reader, error.message ? "not XML" : NULL);
+    } else if (strcmp(reader->answer->xml->name, "Error") == 0) {
+        read_rest_refusal(reader);
+    }
+    error_clear(&error);
 }
 
 static void read_headers(struct reader *reader)
@@ -337,10 +451,16 @@ static void read_headers(struct reader *reader)
     reader->answer->retry_after_ms = wait > 0 && wait <= 300 ? wait * 1000 : 0;
 }
 
-void aws_answer_read(struct arena *arena, enum aws_service service, const char *operation,
-                     bool changes, const struct http_response *response, struct aws_answer *answer)
+void aws_answer_read(struct arena *arena, const struct aws_question *question,
+                     const struct http_response *response, struct aws_answer *answer)
 {
-    struct reader reader = {arena, aws_service_info(service), operation, changes, response, answer};
+    struct reader reader = {arena,
+                            aws_service_info(question->service),
+                            question->operation,
+                            question->changes,
+                            question->raw,
+                            response,
+                            answer};
     *answer =
         (struct aws_answer){.outcome = OUTCOME_OK, .failure = response->failure, .requests = 1};
     answer->error.service = reader.service->name;
@@ -348,13 +468,16 @@ void aws_answer_read(struct arena *arena, enum aws_service service, const char *
         read_failure(&reader);
         return;
     }
+    answer->response = response;
+    answer->body = response->body;
+    answer->body_length = response->body_length;
     answer->error.http_status = response->status;
     read_headers(&reader);
-    if (response->status / 100 == 3) {
+    if (reader.service->protocol == AWS_PROTOCOL_REST_XML) {
+        read_rest_xml(&reader);
+    } else if (response->status / 100 == 3) {
         read_redirect(&reader);
-        return;
-    }
-    if (reader.service->protocol == AWS_PROTOCOL_QUERY) {
+    } else if (reader.service->protocol == AWS_PROTOCOL_QUERY) {
         read_xml(&reader);
     } else {
         read_json(&reader);

@@ -48,7 +48,8 @@ bool aws_endpoint_overridden(struct aws *aws)
 {
     for (int service = 0; service < AWS_SERVICE_COUNT; service++) {
         struct aws_endpoint endpoint;
-        if (aws_endpoint(aws_client_settings(aws->client), (enum aws_service)service,
+        if (service != AWS_SERVICE_S3 && /* its own says nothing about EC2's limits */
+            aws_endpoint(aws_client_settings(aws->client), (enum aws_service)service,
                          aws_client_region(aws->client), &endpoint, NULL) &&
             endpoint.overridden) {
             return true;

@@ -31,7 +31,7 @@ void aws_destroy(struct aws *aws);
 /* The provider of PROVIDER_AWS actions; lives as long as the aws. */
 struct provider *aws_provider(struct aws *aws);
 
-/* Whether any endpoint is overridden (AWS_ENDPOINT_URL …): then limits start unlimited. */
+/* Whether any endpoint but S3's is overridden (AWS_ENDPOINT_URL …): then limits start unlimited. */
 bool aws_endpoint_overridden(struct aws *aws);
 
 /* The URL of an endpoint that is asked without TLS and is not this machine; NULL: there is none. As

@@ -16,7 +16,7 @@ struct aws_client {
     struct gate *gate;
     const struct aws_settings *settings;
     struct credentials *credentials;
-    struct sigv4_memory memory;
+    struct sigv4_memory memory[AWS_SERVICE_COUNT];
     const char *region;
     int64_t skew_ms;
     int64_t requests;
@@ -74,7 +74,9 @@ void aws_client_destroy(struct aws_client *client)
         aws_client_cancel(client->calls);
     }
     credentials_destroy(client->credentials);
-    sigv4_memory_clear(&client->memory);
+    for (int service = 0; service < AWS_SERVICE_COUNT; service++) {
+        sigv4_memory_clear(&client->memory[service]);
+    }
     arena_destroy(client->arena);
 }
 
@@ -163,6 +165,7 @@ static void name_keys(struct aws_client_call *call, struct aws_answer *answer)
 {
     static const char *const codes[] = {"AuthFailure",           "InvalidClientTokenId",
                                         "AccessDenied",          "UnrecognizedClientException",
+                                        "InvalidAccessKeyId",    "InvalidToken",
                                         "SignatureDoesNotMatch", "ExpiredToken",
                                         "UnauthorizedOperation", "InvalidSignatureException"};
     for (size_t i = 0; answer->error.code && i < sizeof codes / sizeof *codes; i++) {
@@ -234,11 +237,13 @@ static void proceed(struct aws_client_call *call)
     struct transfer_request request = {.service = call->request.service,
                                        .operation = call->request.operation,
                                        .changes = call->request.changes,
+                                       .rest = call->request.rest,
                                        .body = call->request.body,
                                        .body_length = call->request.body_length,
                                        .key = key,
-                                       .memory = &client->memory,
-                                       .region = client->region,
+                                       .memory = &client->memory[call->request.service],
+                                       .region = call->request.region ? call->request.region
+                                                                      : client->region,
                                        .skew_ms = client->skew_ms,
                                        .timeout_ms = call->request.timeout_ms};
     if (transfer_send(&call->transfer, call->arena, client->settings, &request, on_answer, call,
@@ -258,6 +263,32 @@ static void on_gate(void *context)
     proceed(call);
 }
 
+static const char *kept_text(struct arena *arena, const char *text)
+{
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+static void keep_request(struct aws_client_call *call, const struct aws_client_request *request)
+{
+    struct arena *arena = call->arena;
+    struct aws_rest *rest = &call->request.rest;
+    call->request.region = kept_text(arena, request->region);
+    rest->bucket = kept_text(arena, rest->bucket);
+    rest->path = kept_text(arena, rest->path);
+    rest->query = kept_text(arena, rest->query);
+    rest->payload_hash = kept_text(arena, rest->payload_hash);
+    struct http_header *headers = ARENA_ARRAY(arena, struct http_header, rest->header_count);
+    for (size_t i = 0; i < rest->header_count; i++) {
+        headers[i].name = arena_strdup(arena, rest->headers[i].name);
+        headers[i].value = arena_strdup(arena, rest->headers[i].value);
+    }
+    rest->headers = headers;
+    if (!request->borrowed) {
+        call->request.body =
+            arena_strndup(arena, request->body ? request->body : "", request->body_length);
+    }
+}
+
 struct aws_client_call *aws_client_send(struct aws_client *client,
                                         const struct aws_client_request *request,
                                         aws_client_callback callback, void *context)
@@ -268,8 +299,7 @@ struct aws_client_call *aws_client_send(struct aws_client *client,
     call->client = client;
     call->arena = arena;
     call->request = *request;
-    call->request.body =
-        arena_strndup(arena, request->body ? request->body : "", request->body_length);
+    keep_request(call, request);
     call->callback = callback;
     call->context = context;
     DL_APPEND(client->calls, call);

@@ -7,6 +7,7 @@
 #include "runtime/aws/credentials.h"
 #include "runtime/aws/form.h"
 #include "runtime/aws/profile.h"
+#include "runtime/aws/transfer.h"
 #include "runtime/world/provider.h"
 
 struct aws_client;
@@ -24,8 +25,11 @@ struct aws_client_request {
     enum aws_service service;
     const char *operation; /* static, or alive until the callback */
     bool changes;          /* something: a lost answer is UNKNOWN */
-    const char *body;      /* copied */
+    const char *region;    /* NULL: the client's */
+    struct aws_rest rest;  /* of REST services; its texts and headers are copied */
+    const void *body;      /* copied, unless */
     size_t body_length;
+    bool borrowed; /* `body` lives until the callback, or until aws_client_cancel returns */
     enum bucket bucket; /* to pass the gate by; BUCKET_NONE: let through already */
     double priority;
     int64_t timeout_ms; /* 0: 60 s */

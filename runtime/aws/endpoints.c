@@ -102,6 +102,10 @@ static const char *own_url(const struct aws_settings *settings, enum aws_service
     bool fips = settings_flag(settings, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
     bool dualstack =
         settings_flag(settings, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+    if (service == AWS_SERVICE_S3) { /* of old: its dual-stack names are its own */
+        return arena_printf(settings->arena, "https://s3%s%s.%s.%s", fips ? "-fips" : "",
+                            dualstack ? ".dualstack" : "", region, partition->suffix);
+    }
     /* In GovCloud the plain endpoints are the FIPS ones. */
     fips = fips && (dualstack || strcmp(partition->prefix, "us-gov-") != 0);
     return arena_printf(settings->arena, "https://%s%s.%s.%s", aws_service_info(service)->prefix,
@@ -111,26 +115,29 @@ static const char *own_url(const struct aws_settings *settings, enum aws_service
 
 struct known_endpoint {
     enum aws_service service;
-    const char *region;
+    const char *region, *bucket; /* "": none */
     struct aws_endpoint endpoint;
     struct known_endpoint *next;
 };
 
 static const struct known_endpoint *find_known(const struct aws_settings *settings,
-                                               enum aws_service service, const char *region)
+                                               enum aws_service service, const char *region,
+                                               const char *bucket)
 {
     const struct known_endpoint *known = *settings->endpoints;
-    while (known && (known->service != service || strcmp(known->region, region) != 0)) {
+    while (known && (known->service != service || strcmp(known->region, region) != 0 ||
+                     strcmp(known->bucket, bucket) != 0)) {
         known = known->next;
     }
     return known;
 }
 
 static void keep(const struct aws_settings *settings, enum aws_service service, const char *region,
-                 const struct aws_endpoint *endpoint)
+                 const char *bucket, const struct aws_endpoint *endpoint)
 {
     struct known_endpoint *known = ARENA_NEW(settings->arena, struct known_endpoint);
-    *known = (struct known_endpoint){service, arena_strdup(settings->arena, region), *endpoint,
+    *known = (struct known_endpoint){service, arena_strdup(settings->arena, region),
+                                     arena_strdup(settings->arena, bucket), *endpoint,
                                      *settings->endpoints};
     *settings->endpoints = known;
 }
@@ -138,7 +145,7 @@ static void keep(const struct aws_settings *settings, enum aws_service service, 
 bool aws_endpoint(const struct aws_settings *settings, enum aws_service service, const char *region,
                   struct aws_endpoint *endpoint, struct error *error)
 {
-    const struct known_endpoint *known = find_known(settings, service, region);
+    const struct known_endpoint *known = find_known(settings, service, region, "");
     if (known) {
         *endpoint = known->endpoint;
         return true;
@@ -154,7 +161,48 @@ bool aws_endpoint(const struct aws_settings *settings, enum aws_service service,
                    error)) {
         return false;
     }
-    keep(settings, service, region, endpoint);
+    keep(settings, service, region, "", endpoint);
+    return true;
+}
+
+/* A certificate for *.s3.REGION.amazonaws.com covers one label. */
+static bool is_label(const char *bucket)
+{
+    size_t length = strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return length >= 3 && length <= 63 && bucket[length] == '\0' && bucket[0] != '-' &&
+           bucket[length - 1] != '-';
+}
+
+static bool is_bucket(const char *bucket)
+{
+    size_t length = strspn(bucket, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                   "-._");
+    return length >= 3 && length <= 255 && bucket[length] == '\0' && strcmp(bucket, "...") != 0;
+}
+
+bool aws_bucket_endpoint(const struct aws_settings *settings, const char *region,
+                         const char *bucket, struct aws_endpoint *endpoint, struct error *error)
+{
+    const struct known_endpoint *known = find_known(settings, AWS_SERVICE_S3, region, bucket);
+    if (known) {
+        *endpoint = known->endpoint;
+        return true;
+    }
+    if (!is_bucket(bucket)) {
+        return error_set(error, "\"%.80s\" is not the name of an S3 bucket", bucket);
+    }
+    if (!aws_endpoint(settings, AWS_SERVICE_S3, region, endpoint, error)) {
+        return false;
+    }
+    struct arena *arena = settings->arena;
+    if (endpoint->overridden || !is_label(bucket)) {
+        endpoint->url = arena_printf(arena, "%s/%s", endpoint->url, bucket);
+        endpoint->path = arena_printf(arena, "%s/%s", endpoint->path, bucket);
+    } else {
+        endpoint->host = arena_printf(arena, "%s.%s", bucket, endpoint->host);
+        endpoint->url = arena_printf(arena, "https://%s", endpoint->host);
+    }
+    keep(settings, AWS_SERVICE_S3, region, bucket, endpoint);
     return true;
 }
 

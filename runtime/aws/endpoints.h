@@ -16,7 +16,12 @@ enum aws_service {
     AWS_SERVICE_COUNT
 };
 
-enum aws_protocol { AWS_PROTOCOL_QUERY, AWS_PROTOCOL_JSON, AWS_PROTOCOL_REST };
+enum aws_protocol {
+    AWS_PROTOCOL_QUERY,
+    AWS_PROTOCOL_JSON,
+    AWS_PROTOCOL_REST_JSON,
+    AWS_PROTOCOL_REST_XML /* S3 */
+};
 
 struct aws_service_info {
     const char *name, *prefix, *environment, *config;
@@ -37,6 +42,13 @@ struct aws_endpoint {
  * arena; what was resolved once is kept there, so that many requests do not make it grow. */
 bool aws_endpoint(const struct aws_settings *settings, enum aws_service service, const char *region,
                   struct aws_endpoint *endpoint, struct error *error);
+
+/* The same of an S3 bucket: its own host (BUCKET.s3.REGION.amazonaws.com), or, where the endpoint is
+ * overridden or the bucket's name is not one label of a host (dots, capitals), a folder of the path:
+ * it is then part of url and path.
+ * Source: "Virtual hosting of general purpose buckets", Amazon S3 User Guide. */
+bool aws_bucket_endpoint(const struct aws_settings *settings, const char *region,
+                         const char *bucket, struct aws_endpoint *endpoint, struct error *error);
 
 /* AWS_CA_BUNDLE, else ca_bundle of the profile; NULL: the system's store. */
 const char *aws_ca_bundle(const struct aws_settings *settings);

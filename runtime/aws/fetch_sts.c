@@ -86,7 +86,7 @@ static struct transfer_request sts_request(struct fetch *fetch, struct form *for
                                        .body_length = form->body.length,
                                        .skew_ms = fetch->skew_ms,
                                        .timeout_ms = STS_TIMEOUT_MS,
-                                       .response_max = TOKEN_BYTES_MAX};
+                                       .rest = {.response_max = TOKEN_BYTES_MAX}};
     buffer_free(&form->body);
     return request;
 }
@@ -175,12 +175,13 @@ void fetch_from_sso(struct fetch *fetch)
     struct transfer_request request = {.service = AWS_SERVICE_SSO,
                                        .operation = "GetRoleCredentials",
                                        .region = fetch->recipe->sso.region,
-                                       .path = "/federation/credentials",
-                                       .query = arena_strdup(fetch->arena, buffer_text(&query)),
-                                       .headers = header,
-                                       .header_count = 1,
-                                       .timeout_ms = STS_TIMEOUT_MS,
-                                       .response_max = TOKEN_BYTES_MAX};
+                                       .rest = {.path = "/federation/credentials",
+                                                .query = arena_strdup(fetch->arena,
+                                                                      buffer_text(&query)),
+                                                .headers = header,
+                                                .header_count = 1,
+                                                .response_max = TOKEN_BYTES_MAX},
+                                       .timeout_ms = STS_TIMEOUT_MS};
     buffer_free(&query);
     send_sts(fetch, &request);
 }

@@ -39,7 +39,8 @@ struct sigv4_request {
     size_t header_count;
     const void *body;
     size_t body_length;
-    const char *payload_hash; /* NULL: of the body; or SIGV4_UNSIGNED_PAYLOAD, or hex */
+    const char *payload_hash; /* NULL: of the body; or SIGV4_UNSIGNED_PAYLOAD, or hex: then it is also
+                                 sent, as X-Amz-Content-SHA256 */
     const char *service, *region;
     struct sigv4_memory *memory; /* NULL: none */
     bool s3;                     /* the path is taken as it is, and X-Amz-Content-SHA256 is sent */

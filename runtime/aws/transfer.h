@@ -6,22 +6,33 @@
 #include "runtime/aws/endpoints.h"
 #include "runtime/aws/sigv4.h"
 
+/* What a request to a REST service (ebs, s3, sso) says beyond its body. */
+struct aws_rest {
+    const char *method; /* "GET", "PUT", … (static); NULL: GET of a REST service, POST of another */
+    const char *bucket; /* S3's: its host or the path's beginning (aws_bucket_endpoint); NULL: none */
+    const char *path;   /* percent-encoded, from its '/'; NULL: "/" */
+    const char *query;  /* percent-encoded, without '?'; NULL: none */
+    const struct http_header *headers; /* signed with the rest */
+    size_t header_count;
+    /* What stands for the body in the signature: NULL: its SHA-256; or SIGV4_UNSIGNED_PAYLOAD (S3, EBS
+     * direct: large bodies, whose checksum is in a signed header); or that hash, known, in hex. */
+    const char *payload_hash;
+    bool raw; /* the body of a 2xx answer is bytes: answer->body, neither parsed nor redacted */
+    size_t response_max; /* bytes; 0: 32 MiB of XML, 4 MiB of JSON, 64 MiB raw */
+};
+
 struct transfer_request {
     enum aws_service service;
     const char *operation;
     bool changes;      /* see aws_answer_read */
-    const char *query; /* REST: of a GET */
-    const char *path;  /* REST */
-    const struct http_header *headers;
-    size_t header_count;
-    const char *body; /* the form or the JSON */
+    struct aws_rest rest;
+    const void *body; /* the form, the JSON, the bytes */
     size_t body_length;
     const struct sigv4_key *key; /* NULL: unsigned */
     struct sigv4_memory *memory; /* of the sender; NULL: none */
     const char *region;
     int64_t skew_ms;     /* the service's clock minus ours */
     int64_t timeout_ms;  /* 0: 60 s */
-    size_t response_max; /* 0: 32 MiB of XML, 4 MiB of JSON */
 };
 
 typedef void (*transfer_callback)(void *context, struct aws_answer *answer);

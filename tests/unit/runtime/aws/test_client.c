@@ -164,6 +164,78 @@ static void test_destroyed_on_the_way(void **state)
     canned_destroy(canned);
 }
 
+struct said {
+    bool there;
+    enum outcome outcome;
+    char body[64];
+    size_t length;
+};
+
+static void on_said(void *context, const struct aws_answer *answer)
+{
+    struct said *said = context;
+    said->there = true;
+    said->outcome = answer->outcome;
+    said->length = answer->body_length;
+    memcpy(said->body, answer->body, answer->body_length);
+}
+
+/* A REST request as it goes out, and bytes as they come in: with a secret's form in them, and NULs. */
+static void test_rest_requests(void **state)
+{
+    (void)state;
+    const struct canned_answer script[] = {
+        {"PUT https://ebs.eu-west-1.amazonaws.com/snapshots/snap-1/blocks/7?a=b%2Fc\n",
+         .body = "AKIDEXAMPLE secret Basic QUtJREVYQU1QTEU6c2VjcmV0"}};
+    struct canned *canned = canned_create(script, CANNED_COUNT(script));
+    struct aws_client *client = canned_client(canned);
+    const struct http_header headers[] = {{"x-amz-Data-Length", "4"}};
+    struct aws_client_request request = {.service = AWS_SERVICE_EBS,
+                                         .operation = "PutSnapshotBlock",
+                                         .changes = true,
+                                         .rest = {.method = "PUT",
+                                                  .path = "/snapshots/snap-1/blocks/7",
+                                                  .query = "a=b%2Fc",
+                                                  .headers = headers,
+                                                  .header_count = 1,
+                                                  .payload_hash = SIGV4_UNSIGNED_PAYLOAD,
+                                                  .raw = true},
+                                         .body = "\0\1\2\3",
+                                         .body_length = 4,
+                                         .borrowed = true};
+    struct said said = {0};
+    aws_client_send(client, &request, on_said, &said);
+    world_run(canned->world, &said.there);
+    assert_int_equal(said.outcome, OUTCOME_OK);
+    assert_memory_equal(said.body, script[0].body, said.length);
+    assert_int_equal(said.length, strlen(script[0].body));
+    const char *log = canned->log.data;
+    assert_non_null(strstr(log, "X-Amz-Content-SHA256: UNSIGNED-PAYLOAD\n"));
+    assert_non_null(strstr(log, "SignedHeaders=host;x-amz-content-sha256;x-amz-data-length;"));
+    aws_client_destroy(client);
+    canned_destroy(canned);
+}
+
+static void test_a_bucket_elsewhere_in_another_region(void **state)
+{
+    (void)state;
+    const struct canned_answer script[] = {
+        {"GET https://state.s3.us-west-2.amazonaws.com/a%2Bb\n", .body = "x"}};
+    struct canned *canned = canned_create(script, CANNED_COUNT(script));
+    struct aws_client *client = canned_client(canned);
+    struct aws_client_request request = {.service = AWS_SERVICE_S3,
+                                         .operation = "GetObject",
+                                         .region = "us-west-2",
+                                         .rest = {.bucket = "state", .path = "/a%2Bb", .raw = true}};
+    struct said said = {0};
+    aws_client_send(client, &request, on_said, &said);
+    world_run(canned->world, &said.there);
+    assert_int_equal(said.outcome, OUTCOME_OK);
+    assert_non_null(strstr(canned->log.data, "/us-west-2/s3/aws4_request"));
+    aws_client_destroy(client);
+    canned_destroy(canned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +247,8 @@ int main(void)
         cmocka_unit_test(test_a_silent_service_ends_within_a_minute),
         cmocka_unit_test(test_throttled_questions_go_on),
         cmocka_unit_test(test_destroyed_on_the_way),
+        cmocka_unit_test(test_rest_requests),
+        cmocka_unit_test(test_a_bucket_elsewhere_in_another_region),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

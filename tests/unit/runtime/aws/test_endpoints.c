@@ -63,6 +63,47 @@ static void test_own_endpoints(void **state)
                "https://ec2.cn-north-1.api.amazonwebservices.com.cn");
 }
 
+static struct aws_endpoint bucket(struct fixture *fixture, const char *name)
+{
+    struct error error = {0};
+    struct aws_endpoint endpoint = {0};
+    struct aws_settings *settings = aws_settings_read(fixture->arena, fixture->world, NULL, &error);
+    for (int i = 0; i < 2; i++) { /* the second time from what is known */
+        assert_true(aws_bucket_endpoint(settings, "eu-west-1", name, &endpoint, &error));
+    }
+    return endpoint;
+}
+
+static void test_buckets(void **state)
+{
+    struct fixture *f = *state;
+    struct aws_endpoint own = bucket(f, "my-state");
+    assert_string_equal(own.url, "https://my-state.s3.eu-west-1.amazonaws.com");
+    assert_string_equal(own.host, "my-state.s3.eu-west-1.amazonaws.com");
+    assert_string_equal(own.path, "");
+    struct aws_endpoint dots = bucket(f, "my.state");
+    assert_string_equal(dots.url, "https://s3.eu-west-1.amazonaws.com/my.state");
+    assert_string_equal(dots.host, "s3.eu-west-1.amazonaws.com");
+    assert_string_equal(dots.path, "/my.state");
+    assert_url(f, AWS_SERVICE_EBS, "eu-west-1", "https://ebs.eu-west-1.amazonaws.com");
+    assert_url(f, AWS_SERVICE_S3, "cn-north-1", "https://s3.cn-north-1.amazonaws.com.cn");
+    set(f, "AWS_USE_DUALSTACK_ENDPOINT", "true");
+    assert_url(f, AWS_SERVICE_S3, "eu-west-1", "https://s3.dualstack.eu-west-1.amazonaws.com");
+    set(f, "AWS_USE_FIPS_ENDPOINT", "true");
+    assert_url(f, AWS_SERVICE_S3, "us-gov-west-1",
+               "https://s3-fips.dualstack.us-gov-west-1.amazonaws.com");
+    set(f, "AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000/base/");
+    struct aws_endpoint given = bucket(f, "my-state");
+    assert_string_equal(given.url, "http://127.0.0.1:9000/base/my-state");
+    assert_string_equal(given.path, "/base/my-state");
+    struct error error = {0};
+    struct aws_endpoint endpoint;
+    struct aws_settings *settings = aws_settings_read(f->arena, f->world, NULL, &error);
+    assert_false(aws_bucket_endpoint(settings, "eu-west-1", "a/../b", &endpoint, &error));
+    assert_string_equal(error.message, "\"a/../b\" is not the name of an S3 bucket");
+    error_clear(&error);
+}
+
 static void test_order(void **state)
 {
     struct fixture *f = *state;
@@ -164,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_own_endpoints, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_buckets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_host_header, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
