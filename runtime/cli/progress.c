@@ -13,6 +13,7 @@
 #include "runtime/cli/progress_state.h"
 #include "runtime/report/history.h"
 
+enum { PROGRESS_APART_MS = 10000 }; /* a log has a line for each transfer as often */
 enum { REFRESH_MS = 100, WIDTH_MIN = 20, WIDTH_MAX = 1000, WIDTH = 80, ROWS = 24 };
 
 struct progress {
@@ -223,15 +224,35 @@ static int64_t moment_of(const struct progress *progress, const struct executor_
         return now;
     }
     int64_t then = event->type == EVENT_NODE_STARTED  ? event->status->started_ms
-                   : event->type == EVENT_NODE_DETAIL ? progress->history->nodes[event->node->index].seen_ms
+                   : event->type == EVENT_NODE_DETAIL || event->type == EVENT_NODE_PROGRESS
+                       ? progress->history->nodes[event->node->index].seen_ms
                                                       : event->status->ended_ms;
     return then >= 0 && then < now ? then : now;
+}
+
+/* Transfers tell more often than a log needs. */
+static bool was_just_told(struct progress *progress, const struct executor_event *event,
+                          int64_t alive_ms)
+{
+    if (event->type != EVENT_NODE_PROGRESS) {
+        return false;
+    }
+    struct node_progress *known = &progress->state->nodes[event->node->index];
+    int64_t last_ms = known->told_ms > known->started_ms ? known->told_ms : known->started_ms;
+    if (alive_ms - last_ms < PROGRESS_APART_MS) {
+        return true;
+    }
+    known->told_ms = alive_ms;
+    return false;
 }
 
 static void log_event(struct progress *progress, const struct executor_event *event)
 {
     struct buffer text = {0};
     int64_t alive_ms = moment_of(progress, event);
+    if (was_just_told(progress, event, alive_ms)) {
+        return;
+    }
     progress_plain_event(progress->state, event, alive_ms, progress->colour, &text);
     if (text.length > 0) {
         write_out(progress, &text);

@@ -117,6 +117,23 @@ static bool put_seen(const struct plain *plain)
     return true;
 }
 
+/* "db disk-0/put-blocks 47%: 412 MiB of …" */
+static bool put_progress(const struct plain *plain)
+{
+    const struct node_status *status = plain->event->status;
+    if (status->state != NODE_RUNNING) {
+        return false;
+    }
+    put_node(plain);
+    if (status->total_bytes > 0) {
+        int64_t done = status->done_bytes < status->total_bytes ? status->done_bytes
+                                                                : status->total_bytes;
+        buffer_printf(plain->out, " %d%%", (int)(100.0 * (double)done / (double)status->total_bytes));
+    }
+    put_detail(plain);
+    return true;
+}
+
 static bool put_started(const struct plain *plain)
 {
     const struct graph_node *node = plain->event->node;
@@ -260,6 +277,8 @@ static bool put_event(const struct plain *plain)
         return true;
     case EVENT_NODE_DETAIL:
         return put_seen(plain);
+    case EVENT_NODE_PROGRESS:
+        return put_progress(plain);
     case EVENT_NODE_FAILED:
         put_failure(plain);
         return true;

@@ -16,6 +16,7 @@ enum {
     TIME_WIDTH = 8,
     BAR_MIN = 10,
     BAR_MAX = 48,
+    BAR_TRANSFER = 12,
     AROUND = 2,     /* lines that are not VMs: the bar and the status */
     PATH_STEPS = 3, /* of the critical path still ahead */
 };
@@ -97,6 +98,20 @@ static void draw_time(struct line *line, int64_t ms)
     buffer_free(&padded);
 }
 
+/* "━━━━━━╸━━━━━ 47% of 2 disks", or one's own words behind it. */
+static void draw_transfer(const struct activity *activity, struct line *line)
+{
+    double part = (double)activity->done_bytes / (double)activity->total_bytes;
+    part = part > 1 ? 1 : part;
+    draw_bar(line, (int)(part * BAR_TRANSFER), BAR_TRANSFER, INK_CYAN);
+    line_printf(line, INK_PLAIN, " %d%%", (int)(part * 100));
+    if (activity->transfers > 1) {
+        line_printf(line, INK_PLAIN, " of %d disks", activity->transfers);
+    } else if (activity->detail) {
+        line_printf(line, INK_PLAIN, " %s", activity->detail);
+    }
+}
+
 static void draw_reason(const struct screen *screen, const struct lane *lane,
                         const struct activity *activity, struct line *line)
 {
@@ -107,6 +122,8 @@ static void draw_reason(const struct screen *screen, const struct lane *lane,
         line_printf(line, INK_DIM, "waits for %s", activity->waits_for_vm);
     } else if (lane->stage == LANE_WAITING && activity->waits_for_pool) {
         line_printf(line, INK_DIM, "waits for a place in %s", activity->waits_for_pool);
+    } else if (activity->total_bytes > 0) {
+        draw_transfer(activity, line);
     } else if (activity->detail) {
         line_put(line, lane->stage == LANE_FAILED ? INK_RED : INK_PLAIN, activity->detail);
     }

@@ -105,6 +105,8 @@ static void take_status(struct progress_state *state, const struct graph_node *n
     set_state(state, node, status->state);
     known->started_ms = status->started_ms;
     known->ended_ms = status->ended_ms;
+    known->done_bytes = status->done_bytes;
+    known->total_bytes = status->total_bytes;
     const char *detail =
         is_over(status->state) && status->state != NODE_FAILED ? NULL : status->detail;
     if (!detail || !known->detail || strcmp(detail, known->detail) != 0) {
@@ -281,6 +283,19 @@ const char *progress_phase(const struct graph *graph, const struct graph_node *n
     case ACTION_TERMINATE_INSTANCE:
     case ACTION_WAIT_TERMINATED:
         return "cleanup";
+    case ACTION_START_SNAPSHOT:
+    case ACTION_PUT_BLOCKS:
+        return "copying";
+    case ACTION_COMPLETE_SNAPSHOT:
+    case ACTION_WAIT_SNAPSHOT_COMPLETED:
+    case ACTION_RECORD_COPY:
+    case ACTION_TAG_COPY:
+        return "completing";
+    case ACTION_HOLD_COPY:
+    case ACTION_RELEASE_COPY:
+        return "copies";
+    case ACTION_DELETE_SNAPSHOT:
+        return "pruning";
     default:
         return action_info(node->action)->name;
     }
@@ -321,6 +336,11 @@ static void describe_active(const struct progress_state *state, const struct lan
     for (size_t i = 0; i < lane->total; i++) {
         const struct node_progress *other = &state->nodes[lane->nodes[i]];
         const struct graph_node *other_node = &state->graph->nodes[lane->nodes[i]];
+        if (is_active(other->state) && other->total_bytes > 0) {
+            activity->transfers++;
+            activity->done_bytes += other->done_bytes;
+            activity->total_bytes += other->total_bytes;
+        }
         if (is_active(other->state) && other->started_ms < activity->since_ms &&
             strcmp(progress_phase(state->graph, other_node), activity->phase) == 0) {
             activity->since_ms = other->started_ms;

@@ -17,6 +17,8 @@ struct node_progress {
     enum node_state state;
     int64_t started_ms, ended_ms;
     char *detail; /* last thing seen; NULL */
+    int64_t done_bytes, total_bytes; /* of a transfer; total 0: none, or not known */
+    int64_t told_ms;                 /* PROGRESS was written in a log; alive time */
 };
 
 /* A VM, or (the last one) what belongs to the plan as a whole. */
@@ -65,6 +67,8 @@ struct activity {
     int64_t since_ms;           /* of the phase; -1: none */
     int32_t node;               /* the node that it is about; NO_NODE */
     const char *detail;         /* NULL */
+    int64_t done_bytes, total_bytes; /* of all transfers that go on; total 0: none */
+    int transfers;
     int64_t deadline_ms;        /* of a check that is being tried; -1 */
     const char *waits_for_vm;   /* WAITING: NULL, or another VM … */
     const char *waits_for_pool; /* … or a pool; both NULL: its turn */

@@ -165,6 +165,7 @@ static void take_up(struct executor *executor, uint32_t node)
         run->status.choice = 0;
         run->status.generation++;
         run->digest = 0;
+        notes_forget(run);
         record_next(executor, node, "next");
     }
     run->status.state = NODE_BLOCKED;
@@ -190,6 +191,7 @@ static void redo(struct executor *executor, uint32_t node)
     run->inputs = NULL;
     run->status.cause = NO_NODE;
     run->status.waived = NULL;
+    notes_forget(run);
     record_next(executor, node, "redo");
 }
 
@@ -224,11 +226,20 @@ static int32_t maker_of(const struct graph *graph, uint32_t wait)
     return NO_NODE;
 }
 
+/* What is done to a snapshot under way goes into that one alone, and is done again with it. */
+static bool stays_within(const struct executor *executor, uint32_t maker)
+{
+    return executor->graph->nodes[maker].action == ACTION_START_SNAPSHOT;
+}
+
 /* Anything but a wait has been done with it: then other things may have gone with it, or be attached
  * to it, and only a rollback takes it all back. */
 static bool is_built_upon(const struct executor *executor, uint32_t maker)
 {
     uint32_t end = executor->successor_start[maker + 1];
+    if (stays_within(executor, maker)) {
+        return false;
+    }
     for (uint32_t s = executor->successor_start[maker]; s < end; s++) {
         uint32_t after = executor->successors[s].node;
         if (action_info(executor->graph->nodes[after].action)->effect != EFFECT_WAIT &&

@@ -28,6 +28,8 @@ struct flight *flight_create(struct executor *executor, uint32_t node, enum flig
         .attempt = run->status.attempts,
         .deadline_ms = node_deadline_ms(executor, node),
         .priority = executor->rank[node],
+        .kept = run->kept,
+        .note = notes_take,
         .context = executor,
     };
     flight->kind = kind;

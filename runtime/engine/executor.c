@@ -181,6 +181,7 @@ static int64_t next_wake_ms(const struct executor *executor)
         next = sooner(next, executor->wakes.items[0].key);
     }
     next = sooner(next, executor->limits_wake_ms);
+    next = sooner(next, notes_next_ms(executor));
     return sooner(next, waits_next_ms(executor));
 }
 
@@ -222,6 +223,7 @@ static void turn(void *context)
         advance(executor);
         check_end(executor);
         heartbeat(executor);
+        notes_journal(executor);
         commit_turn(executor);
     }
     arm_timer(executor);
@@ -344,10 +346,21 @@ enum executor_result executor_run(struct executor *executor, struct error *error
     return result_of(executor);
 }
 
+static void interrupt_providers(struct executor *executor)
+{
+    for (int i = PROVIDER_ENGINE + 1; i < PROVIDER_COUNT; i++) {
+        struct provider *provider = executor->options.providers[i];
+        if (provider && provider->interrupt) {
+            provider->interrupt(provider);
+        }
+    }
+}
+
 void executor_interrupt(struct executor *executor)
 {
     if (executor->interrupts++ == 0) {
         executor->patience_ms = world_monotonic_ms(executor->world) + INTERRUPT_PATIENCE_MS;
+        interrupt_providers(executor);
     }
     executor_schedule_turn(executor);
 }
@@ -380,6 +393,7 @@ void executor_destroy(struct executor *executor)
         free(run->code);
         free(run->service);
         free(run->request_id);
+        free(run->kept);
     }
     error_clear(&executor->error);
     arena_destroy(executor->arena);

@@ -40,6 +40,7 @@ struct node_status {
     const char *detail;   /* last thing seen ("pending", "503 …"), or why it failed; NULL */
     const char *help;     /* NULL */
     const char *code, *service, *request_id;
+    int64_t done_bytes, total_bytes; /* of a call that tells its progress; total 0: unknown */
     int32_t cause;        /* SKIPPED: the node that failed; NO_NODE */
     const struct decision *waived; /* DONE because a person went on without it; NULL */
 };
@@ -51,6 +52,7 @@ enum executor_event_type {
     EVENT_STATE_WAITS, /* the shared state does not take a commit (text: why); it is asked again */
     EVENT_STATE_LOST,  /* the run goes no further in this process (text: why) */
     EVENT_DECISION,   /* a person has decided something, or tried to */
+    EVENT_NODE_PROGRESS, /* a call that takes long tells how far it is */
     EVENT_NODE_AGAIN, /* it had failed or was skipped, and is taken up again */
 };
 struct executor_event {

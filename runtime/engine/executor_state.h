@@ -19,6 +19,8 @@ enum {
     INTERRUPT_PATIENCE_MS = 60000,  /* what is under way may take that long after an interrupt */
     HEARTBEAT_MS = 10000,
     SEEN_MS = 10000,                /* what waits see is journalled as often, also unchanged */
+    NOTES_APART_MS = 2000,          /* how far calls are is journalled as often: lost when killed … */
+    NOTES_APART_SHARED_MS = 10000,  /* … and there each group is an object in a store */
     DETAIL_MAX = 2000,              /* bytes kept of what a service said */
     BUSY_REQUESTS = 8,              /* on their way: then polls and batches may wait for company */
     BATCH_APART_MS = 500,           /* between batches of one action */
@@ -68,6 +70,8 @@ struct node_run {
     struct call_output *outputs;
     struct flight *flight;  /* of a wait */
     uint32_t poller_index;  /* of a wait: its place in the poller */
+    char *kept;             /* what its call told to keep, of this generation; NULL */
+    bool noted;             /* it has told something that is not journalled yet */
     int poll_failures;      /* of a wait: polls in a row without an answer */
     char *detail, *help, *code, *service, *request_id; /* what status points to */
 };
@@ -148,6 +152,8 @@ struct executor {
     struct executor_counters counters;
     size_t unfinished;         /* nodes that have not ended */
     size_t recovered;
+    size_t noted_count;        /* nodes that are `noted` */
+    int64_t notes_due_ms;      /* when that is journalled; monotonic */
     size_t requests_in_flight; /* a batch is one */
     size_t calls_in_flight;    /* starts and lookups */
     size_t polls_in_flight;
@@ -218,6 +224,8 @@ void node_retry(struct executor *executor, uint32_t node, const struct call_resu
 /* The object is not there. True when that is settled: the node has ended then, one way or the other;
  * false: it may only not be visible yet. */
 bool node_absent(struct executor *executor, uint32_t node, const struct call_error *error);
+/* `text` NULL: as before. Tells EVENT_NODE_PROGRESS. */
+void node_set_progress(struct executor *executor, uint32_t node, const char *text);
 /* True when it is another one than before. */
 bool node_set_detail(struct executor *executor, uint32_t node, const struct call_error *error);
 int64_t node_deadline_ms(const struct executor *executor, uint32_t node); /* monotonic */
@@ -230,6 +238,17 @@ void waits_poll_due(struct executor *executor);
 /* When the next poll is due; INT64_MAX: none. */
 int64_t waits_next_ms(const struct executor *executor);
 void waits_leave(struct executor *executor, uint32_t node);
+
+/* --- notes.c: how far calls are that take long --- */
+void notes_take(struct call *call, const struct call_note *note);
+/* What has been told and is due. */
+void notes_journal(struct executor *executor);
+/* What this one has told, at once: its call has ended. */
+void notes_landed(struct executor *executor, uint32_t node);
+/* When the next are due; INT64_MAX: none. */
+int64_t notes_next_ms(const struct executor *executor);
+/* Another generation begins from nothing. */
+void notes_forget(struct node_run *run);
 
 /* --- policy.c --- */
 /* Tells the ends of nodes to their successors until nothing more follows. */
@@ -252,6 +271,7 @@ void record_done(struct executor *executor, uint32_t node);
 void record_failed(struct executor *executor, uint32_t node);
 void record_skipped(struct executor *executor, uint32_t node);
 void record_retry(struct executor *executor, uint32_t node, enum outcome outcome);
+void record_note(struct executor *executor, uint32_t node);
 void record_seen(struct executor *executor, uint32_t node);
 void record_next(struct executor *executor, uint32_t node, const char *kind);
 void record_again(struct executor *executor, uint32_t node);

@@ -12,6 +12,7 @@
  *   retry {n,o,w,…}           an attempt failed in passing; w: milliseconds until the next one
  *   seen {n,a,…}              what a wait has seen after a polls: when it changes, and from time to
  *                             time, for those who watch
+ *   note {n,t,d,of,message,k} how far its call is: bytes done, of all; what it told to keep
  *   next {n,g,c}              another alternative: nothing exists of the one before
  *   redo {n,g}                a guard has undone it: it is done again
  *   again {n}                 it had failed or was skipped, and is taken up again (retry, skip of what
@@ -184,6 +185,18 @@ void record_seen(struct executor *executor, uint32_t node)
     put_alive(executor, out);
     put_int(out, ",\"a\":", run->status.attempts);
     put_answer(out, run);
+    finish(out);
+}
+
+void record_note(struct executor *executor, uint32_t node)
+{
+    const struct node_run *run = &executor->nodes[node];
+    struct buffer *out = begin(executor, "note", node);
+    put_alive(executor, out);
+    put_int(out, ",\"d\":", run->status.done_bytes);
+    put_int(out, ",\"of\":", run->status.total_bytes);
+    put_text(out, ",\"message\":", run->detail);
+    put_text(out, ",\"k\":", run->kept);
     finish(out);
 }
 

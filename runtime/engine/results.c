@@ -72,6 +72,14 @@ bool node_set_detail(struct executor *executor, uint32_t node, const struct call
     return changed;
 }
 
+void node_set_progress(struct executor *executor, uint32_t node, const char *text)
+{
+    struct node_run *run = &executor->nodes[node];
+    replace(executor, &run->detail, text ? text : run->detail);
+    run->status.detail = run->detail;
+    executor_queue_event(executor, EVENT_NODE_PROGRESS, (int32_t)node, NULL);
+}
+
 /* --- ends --- */
 
 static void keep_outputs(struct executor *executor, struct node_run *run,
@@ -245,6 +253,7 @@ static void next_alternative(struct executor *executor, uint32_t node,
     run->status.choice++;
     run->status.generation++;
     run->digest = 0;
+    notes_forget(run);
     record_next(executor, node, "next");
     executor_queue_event(executor, EVENT_NODE_RETRY, (int32_t)node, NULL);
     ready_push(executor, node);
@@ -351,6 +360,7 @@ static bool land(struct executor *executor, struct flight *flight, const struct 
     executor->requests_in_flight -= !flight->follows;
     executor->calls_in_flight--;
     executor->counters.requests += result->requests;
+    notes_landed(executor, flight->node);
     executor_schedule_turn(executor);
     return executor->nodes[flight->node].status.state == NODE_RUNNING;
 }

@@ -93,6 +93,17 @@ static void replay_failed(struct node_run *run, const cJSON *record)
     run->gone = number_of(record, "gone", 0) != 0;
 }
 
+static void replay_note(struct node_run *run, const cJSON *record)
+{
+    const char *kept = text_of(record, "k");
+    if (kept && strlen(kept) <= CALL_KEEP_MAX) {
+        free(run->kept);
+        run->kept = base_strdup(kept);
+    }
+    run->status.done_bytes = number_of(record, "d", 0);
+    run->status.total_bytes = number_of(record, "of", 0);
+}
+
 static void replay_retry(struct node_run *run, const cJSON *record)
 {
     const char *outcome = text_of(record, "o");
@@ -107,6 +118,7 @@ static void replay_again(struct node_run *run, const cJSON *record)
     run->status.state = NODE_BLOCKED;
     run->in_doubt = false;
     run->digest = 0;
+    notes_forget(run);
 }
 
 static void replay_redo(struct node_run *run, const cJSON *record)
@@ -163,6 +175,8 @@ static void replay_node(struct executor *executor, uint32_t node, const char *ki
         replay_decision(executor, run, record);
     } else if (!strcmp(kind, "retry")) {
         replay_retry(run, record);
+    } else if (!strcmp(kind, "note")) {
+        replay_note(run, record);
     } else if (!strcmp(kind, "next")) {
         replay_again(run, record);
     } else if (!strcmp(kind, "redo")) {

@@ -32,7 +32,7 @@ const char *executor_event_name(enum executor_event_type type)
         [EVENT_NODE_FAILED] = "node_failed",   [EVENT_NODE_SKIPPED] = "node_skipped",
         [EVENT_VM_FAILED] = "vm_failed",       [EVENT_INTERRUPTED] = "interrupted",
         [EVENT_HEARTBEAT] = "heartbeat",       [EVENT_RUN_ENDED] = "run_ended",
-        [EVENT_NODE_AGAIN] = "node_again",
+        [EVENT_NODE_AGAIN] = "node_again",     [EVENT_NODE_PROGRESS] = "node_progress",
         [EVENT_DECISION] = "decision",         [EVENT_STATE_WAITS] = "state_waits",
         [EVENT_STATE_LOST] = "state_lost",
     };
@@ -192,6 +192,10 @@ static void write_status(struct events *events, struct json_writer *json,
         json_key_string(json, "code", status->code);
         json_key_string(json, "request_id", status->request_id);
         json_key_string(json, "help", status->help);
+    }
+    if (event->type == EVENT_NODE_PROGRESS) {
+        json_key_int(json, "done_bytes", status->done_bytes);
+        json_key_int(json, "total_bytes", status->total_bytes);
     }
     write_cause(events, json, status->cause);
 }

@@ -296,6 +296,16 @@ static void take_seen(struct history *history, uint32_t index, const cJSON *reco
     }
 }
 
+static void take_note(struct history *history, uint32_t index, const cJSON *record)
+{
+    struct history_node *node = &history->nodes[index];
+    node->status.detail = renew(history, node->status.detail, record, "message");
+    node->status.done_bytes = number_of(record, "d", 0);
+    node->status.total_bytes = number_of(record, "of", 0);
+    node->seen_ms = moment(history, record);
+    tell(history, EVENT_NODE_PROGRESS, (int32_t)index, utc_of(history, record), NULL);
+}
+
 static void take_next(struct history *history, uint32_t index, const cJSON *record)
 {
     struct history_node *node = &history->nodes[index];
@@ -380,6 +390,8 @@ static void take_node(struct history *history, uint32_t index, const char *kind,
         take_retry(history, index, record);
     } else if (!strcmp(kind, "seen")) {
         take_seen(history, index, record);
+    } else if (!strcmp(kind, "note")) {
+        take_note(history, index, record);
     } else if (!strcmp(kind, "next")) {
         take_next(history, index, record);
     } else if (!strcmp(kind, "redo")) {

@@ -54,9 +54,10 @@ struct call;
 struct call_note {
     int64_t done, total; /* of its work, in bytes; total 0: not known */
     const char *text;    /* "412 MiB of 2.0 GiB, 180 MiB/s": the node's detail from now on; NULL: as before */
-    const char *keep;    /* becomes part of the journal with its next group commit, and stands among
-                            call->kept when the node is tried again, also by another process: printable
-                            ASCII, at most CALL_KEEP_MAX bytes; NULL: nothing */
+    const char *keep;    /* how far it is: takes the place of what was told before, becomes part of the
+                            journal soon, and is call->kept when the node is tried again, also by
+                            another process: printable ASCII, at most CALL_KEEP_MAX bytes; NULL: as
+                            before */
 };
 enum { CALL_KEEP_MAX = 4096 };
 
@@ -74,9 +75,7 @@ struct call {
     int attempt;         /* 0, 1, … */
     int64_t deadline_ms; /* monotonic */
     double priority;     /* for gates: smaller first */
-    /* What earlier attempts of this generation told to keep, oldest first. */
-    const char *const *kept;
-    size_t kept_count;
+    const char *kept;    /* what an attempt of this generation told last to keep; NULL */
     void (*note)(struct call *call, const struct call_note *note); /* NULL: nobody listens */
     void *context;       /* the executor's */
 };

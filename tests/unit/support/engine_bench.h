@@ -18,6 +18,7 @@ struct bench {
     struct limits *limits;
     struct lease *lease; /* NULL; the caller's */
     struct executor *executor;
+    struct provider *mover; /* NULL: the fake cloud's; the caller's */
     const struct facts *facts;
     const struct schedule *schedule;
     const char *const *again; /* retry: what is taken up; NULL: all */

@@ -218,6 +218,32 @@ static void late_to_a_run(void **state)
     progress_finish(progress);
 }
 
+/* A transfer tells each second; a log has a line in ten. */
+static void transfers_in_a_log(void **state)
+{
+    struct fixture *f = *state;
+    f->options.style = PROGRESS_PLAIN;
+    f->run.nodes[DB_VOLUME].action = ACTION_PUT_BLOCKS;
+    struct progress *progress = progress_create(&f->options);
+    static const struct executor_event began = {.type = EVENT_RUN_STARTED};
+    progress_observe(progress, &began);
+    struct executor_event started =
+        small_run_event(&f->run, EVENT_NODE_STARTED, DB_VOLUME, 0, NULL);
+    progress_observe(progress, &started);
+    fresh(f);
+    for (int second = 1; second <= 45; second++) {
+        pass(f->world, 1000);
+        struct executor_event event =
+            small_run_event(&f->run, EVENT_NODE_PROGRESS, DB_VOLUME, second * 1000, "some of it");
+        progress_observe(progress, &event);
+    }
+    assert_string_equal(fresh(f), "00:00:10 db disk-0/create-volume: some of it\n"
+                                  "00:00:20 db disk-0/create-volume: some of it\n"
+                                  "00:00:30 db disk-0/create-volume: some of it\n"
+                                  "00:00:40 db disk-0/create-volume: some of it\n");
+    progress_finish(progress);
+}
+
 /* What had failed is taken up again by a resume: it is no failure any more. */
 static void a_resume_in_the_middle(void **state)
 {
@@ -244,6 +270,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(late_to_a_run),
+        TEST(transfers_in_a_log),
         TEST(a_resume_in_the_middle),
         TEST(in_place),
         TEST(makes_room),

@@ -56,6 +56,20 @@ static const char *of_run(struct fixture *f, enum executor_event_type type, int6
     return tell(f, &(struct executor_event){.type = type}, at_ms);
 }
 
+static void a_transfer(void **state)
+{
+    struct fixture *f = *state;
+    f->run.nodes[DB_VOLUME].action = ACTION_PUT_BLOCKS;
+    happen(f, EVENT_NODE_STARTED, DB_VOLUME, 0, NULL);
+    f->run.statuses[DB_VOLUME].done_bytes = 50;
+    f->run.statuses[DB_VOLUME].total_bytes = 100;
+    assert_string_equal(happen(f, EVENT_NODE_PROGRESS, DB_VOLUME, 5000, "1.0 GiB of 2.0 GiB"),
+                        "00:00:05 db disk-0/create-volume 50%: 1.0 GiB of 2.0 GiB\n");
+    f->run.statuses[DB_VOLUME].total_bytes = 0;
+    assert_string_equal(happen(f, EVENT_NODE_PROGRESS, DB_VOLUME, 5000, "1.0 GiB"),
+                        "00:00:05 db disk-0/create-volume: 1.0 GiB\n");
+}
+
 static void a_run(void **state)
 {
     struct fixture *f = *state;
@@ -145,6 +159,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(a_transfer),
         TEST(a_run),
         TEST(nothing_beats_after_the_end),
         TEST(waits_that_last),

@@ -85,6 +85,24 @@ static void in_the_middle(void **state)
         "  6 of 10 actions · 61 calls · throttled 2 times · critical path: app ready? → …\n");
 }
 
+static void transfers(void **state)
+{
+    struct fixture *f = *state;
+    f->run.nodes[DB_VOLUME].action = f->run.nodes[DB_START].action = ACTION_PUT_BLOCKS;
+    happen(f, EVENT_NODE_STARTED, DB_VOLUME, 0, NULL);
+    f->run.statuses[DB_VOLUME].done_bytes = 50;
+    f->run.statuses[DB_VOLUME].total_bytes = 100;
+    happen(f, EVENT_NODE_PROGRESS, DB_VOLUME, 5000, "1.0 GiB of 2.0 GiB, 200 MiB/s");
+    assert_non_null(strstr(draw(f, 5000), "  ▸ db   copying      0:05   ━━━━━━╸───── 50% "
+                                          "1.0 GiB of 2.0 GiB, 200 MiB/s\n"));
+    happen(f, EVENT_NODE_STARTED, DB_START, 6000, NULL);
+    f->run.statuses[DB_START].total_bytes = 300;
+    happen(f, EVENT_NODE_PROGRESS, DB_START, 7000, "0 MiB of 3.0 GiB");
+    assert_non_null(strstr(draw(f, 7000), "━╸────────── 12% of 2 disks\n"));
+    happen(f, EVENT_NODE_DONE, DB_VOLUME, 8000, NULL);
+    assert_non_null(strstr(draw(f, 8000), "──────────── 0% 0 MiB of 3.0 GiB\n"));
+}
+
 static void at_the_beginning_and_the_end(void **state)
 {
     struct fixture *f = *state;
@@ -234,6 +252,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(in_the_middle),
+        TEST(transfers),
         TEST(at_the_beginning_and_the_end),
         TEST(prepared_ones_wait),
         TEST(lanes_without_a_milestone_end_too),

@@ -121,6 +121,21 @@ static void what_a_wait_saw_is_told_when_it_changes(void **state)
                                                "node_detail app/check-http\n");
 }
 
+static void how_far_a_transfer_is(void **state)
+{
+    struct fixture *f = *state;
+    const struct history_node *node = &f->history->nodes[0];
+    begin(f);
+    take(f, "{\"r\":\"intent\",\"n\":0,\"g\":0,\"c\":0,\"a\":0,\"t\":500,\"at\":1000500,\"k\":\"t0\"}");
+    take(f, "{\"r\":\"note\",\"n\":0,\"t\":2500,\"d\":50,\"of\":70,\"message\":\"50 of 70\",\"k\":\"5+1\"}");
+    assert_int_equal(node->status.state, NODE_RUNNING);
+    assert_int_equal(node->status.done_bytes, 50);
+    assert_int_equal(node->status.total_bytes, 70);
+    assert_string_equal(node->status.detail, "50 of 70");
+    assert_int_equal(node->seen_ms, 2500);
+    assert_non_null(strstr(buffer_text(&f->told), "node_progress db/attach-volume\n"));
+}
+
 static void a_resume_takes_up_what_failed_and_an_outage_goes_on(void **state)
 {
     struct fixture *f = *state;
@@ -244,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_request_its_retries_and_its_slot),
         TEST(what_a_wait_saw_is_told_when_it_changes),
+        TEST(how_far_a_transfer_is),
         TEST(a_resume_takes_up_what_failed_and_an_outage_goes_on),
         TEST(notes_are_bounded),
         TEST(decisions_are_kept_and_a_skip_counts_as_done),
