@@ -15,8 +15,8 @@
  * then tries more, faster and faster. */
 static const double DECREASE = 0.5;
 static const double CLIMB_S = 40; /* from half the refused rate to twice: (1 + 0.5^(1/3)) of it */
-static const double FLOOR_OF_FULL = 1.0 / 16; /* never slower than this part of AWS's figure */
-static const double FLOOR_PER_S = 0.2;        /* nor than that, where no figure is known */
+static const double FLOOR_OF_AWS = 1.0 / 16; /* never slower than this part of AWS's figure */
+static const double FLOOR_PER_S = 1;         /* nor than that, where AWS names none */
 static const double FASTEST_PER_S = 1e6;
 static const double OBSERVED_OVER_S = 5; /* the window of the observed rate */
 enum {
@@ -278,7 +278,8 @@ double limits_available(struct limits *limits, enum bucket which)
 
 static double slowest(const struct token_bucket *bucket)
 {
-    return bucket->full_per_s > 0 ? bucket->full_per_s * FLOOR_OF_FULL : FLOOR_PER_S;
+    double aws_per_s = bucket->info->refill_per_s;
+    return aws_per_s > 0 ? aws_per_s * FLOOR_OF_AWS : FLOOR_PER_S;
 }
 
 void limits_throttled(struct limits *limits, enum bucket which)

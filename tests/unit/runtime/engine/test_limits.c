@@ -129,7 +129,10 @@ static void starts_unlimited_and_learns(void **state)
     assert_true(limits_take(limits, BUCKET_EC2_DESCRIBE, 1, &wait_ms));
     limits_throttled(limits, BUCKET_SSM_READ); /* before anything was sent: the slowest */
     assert_false(limits_take(limits, BUCKET_SSM_READ, 1, &wait_ms));
-    assert_int_equal(wait_ms, 5000);
+    assert_int_equal(wait_ms, 800); /* a sixteenth of AWS's 20/s */
+    limits_throttled(limits, BUCKET_STS);
+    assert_false(limits_take(limits, BUCKET_STS, 1, &wait_ms));
+    assert_int_equal(wait_ms, 160); /* of 100/s */
     limits_destroy(limits);
     world_destroy(world);
 }
