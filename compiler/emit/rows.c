@@ -53,6 +53,7 @@ static bool is_bookkeeping(const struct graph_node *node, bool critical)
     switch (node->action) {
     case ACTION_RUNNING:
     case ACTION_READY:
+    case ACTION_LAUNCHED:
         return true;
     case ACTION_DETACH_VOLUME:
     case ACTION_DELETE_VOLUME:

@@ -12,7 +12,7 @@
 bool words_is_milestone(const struct graph_node *node)
 {
     return node->action == ACTION_RUNNING || node->action == ACTION_READY ||
-           node->action == ACTION_RECOVERED;
+           node->action == ACTION_RECOVERED || node->action == ACTION_LAUNCHED;
 }
 
 const char *words_vm(const struct graph *graph, const struct graph_node *node)
@@ -354,6 +354,7 @@ static const struct telling {
 } tellings[ACTION_COUNT] = {
     [ACTION_RUNNING] = {.text = "runs at its recovery site"},
     [ACTION_READY] = {.text = "runs, and its checks held"},
+    [ACTION_LAUNCHED] = {.text = "those with fixed addresses are launched, the others may follow"},
     [ACTION_RECOVERED] = {.tell = tell_recovered},
     [ACTION_DELAY] = {.tell = tell_delay},
     [ACTION_CREATE_VOLUME] = {.tell = tell_create_volume},

@@ -15,21 +15,6 @@ static void prepare_by_attaching(struct lowering *l, struct vm_lowering *v)
     lower_attach_volumes(l, v);
 }
 
-/* boot: image. The instance is launched from an image over the DR copies. */
-static void prepare_by_image(struct lowering *l, struct vm_lowering *v)
-{
-    lower_register_image(l, v);
-}
-
-static void prepare(struct lowering *l, struct vm_lowering *v)
-{
-    if (l->plan->aws.boot == BOOT_ATTACH) {
-        prepare_by_attaching(l, v);
-    } else {
-        prepare_by_image(l, v);
-    }
-}
-
 static void start(struct lowering *l, struct vm_lowering *v)
 {
     if (l->plan->aws.boot == BOOT_ATTACH) {
@@ -42,14 +27,38 @@ static void start(struct lowering *l, struct vm_lowering *v)
     lower_recovered(l, v);
 }
 
+/* The part in which VMs are launched: those whose addresses others could be given come first. */
+static void lower_launches(struct lowering *l, void (*part)(struct lowering *, struct vm_lowering *),
+                           const size_t *order)
+{
+    for (size_t i = 0; i < l->plan->vm_count; i++) {
+        struct vm_lowering *v = &l->vms[order ? order[i] : i];
+        if (v->launched == LAUNCHED_FIRST) {
+            part(l, v);
+        }
+    }
+    lower_launched(l);
+    for (size_t i = 0; i < l->plan->vm_count; i++) {
+        struct vm_lowering *v = &l->vms[order ? order[i] : i];
+        if (v->launched != LAUNCHED_FIRST) {
+            part(l, v);
+        }
+    }
+}
+
 void lower_failover(struct lowering *l)
 {
     lower_before_steps(l);
-    for (size_t i = 0; i < l->plan->vm_count; i++) {
-        prepare(l, &l->vms[i]);
-    }
-    for (size_t i = 0; i < l->plan->vm_count; i++) {
-        start(l, &l->vms[l->order[i]]);
+    if (l->plan->aws.boot == BOOT_ATTACH) {
+        lower_launches(l, prepare_by_attaching, NULL);
+        for (size_t i = 0; i < l->plan->vm_count; i++) {
+            start(l, &l->vms[l->order[i]]);
+        }
+    } else {
+        for (size_t i = 0; i < l->plan->vm_count; i++) {
+            lower_register_image(l, &l->vms[i]);
+        }
+        lower_launches(l, start, l->order);
     }
     lower_after_steps(l);
 }

@@ -4,22 +4,8 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/lower/lowering.h"
-#include "compiler/plan/address.h"
 
 /* ---- the inputs of run-instance ---- */
-
-/* The card's address in the network; NULL: automatic. One address for both networks is used where
- * the subnet holds it. */
-static const char *card_address(const struct lowering *l, const struct card *card)
-{
-    const char *text = card->private_ip[l->network].value;
-    uint32_t address;
-    if (!text || !card->private_ip_shared) {
-        return text;
-    }
-    const struct subnet *subnet = card->subnet[l->network];
-    return address_parse(text, &address) && subnet_holds(subnet, address) ? text : NULL;
-}
 
 static struct value card_groups(struct lowering *l, const struct card *card)
 {
@@ -38,7 +24,7 @@ static struct value card_value(struct lowering *l, const struct plan_vm *vm,
     enum { MEMBERS_MAX = 5 };
     const char **keys = ARENA_ARRAY(l->arena, const char *, MEMBERS_MAX);
     struct value *items = ARENA_ARRAY(l->arena, struct value, MEMBERS_MAX);
-    const char *address = card_address(l, card);
+    const char *address = lowering_card_address(l, card);
     size_t count = 0;
     keys[count] = "subnet"; /* its name in the plan, for readers */
     items[count++] = text_value(card->subnet_name.value);
@@ -81,6 +67,7 @@ static void input_launch(struct lowering *l, const struct vm_lowering *v, struct
     builder_input_text(l->builder, "iam_profile", vm->iam_profile[l->network].value);
     builder_input_text(l->builder, "tenancy", dedicated ? tenancy : NULL);
     builder_input_text(l->builder, "capacity_reservation", vm->capacity_reservation.value);
+    lower_after_launched(l, v);
 }
 
 static struct value instance_id(const struct vm_lowering *v)

@@ -236,6 +236,7 @@ struct graph *lower(struct arena *arena, const struct plan *plan, enum workflow 
         return NULL;
     }
     l.order = lowering_order(&l);
+    lowering_place_launches(&l);
     l.builder = builder_create(arena, l.graph, guess_nodes(&l));
     lower_failover(&l);
     return builder_finish(l.builder);

@@ -25,6 +25,9 @@ struct disk_lowering {
     uint32_t created, available, attached;  /* nodes */
 };
 
+/* When a VM is launched, for the sake of others' addresses (addresses.c). */
+enum launch_place { LAUNCHED_ANY_TIME, LAUNCHED_FIRST, LAUNCHED_LAST }; /* LAST: after FIRST */
+
 struct vm_lowering {
     const struct plan_vm *vm;
     int32_t index;
@@ -32,6 +35,7 @@ struct vm_lowering {
     const char *zone;
     const char *image;     /* boot: attach: what is launched */
     const char *image_key; /* the same as the plan says it */
+    enum launch_place launched;
     struct value tags, types;
     struct disk_lowering *disks;
     /* Nodes; which of them there are depends on the boot mode. */
@@ -53,6 +57,7 @@ struct lowering {
     struct graph_builder *builder;
     struct vm_lowering *vms; /* in plan order */
     size_t *order;           /* indexes of vms: what a VM depends on before itself */
+    struct subnet_launches *launches; /* by the network's subnets */
     int32_t *pools;          /* by the plan's conversion instances; NO_POOL: not used yet */
     int64_t before;          /* the node that everything comes after; NO_NODE */
     enum edge_when before_when;
@@ -86,6 +91,17 @@ bool lowering_check_support(struct lowering *l);
 /* ---- order.c ---- */
 /* VMs so that each comes after those it depends on; ties by plan order. */
 size_t *lowering_order(struct lowering *l);
+
+/* ---- addresses.c ---- */
+/* The card's address in the network; NULL: automatic. One address for both networks is used where
+ * the subnet holds it. */
+const char *lowering_card_address(const struct lowering *l, const struct card *card);
+/* Who is launched first and last. */
+void lowering_place_launches(struct lowering *l);
+/* Milestones after the launches of those that come first. */
+void lower_launched(struct lowering *l);
+/* The node added last launches the VM. */
+void lower_after_launched(struct lowering *l, const struct vm_lowering *v);
 
 /* ---- The parts of a VM's recovery, each adding nodes ---- */
 

@@ -171,8 +171,11 @@ static bool put_done(const struct plain *plain)
     const struct node_status *status = plain->event->status;
     char duration[32];
     if (words_is_milestone(plain->event->node)) {
-        put_milestone(plain);
-        return true;
+        bool of_vm = plain->event->node->vm != NO_VM; /* others are the plan's own business */
+        if (of_vm) {
+            put_milestone(plain);
+        }
+        return of_vm;
     }
     if (is_short_wait(plain->event->node) &&
         status->ended_ms - status->started_ms < WORTH_TELLING_MS) {

@@ -6,6 +6,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/emit/text.h"
+#include "compiler/emit/words.h"
 #include "runtime/cli/progress_line.h"
 #include "runtime/cli/progress_state.h"
 
@@ -282,8 +283,7 @@ static void draw_path(const struct progress_state *state, struct line *line)
         const char *name = progress_phase(state->graph, node);
         enum node_state is = state->nodes[node->index].state;
         bool over = is == NODE_DONE || is == NODE_FAILED || is == NODE_SKIPPED;
-        bool milestone = node->action == ACTION_RUNNING || node->action == ACTION_READY ||
-                         node->action == ACTION_RECOVERED;
+        bool milestone = words_is_milestone(node);
         if (over || milestone || (phase && vm == node->vm && strcmp(phase, name) == 0)) {
             continue;
         }

@@ -16,9 +16,9 @@ static bool mentions(const char *text, const char *word)
     return text && strstr(text, word);
 }
 
-/* EC2 may give a VM that asks for any address the one that another VM of the plan is to have.
- * Nothing helps then but to free it: counted apart, until drc reserves fixed addresses before it
- * launches. */
+/* EC2 may give a VM that asks for any address the one that another VM of the plan is to have. Those
+ * with a fixed one are launched first; but where that failed (no capacity), the address is free for
+ * others until the run is resumed. Nothing helps then but to free it: counted apart. */
 bool verdict_lost_its_address(const struct trial *trial)
 {
     const struct witness *witness = &trial->watching;
@@ -54,9 +54,6 @@ static bool is_explained(const struct trial *trial, uint32_t index)
     }
     if (s->no_boot && action == ACTION_INJECT && witness->nodes[index].refused_offline > 0) {
         return true; /* the conversion instance hangs too */
-    }
-    if (action == ACTION_RUN_INSTANCE && is(diary->code, "InvalidIPAddress.InUse")) {
-        return true; /* verdict_lost_its_address */
     }
     /* A deadline may pass where answers get lost, and is named as that. */
     return s->rough && (mentions(diary->message, "deadline") || mentions(diary->message, "within"));
