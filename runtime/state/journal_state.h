@@ -1,9 +1,10 @@
-/* The journal's inside: what journal.c shares with records.c, for which the file is a copy that can be
- * made again. */
+/* The journal's inside: what journal.c, journal_file.c and journal_read.c share with records.c, for
+ * which the file is a copy that can be made again. */
 #ifndef DRC_STATE_JOURNAL_STATE_H
 #define DRC_STATE_JOURNAL_STATE_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "compiler/base/buffer.h"
 #include "runtime/state/journal.h"
@@ -43,10 +44,13 @@ struct journal {
     journal_waiting waiting;
     void *committed_context;
     int64_t number;
+    dev_t device; /* of the file, and which it is there */
+    ino_t inode;
     bool read_only, broken, under_way;
 };
 
 bool journal_database_error(struct journal *journal, const char *doing, struct error *error);
+bool journal_execute(struct journal *journal, const char *doing, const char *sql, struct error *error);
 bool journal_prepare(struct journal *journal, const char *sql, sqlite3_stmt **statement,
                      struct error *error);
 

@@ -1,3 +1,5 @@
+/* Journal: made, opened, written, read back.
+ * Covers: journal_file.c journal_read.c */
 #include "runtime/state/journal.h"
 
 #include <fcntl.h>
@@ -242,6 +244,33 @@ static void test_disk_full(void **state)
     journal_close(journal);
 }
 
+/* What is written to a file without a name is lost with the process. Moved back, it goes on. */
+static void test_removed_under_way(void **state)
+{
+    char path[128], away[160];
+    struct journal *journal = create(*state, path);
+    journal_append(journal, "{}");
+    assert_true(journal_commit(journal, NULL));
+    snprintf(away, sizeof away, "%s.away", path);
+    assert_int_equal(rename(path, away), 0);
+    journal_append(journal, "{}");
+    struct error error = {0};
+    assert_false(journal_commit(journal, &error));
+    assert_non_null(strstr(error.message, "removed or moved away"));
+    assert_non_null(strstr(error.help, "drc run orphans PLAN"));
+    error_clear(&error);
+    journal_close(journal);
+
+    struct journal *other = create(*state, path); /* another file of that name is not it either */
+    journal = journal_open(away, false, NULL);
+    assert_int_equal(journal_number(journal), 1);
+    assert_int_equal(rename(path, away), 0);
+    journal_append(journal, "{}");
+    assert_false(journal_commit(journal, NULL));
+    journal_close(journal);
+    journal_close(other);
+}
+
 static void test_read_only(void **state)
 {
     char path[128];
@@ -272,6 +301,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_missing_directory, state_directory_make,
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(test_disk_full, state_directory_make,
+                                        state_directory_remove),
+        cmocka_unit_test_setup_teardown(test_removed_under_way, state_directory_make,
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(test_read_only, state_directory_make,
                                         state_directory_remove),
