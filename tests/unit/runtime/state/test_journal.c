@@ -244,7 +244,7 @@ static void test_disk_full(void **state)
     journal_close(journal);
 }
 
-/* What is written to a file without a name is lost with the process. Moved back, it goes on. */
+/* What is written to a file without a name is lost with the process. */
 static void test_removed_under_way(void **state)
 {
     char path[128], away[160];
@@ -263,7 +263,6 @@ static void test_removed_under_way(void **state)
 
     struct journal *other = create(*state, path); /* another file of that name is not it either */
     journal = journal_open(away, false, NULL);
-    assert_int_equal(journal_number(journal), 1);
     assert_int_equal(rename(path, away), 0);
     journal_append(journal, "{}");
     assert_false(journal_commit(journal, NULL));
