@@ -288,10 +288,13 @@ static void show_text(const struct invocation *invocation, const struct run_info
                   report->counters.total);
     for (size_t i = 0; i < report->graph->vm_count; i++) {
         const struct report_vm *vm = &report->vms[i];
+        bool undone = vm->outcome == VM_RECOVERED && run_is_undone(run->status);
+        bool there = vm->instance_id && !undone;
         buffer_puts(out, "  ");
         text_pad(out, vm->name, width + 2);
-        text_pad(out, outcomes[vm->outcome], vm->instance_id ? OUTCOME_WIDTH : 0);
-        if (vm->instance_id) {
+        text_pad(out, undone ? run_status_name(run->status) : outcomes[vm->outcome],
+                 there ? OUTCOME_WIDTH : 0);
+        if (there) {
             buffer_puts(out, "  ");
             text_put(out, vm->instance_id);
             buffer_puts(out, "  ");

@@ -40,6 +40,11 @@ bool run_status_is_final(enum run_status status)
            status == RUN_ROLLED_BACK || status == RUN_COMMITTED;
 }
 
+bool run_is_undone(enum run_status status)
+{
+    return status == RUN_CLEANED || status == RUN_ROLLED_BACK;
+}
+
 static enum run_status status_by_name(const char *name)
 {
     for (size_t i = 0; name && i < sizeof status_names / sizeof *status_names; i++) {
@@ -235,7 +240,8 @@ static struct run_info read_run(struct arena *arena, const char *state, const ch
     run.started_utc_ms = summary_integer(journal, arena, "started");
     run.ended_utc_ms = summary_integer(journal, arena, "ended");
     run.vm_count = (size_t)summary_integer(journal, arena, "vms");
-    run.vms_recovered = (size_t)summary_integer(journal, arena, "recovered");
+    run.vms_recovered =
+        run_is_undone(run.status) ? 0 : (size_t)summary_integer(journal, arena, "recovered");
     run.alive = run_is_alive(arena, state, &run);
     journal_close(journal);
     return run;

@@ -33,6 +33,8 @@ enum run_status {
 const char *run_status_name(enum run_status status);
 /* Nothing is left to resume: succeeded, cleaned, cancelled, rolled back or committed. */
 bool run_status_is_final(enum run_status status);
+/* What it recovered is not there any more: cleaned up or rolled back. */
+bool run_is_undone(enum run_status status);
 
 /* What `drc run list` shows; lies in the arena of the caller. */
 struct run_info {
@@ -43,7 +45,7 @@ struct run_info {
     enum run_status status;
     bool alive; /* a process holds its lease */
     int64_t started_utc_ms, ended_utc_ms; /* ended 0: not yet */
-    size_t vm_count, vms_recovered;
+    size_t vm_count, vms_recovered; /* as it is now: none of a run that was undone */
     const char *problem; /* its journal cannot be read, and why; NULL: it can */
 };
 

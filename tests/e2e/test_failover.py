@@ -245,6 +245,17 @@ def test_the_report_can_be_had_later_in_each_form(drc, sandbox):
     assert "actions done" in drc("run", "show").out
 
 
+@pytest.mark.parametrize("command, word", [("cleanup", "cleaned"), ("rollback", "rolled-back")])
+def test_what_was_undone_is_not_told_as_recovered(drc, sandbox, command, word):
+    apply(drc, sandbox)
+    assert "i-" in drc("run", "show").out
+    drc("run", command, "--yes")
+    assert "0 of 3" in drc("run", "list").out
+    assert drc.json("run", "list", "--json")[0]["recovered"] == 0
+    vms = [line.split() for line in drc("run", "show").out.splitlines() if line.startswith("  ")]
+    assert vms == [["db", word], ["app", word], ["web", word]]
+
+
 def test_a_state_directory_that_cannot_be_written_is_refused_before_any_change(drc, sandbox, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
