@@ -157,7 +157,7 @@ static void add_limit_edge(const struct drawing *draw, Agnode_t *from, Agnode_t 
 static const char *fill_of(const struct graph_node *node)
 {
     if (words_is_milestone(node)) {
-        return node->action == ACTION_RECOVERED ? "#24292f" : "#57606a";
+        return graph_is_goal(node) ? "#24292f" : "#57606a";
     }
     switch (action_info(node->action)->effect) {
     case EFFECT_CREATE:
@@ -302,8 +302,8 @@ static void label_vm(const struct drawing *draw, Agnode_t *drawn, const struct v
         buffer_puts(&text, "</FONT>");
     }
     if (vm->recovered_ms >= 0) {
-        buffer_printf(&text, "<BR/>start %s → recovered %s (%s)", format_clock(from, vm->start_ms),
-                      format_clock(to, vm->recovered_ms),
+        buffer_printf(&text, "<BR/>start %s → %s %s (%s)", format_clock(from, vm->start_ms),
+                      vm->goal, format_clock(to, vm->recovered_ms),
                       format_duration(duration, vm->recovered_ms - vm->start_ms));
     }
     set_html(draw, drawn, "label", buffer_text(&text));

@@ -169,8 +169,8 @@ static void put_vm(struct chart *chart, const struct vm_view *vm, const char *id
         put_label(chart, vm->place);
     }
     if (vm->recovered_ms >= 0) {
-        buffer_printf(chart->out, "<br/>start %s → recovered %s", format_clock(from, vm->start_ms),
-                      format_clock(to, vm->recovered_ms));
+        buffer_printf(chart->out, "<br/>start %s → %s %s", format_clock(from, vm->start_ms),
+                      vm->goal, format_clock(to, vm->recovered_ms));
     }
     buffer_printf(chart->out, "\"]%s\n", vm->on_path ? ":::critical" : "");
 }

@@ -54,10 +54,13 @@ static bool is_bookkeeping(const struct graph_node *node, bool critical)
     case ACTION_RUNNING:
     case ACTION_READY:
     case ACTION_LAUNCHED:
+    case ACTION_RELEASE_PLACE:
         return true;
     case ACTION_DETACH_VOLUME:
     case ACTION_DELETE_VOLUME:
     case ACTION_SET_DELETE_ON_TERMINATION:
+    case ACTION_HOLD_COPY:
+    case ACTION_RECORD_COPY:
         return !critical;
     default:
         return false;

@@ -79,7 +79,7 @@ static void put_row(const struct graph *graph, const struct schedule *schedule,
 {
     const struct graph_node *node = &graph->nodes[row->node];
     char text[32];
-    bool good = node->action == ACTION_RECOVERED;
+    bool good = graph_is_goal(node);
     buffer_printf(out, " %s%s%s ", row->critical ? ink(options, INK_CRITICAL) : "",
                   row->critical ? "!" : " ", row->critical ? ink(options, INK_PLAIN) : "");
     text_pad_left(out, format_clock(text, row->start_ms), columns->at);

@@ -74,8 +74,13 @@ static struct vm_view *see_vms(struct arena *arena, const struct graph *graph,
         /* The last of both in topological order is what boots the recovered disks. */
         if (node->action == ACTION_RUN_INSTANCE || node->action == ACTION_START_INSTANCE) {
             vm->start_ms = schedule->entries[i].start_ms;
-        } else if (node->action == ACTION_RECOVERED) {
+        } else if (node->action == ACTION_START_SNAPSHOT && node->acquire != NO_POOL) {
+            int64_t start_ms = schedule->entries[i].start_ms; /* of its first disk */
+            vm->start_ms = vm->goal && start_ms > vm->start_ms ? vm->start_ms : start_ms;
+            vm->goal = "copied";
+        } else if (graph_is_goal(node)) {
             vm->recovered_ms = schedule->entries[i].end_ms;
+            vm->goal = action_info(node->action)->name;
         }
     }
     return vms;

@@ -14,7 +14,8 @@ struct vm_view {
     const char *name;
     const char *type;               /* "r6i.xlarge"; NULL: nothing is launched */
     const char *place;              /* "subnet-0a…b · 10.20.2.10"; NULL */
-    int64_t start_ms, recovered_ms; /* of its boot; recovered_ms -1: no such milestone */
+    int64_t start_ms, recovered_ms; /* of its boot or copy; recovered_ms -1: no such milestone */
+    const char *goal;               /* "recovered", "copied"; NULL: none */
     bool has_nodes, critical, on_path;
 };
 

@@ -12,7 +12,7 @@
 bool words_is_milestone(const struct graph_node *node)
 {
     return node->action == ACTION_RUNNING || node->action == ACTION_READY ||
-           node->action == ACTION_RECOVERED || node->action == ACTION_LAUNCHED;
+           node->action == ACTION_LAUNCHED || graph_is_goal(node);
 }
 
 const char *words_vm(const struct graph *graph, const struct graph_node *node)
@@ -347,6 +347,52 @@ static void tell_instance_alone(struct sentence *to)
     tell_instance(to, "", "");
 }
 
+static void tell_start_snapshot(struct sentence *to)
+{
+    part_input(to, "", "size_gib", " GiB");
+    if (!part_input(to, "a change of ", "parent_snapshot_id", "")) {
+        part(to, "whole");
+    }
+    part_input(to, "key ", "kms_key", "");
+}
+
+static void tell_put_blocks(struct sentence *to)
+{
+    part(to, graph_input(to->node, "parent_map") ? "what differs from its last copy"
+                                                 : "all blocks that are not zero");
+    buffer_puts(to->out, ", from ");
+    const struct value *repository = graph_input(to->node, "repository");
+    if (repository) {
+        words_value(to->graph, repository, to->out);
+    }
+}
+
+static void tell_tag_copy(struct sentence *to)
+{
+    const struct value *tags = graph_input(to->node, "tags");
+    const struct value *time = tags ? member(tags, "drc:recovery-point") : NULL;
+    if (!time || time->kind == VALUE_BIND) {
+        part(to, "from now on a DR copy"); /* of which point is known when the run starts */
+    } else {
+        part(to, "from now on the DR copy of ");
+        words_value(to->graph, time, to->out);
+    }
+}
+
+static void tell_snapshot(struct sentence *to)
+{
+    const struct value *snapshot = graph_input(to->node, "snapshot_id");
+    if (snapshot && snapshot->kind != VALUE_BIND) {
+        part_input(to, "", "snapshot_id", "");
+    }
+}
+
+static void tell_hold(struct sentence *to)
+{
+    tell_snapshot(to);
+    part(to, "not pruned while this run needs it");
+}
+
 /* For each kind of action a fixed text, or a function of its inputs. */
 static const struct telling {
     const char *text;
@@ -376,6 +422,17 @@ static const struct telling {
     [ACTION_REGISTER_IMAGE] = {.tell = tell_register_image},
     [ACTION_WAIT_IMAGE_AVAILABLE] = {.text = "until the image is available"},
     [ACTION_DEREGISTER_IMAGE] = {.tell = tell_image},
+    [ACTION_COPIED] = {.text = "all of its disks are DR copies"},
+    [ACTION_RELEASE_PLACE] = {.text = "the next disk may begin"},
+    [ACTION_START_SNAPSHOT] = {.tell = tell_start_snapshot},
+    [ACTION_PUT_BLOCKS] = {.tell = tell_put_blocks},
+    [ACTION_COMPLETE_SNAPSHOT] = {.text = "number and checksum of its blocks"},
+    [ACTION_WAIT_SNAPSHOT_COMPLETED] = {.text = "until the snapshot is completed"},
+    [ACTION_RECORD_COPY] = {.text = "which blocks it holds, in the repository"},
+    [ACTION_TAG_COPY] = {.tell = tell_tag_copy},
+    [ACTION_HOLD_COPY] = {.tell = tell_hold},
+    [ACTION_RELEASE_COPY] = {.tell = tell_snapshot},
+    [ACTION_DELETE_SNAPSHOT] = {.tell = tell_snapshot},
     [ACTION_INJECT] = {.tell = tell_inject},
     [ACTION_WAIT_INJECTED] = {.text = "until drc inject has ended"},
     [ACTION_CHECK_TCP] = {.tell = tell_tcp},

@@ -1,6 +1,6 @@
 /* List scheduling as a simulation: time jumps from one end of a node, or one refilled bucket, to
  * the next; of the nodes that wait for the same pool or bucket, that with the longest remaining
- * path goes first. Every step costs O(log n). */
+ * path goes first (or the graph's first, where it keeps its order). Every step costs O(log n). */
 #include "compiler/graph/estimate.h"
 
 #include <assert.h>
@@ -107,6 +107,12 @@ static void start(struct simulation *sim, uint32_t i)
     heap_push(sim->scratch, &sim->running, entry->end_ms, i);
 }
 
+/* Who goes first of those that wait for the same: the smaller one. */
+static int64_t turn(const struct simulation *sim, uint32_t i)
+{
+    return graph_keeps_order(sim->graph) ? (int64_t)i : -sim->tail_ms[i];
+}
+
 static void queue_for_request(struct simulation *sim, uint32_t i)
 {
     const struct graph_node *node = &sim->graph->nodes[i];
@@ -117,7 +123,7 @@ static void queue_for_request(struct simulation *sim, uint32_t i)
         return;
     }
     sim->queued_ms[i] = sim->now_ms;
-    heap_push(sim->scratch, &sim->requests[node->action], -sim->tail_ms[i], i);
+    heap_push(sim->scratch, &sim->requests[node->action], turn(sim, i), i);
 }
 
 /* All predecessors have ended; `last` is the one that ended last. */
@@ -131,7 +137,7 @@ static void make_ready(struct simulation *sim, uint32_t i, int32_t last)
         return;
     }
     sim->queued_ms[i] = sim->now_ms;
-    heap_push(sim->scratch, &sim->pools[node->acquire].waiting, -sim->tail_ms[i], i);
+    heap_push(sim->scratch, &sim->pools[node->acquire].waiting, turn(sim, i), i);
 }
 
 static void enter_pool(struct simulation *sim, struct pool_state *pool)
@@ -330,8 +336,8 @@ static int64_t expected_ms(const struct graph_node *node, const struct facts *fa
                            const int64_t *const by_action[])
 {
     const int64_t *measured = facts ? map_get(&facts->durations, node->id) : NULL;
-    /* How long a delay takes is the plan's word. */
-    if (!measured && node->action != ACTION_DELAY) {
+    /* How long a delay takes is the plan's word, and a copy takes as long as its bytes. */
+    if (!measured && node->action != ACTION_DELAY && node->action != ACTION_PUT_BLOCKS) {
         measured = by_action[node->action];
     }
     return sane_duration(measured ? *measured : node->expected_ms);

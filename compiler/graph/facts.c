@@ -8,6 +8,24 @@
 #include "compiler/base/json_writer.h"
 #include "compiler/base/sha256.h"
 
+const char *fact_whole_reason(const char *word)
+{
+    static const char *const reasons[][2] = {
+        {"first", "there is no copy yet"},
+        {"map-missing", "the repository does not know what the last copy holds"},
+        {"snapshot-gone", "the snapshot of the last copy is gone"},
+        {"key-changed", "the KMS key has changed"},
+        {"unencrypted-parent", "the last copy is not encrypted, and new ones are to be"},
+        {"disk-shrank", "the disk is smaller than its last copy"},
+    };
+    for (size_t i = 0; word && i < sizeof reasons / sizeof *reasons; i++) {
+        if (strcmp(reasons[i][0], word) == 0) {
+            return reasons[i][1];
+        }
+    }
+    return NULL;
+}
+
 struct facts *facts_create(struct arena *arena)
 {
     struct facts *facts = ARENA_NEW(arena, struct facts);
@@ -18,6 +36,7 @@ struct facts *facts_create(struct arena *arena)
     facts->conversions = (struct map){.arena = arena};
     facts->bindings = (struct map){.arena = arena};
     facts->durations = (struct map){.arena = arena};
+    facts->blocks = (struct map){.arena = arena};
     return facts;
 }
 
@@ -32,6 +51,7 @@ static void write_disk(struct json_writer *json, const struct fact_disk *disk)
     if (disk->bootable) {
         json_key_bool(json, "bootable", true);
     }
+    json_key_string(json, "whole", disk->whole);
     json_end_object(json);
 }
 
@@ -55,6 +75,12 @@ static void write_vm(struct json_writer *json, const void *value)
         write_disk(json, &vm->disks[i]);
     }
     json_end_array(json);
+    if (vm->copied) {
+        json_key_bool(json, "copied", true);
+    }
+    if (vm->excess > 0) {
+        json_key_int(json, "excess", vm->excess);
+    }
     json_end_object(json);
 }
 
@@ -163,6 +189,23 @@ static void write_inventory(struct json_writer *json, const struct facts *facts)
     json_end_object(json);
 }
 
+static void write_throughput(struct json_writer *json, const struct facts *facts)
+{
+    int64_t copy = facts->throughput.copy_bytes_per_s, backup = facts->throughput.backup_bytes_per_s;
+    if (copy <= 0 && backup <= 0) {
+        return;
+    }
+    json_key(json, "throughput");
+    json_begin_object(json);
+    if (copy > 0) {
+        json_key_int(json, "copy_bytes_per_s", copy);
+    }
+    if (backup > 0) {
+        json_key_int(json, "backup_bytes_per_s", backup);
+    }
+    json_end_object(json);
+}
+
 void facts_write(const struct facts *facts, struct buffer *out)
 {
     struct json_writer json = json_writer(out, 2);
@@ -175,6 +218,10 @@ void facts_write(const struct facts *facts, struct buffer *out)
     write_inventory(&json, facts);
     write_map(&json, "bindings", &facts->bindings, write_text);
     write_map(&json, "durations", &facts->durations, write_number);
+    if (map_count(&facts->blocks) > 0) {
+        write_map(&json, "blocks", &facts->blocks, write_number);
+    }
+    write_throughput(&json, facts);
     if (facts->last_test.at) {
         json_key(&json, "last_test");
         json_begin_object(&json);

@@ -19,7 +19,14 @@ struct fact_disk {
     int64_t size_gib;       /* of the DR copy: what a volume needs at least */
     const char *controller; /* pvscsi, lsilogic, sata, ide, nvme; NULL unknown */
     bool bootable;          /* disk 0: a dr-copy-bootable snapshot is there */
+    /* Of replicate: */
+    const char *whole; /* why its next copy has to be a whole one: a word of fact_whole_reason; NULL: it is
+                          a change of the copy that the bindings name */
 };
+
+/* Why a DR copy has to be a whole one, in a few words for people; NULL: no such word. Words: "first",
+ * "map-missing", "snapshot-gone", "key-changed", "unencrypted-parent", "disk-shrank". */
+const char *fact_whole_reason(const char *word);
 
 struct fact_vm {
     const char *name;
@@ -30,6 +37,9 @@ struct fact_vm {
     const char *guest_id;
     struct fact_disk *disks;
     size_t disk_count;
+    /* Of replicate: */
+    bool copied;     /* the recovery point is a usable DR copy already: nothing to do */
+    int64_t excess;  /* snapshots over `keep` once it is copied, none of them held */
 };
 
 struct fact_instance_type {
@@ -73,9 +83,17 @@ struct facts {
     struct map subnets;        /* id -> struct fact_subnet * */
     struct map conversions;    /* id -> struct fact_conversion * */
     /* -> const char *: "db/disk-0/snapshot", "db/disk-0/bootable-snapshot" (fact_disk.bootable),
-     * "db/recovery-point" */
+     * "db/recovery-point". Of replicate: "db/recovery-point" (of the repository), "db/last-copy" (the
+     * recovery point of the last usable DR copy; absent: there is none), "db/disk-0/map",
+     * "db/disk-0/parent-map" and "db/disk-0/parent-snapshot" (of increments), "db/excess-0/snapshot",
+     * "kms-key" (the ARN of the plan's key) */
     struct map bindings;
     struct map durations; /* action name, or node id -> int64_t * (ms), measured before */
+    struct map blocks;    /* "db/disk-0" -> int64_t *: how many blocks of 512 KiB its next copy takes */
+    struct {              /* measured by earlier runs; 0: never */
+        int64_t copy_bytes_per_s;   /* put-blocks, of all disks at once: bytes of blocks sent */
+        int64_t backup_bytes_per_s; /* of all disks at once: bytes of disks read */
+    } throughput;
     struct {
         const char *at, *digest; /* NULL: never */
         bool passed;

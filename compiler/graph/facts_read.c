@@ -6,7 +6,8 @@
 #include "compiler/base/json_reader.h"
 #include "compiler/graph/facts.h"
 
-enum { TEXT_BYTES_MAX = 256 << 20, ENTRIES_MAX = 200000, DISKS_MAX = 128, ZONES_MAX = 64 };
+enum { TEXT_BYTES_MAX = 256 << 20, ENTRIES_MAX = 200000, DISKS_MAX = 128, ZONES_MAX = 64,
+       EXCESS_MAX = 100000 };
 #define MEMORY_MIB_MAX (INT64_C(1) << 30)
 
 struct reader {
@@ -40,14 +41,19 @@ static const char *const boot_modes[] = {"legacy-bios", "uefi", "uefi-preferred"
 static bool read_disk(struct reader *r, const cJSON *json, struct fact_disk *disk,
                       const struct json_at *at)
 {
-    static const char *const keys[] = {"bytes", "size_gib", "controller", "bootable", NULL};
+    static const char *const keys[] = {"bytes",    "size_gib", "controller",
+                                       "bootable", "whole",    NULL};
     return json_expect_object(json, keys, at, r->error) &&
            json_get_int(json, "bytes", JSON_OPTIONAL, 0, JSON_INT_MAX, &disk->bytes, at,
                         r->error) &&
            json_get_int(json, "size_gib", JSON_NEEDED, 1, 65536, &disk->size_gib, at, r->error) &&
            json_get_text(json, "controller", JSON_OPTIONAL, r->arena, &disk->controller, at,
                          r->error) &&
-           json_get_bool(json, "bootable", JSON_OPTIONAL, &disk->bootable, at, r->error);
+           json_get_bool(json, "bootable", JSON_OPTIONAL, &disk->bootable, at, r->error) &&
+           json_get_text(json, "whole", JSON_OPTIONAL, r->arena, &disk->whole, at, r->error) &&
+           (!disk->whole || fact_whole_reason(disk->whole) ||
+            json_fail(JSON_MEMBER(at, "whole"), r->error, "\"%.40s\" is not one of its values",
+                      disk->whole));
 }
 
 static bool read_disks(struct reader *r, const cJSON *json, struct fact_vm *vm,
@@ -79,7 +85,8 @@ static void *read_vm(struct reader *r, const char *name, const cJSON *json,
                      const struct json_at *at)
 {
     static const char *const keys[] = {"cpus", "memory_mib", "firmware", "os",
-                                       "arch", "guest_id",   "disks",    NULL};
+                                       "arch", "guest_id",   "disks",    "copied",
+                                       "excess", NULL};
     struct fact_vm *vm = ARENA_NEW(r->arena, struct fact_vm);
     vm->name = name;
     bool ok =
@@ -91,6 +98,8 @@ static void *read_vm(struct reader *r, const char *name, const cJSON *json,
         get_word(r, json, "os", systems, &vm->os, at) &&
         get_word(r, json, "arch", architectures, &vm->arch, at) &&
         json_get_text(json, "guest_id", JSON_OPTIONAL, r->arena, &vm->guest_id, at, r->error) &&
+        json_get_bool(json, "copied", JSON_OPTIONAL, &vm->copied, at, r->error) &&
+        json_get_int(json, "excess", JSON_OPTIONAL, 0, EXCESS_MAX, &vm->excess, at, r->error) &&
         read_disks(r, json, vm, at);
     return ok ? vm : NULL;
 }
@@ -202,6 +211,18 @@ static void *read_binding(struct reader *r, const char *name, const cJSON *json,
         return NULL;
     }
     return arena_strdup(r->arena, json->valuestring);
+}
+
+static void *read_blocks(struct reader *r, const char *name, const cJSON *json,
+                         const struct json_at *at)
+{
+    (void)name;
+    int64_t *blocks = ARENA_NEW(r->arena, int64_t);
+    if (!json_is_int(json, blocks) || *blocks < 0) {
+        json_fail(at, r->error, "a number of blocks is expected");
+        return NULL;
+    }
+    return blocks;
 }
 
 static void *read_duration(struct reader *r, const char *name, const cJSON *json,
@@ -335,6 +356,20 @@ static bool read_last_test(struct reader *r, struct json_text value, const struc
     return ok;
 }
 
+static bool read_throughput(struct reader *r, struct json_text value, const struct json_at *at)
+{
+    static const char *const keys[] = {"copy_bytes_per_s", "backup_bytes_per_s", NULL};
+    struct facts *facts = r->facts;
+    cJSON *json = json_tree(value, at, r->error);
+    bool ok = json && json_expect_object(json, keys, at, r->error) &&
+              json_get_int(json, keys[0], JSON_OPTIONAL, 0, JSON_INT_MAX,
+                           &facts->throughput.copy_bytes_per_s, at, r->error) &&
+              json_get_int(json, keys[1], JSON_OPTIONAL, 0, JSON_INT_MAX,
+                           &facts->throughput.backup_bytes_per_s, at, r->error);
+    cJSON_Delete(json);
+    return ok;
+}
+
 static bool read_format(struct reader *r, struct json_text value, const struct json_at *at)
 {
     const char *format = NULL;
@@ -366,6 +401,12 @@ static bool read_member(struct reader *r, const char *key, struct json_text valu
     }
     if (strcmp(key, "durations") == 0) {
         return read_map(r, value, &facts->durations, read_duration, at);
+    }
+    if (strcmp(key, "blocks") == 0) {
+        return read_map(r, value, &facts->blocks, read_blocks, at);
+    }
+    if (strcmp(key, "throughput") == 0) {
+        return read_throughput(r, value, at);
     }
     if (strcmp(key, "last_test") == 0) {
         return read_last_test(r, value, at);

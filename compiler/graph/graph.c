@@ -37,3 +37,13 @@ void graph_digest(const struct graph *graph, char out[65])
     sha256_hex(buffer_text(&text), text.length, out);
     buffer_free(&text);
 }
+
+bool graph_keeps_order(const struct graph *graph)
+{
+    return graph->workflow == WORKFLOW_REPLICATE;
+}
+
+bool graph_is_goal(const struct graph_node *node)
+{
+    return node->action == ACTION_RECOVERED || node->action == ACTION_COPIED;
+}

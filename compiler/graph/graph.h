@@ -119,6 +119,13 @@ const struct graph_node *graph_node_by_id(const struct graph *graph, const char 
 /* The input of that name; NULL when absent. */
 const struct value *graph_input(const struct graph_node *node, const char *name);
 
+/* Whether nodes that wait for the same thing take turns in the graph's own order (replicate: the VM that
+ * is furthest behind comes first), not by what is left of their path. */
+bool graph_keeps_order(const struct graph *graph);
+
+/* The milestone with which a VM has what the workflow is for: recovered, copied. */
+bool graph_is_goal(const struct graph_node *node);
+
 /* Checks what every graph has to keep: order, inputs and outputs as action.def types them, edges
  * to where values come from, pools, guards. */
 bool graph_verify(const struct graph *graph, struct error *error);

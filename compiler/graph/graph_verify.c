@@ -11,7 +11,8 @@ struct verifier {
     const struct graph *graph;
     const struct graph_node *node; /* at hand */
     struct error *error;
-    int32_t *held;  /* for each VM the pool that it holds a slot of */
+    int32_t *held;  /* for each VM the pool that it holds slots of */
+    uint32_t *held_count;
     uint32_t *seen; /* for each node: index + 1 of the node that has an edge from it */
     enum edge_when *seen_when;
 };
@@ -192,7 +193,7 @@ static bool is_pool(const struct verifier *v, int32_t pool)
     return pool >= 0 && (size_t)pool < v->graph->pool_count;
 }
 
-/* A VM holds a slot of one pool at a time. */
+/* A VM holds a slot of one pool at a time, or several where they have no names. */
 static bool verify_acquire(struct verifier *v)
 {
     int32_t pool = v->node->acquire;
@@ -202,11 +203,13 @@ static bool verify_acquire(struct verifier *v)
     if (!is_pool(v, pool) || v->node->vm == NO_VM) {
         return error_set(v->error, "it acquires what is no pool, or belongs to no VM");
     }
-    if (v->held[v->node->vm] != NO_POOL) {
+    bool several = v->held[v->node->vm] == pool && !v->graph->pools[pool].slots;
+    if (v->held[v->node->vm] != NO_POOL && !several) {
         return error_set(v->error, "it acquires %s while its VM holds a slot of %s",
                          v->graph->pools[pool].id, v->graph->pools[v->held[v->node->vm]].id);
     }
     v->held[v->node->vm] = pool;
+    v->held_count[v->node->vm]++;
     return true;
 }
 
@@ -219,7 +222,9 @@ static bool verify_release(struct verifier *v)
     if (!is_pool(v, pool) || v->node->vm == NO_VM || v->held[v->node->vm] != pool) {
         return error_set(v->error, "it releases a pool of which its VM holds no slot");
     }
-    v->held[v->node->vm] = NO_POOL;
+    if (--v->held_count[v->node->vm] == 0) {
+        v->held[v->node->vm] = NO_POOL;
+    }
     return true;
 }
 
@@ -272,6 +277,7 @@ bool graph_verify(const struct graph *graph, struct error *error)
         .graph = graph,
         .error = error,
         .held = arena_alloc(arena, (graph->vm_count + 1) * sizeof *v.held),
+        .held_count = ARENA_ARRAY(arena, uint32_t, graph->vm_count + 1),
         .seen = ARENA_ARRAY(arena, uint32_t, graph->node_count + 1),
         .seen_when = arena_alloc(arena, (graph->node_count + 1) * sizeof *v.seen_when),
     };

@@ -15,8 +15,8 @@ enum { CPUS_ASSUMED = 2, MEMORY_MIB_ASSUMED = 8192 };
 
 /* ---- the machine ---- */
 
-/* Without facts: as many disks as the plan has settings for, the first one at least. */
-static size_t disks_assumed(const struct plan_vm *vm)
+/* Without facts. */
+size_t lowering_disks_assumed(const struct plan_vm *vm)
 {
     int last = 0;
     for (size_t i = 0; i < vm->volume_count; i++) {
@@ -32,7 +32,7 @@ static void assume_machine(const struct lowering *l, struct vm_lowering *v)
         .firmware = only_uefi ? "uefi" : "bios",
         .os = v->vm->licensing_aws ? "windows" : "linux",
         .arch = "x86_64",
-        .disk_count = disks_assumed(v->vm),
+        .disk_count = lowering_disks_assumed(v->vm),
     };
 }
 
@@ -332,8 +332,7 @@ static bool know_named_types(struct lowering *l, struct vm_lowering *v)
 
 /* ---- tags ---- */
 
-/* The user's, and Name unless they give it. */
-static void know_tags(struct lowering *l, struct vm_lowering *v)
+void lowering_know_tags(struct lowering *l, struct vm_lowering *v)
 {
     size_t count = v->vm->tag_count;
     const char **keys = ARENA_ARRAY(l->arena, const char *, count + 1);
@@ -366,7 +365,7 @@ static bool know_machine(struct lowering *l, struct vm_lowering *v)
     ok = (v->vm->type_auto ? choose(l, v) : know_named_types(l, v)) && ok;
     if (ok) {
         know_disks(l, v);
-        know_tags(l, v);
+        lowering_know_tags(l, v);
     }
     return ok;
 }

@@ -67,6 +67,10 @@ enum timeout_kind lower_timeout_of(enum action action)
     case ACTION_DETACH_VOLUME:
     case ACTION_DELETE_VOLUME:
         return TIMEOUT_VOLUME;
+    case ACTION_START_SNAPSHOT:
+    case ACTION_COMPLETE_SNAPSHOT:
+    case ACTION_WAIT_SNAPSHOT_COMPLETED:
+        return TIMEOUT_SNAPSHOT;
     case ACTION_REGISTER_IMAGE:
     case ACTION_WAIT_IMAGE_AVAILABLE:
         return TIMEOUT_IMAGE;
@@ -166,7 +170,7 @@ static const char *missing_section(const struct lowering *l)
     case WORKFLOW_BACKUP:
         return plan->backup.given ? NULL : "backup";
     case WORKFLOW_REPLICATE:
-        return plan->replication.given ? NULL : "replication";
+        return !plan->replication.given ? "replication" : plan->backup.given ? NULL : "backup";
     case WORKFLOW_TEST:
         return plan->networks[NETWORK_TEST].given ? NULL : "networks.test";
     case WORKFLOW_FAILBACK:
@@ -186,14 +190,23 @@ static bool check_workflow(struct lowering *l)
         diagnostic_help(l->diagnostics, found, "drc explain %s", missing);
         return false;
     }
-    if (l->workflow == WORKFLOW_FAILOVER) {
+    if (l->workflow == WORKFLOW_FAILOVER || l->workflow == WORKFLOW_REPLICATE) {
         return true;
     }
     struct diagnostic *found =
         diagnose(l->diagnostics, DIAG_WORKFLOW_NOT_BUILT, l->plan->name_at,
                  "this version of drc cannot compile the workflow %s yet", name);
-    diagnostic_help(l->diagnostics, found, "failover can be compiled and carried out");
+    diagnostic_help(l->diagnostics, found, "replicate and failover can be compiled and carried out");
     return false;
+}
+
+/* What can be known before a node is made; false when something is missing or wrong. */
+static bool know_failover(struct lowering *l)
+{
+    bool supported = lowering_check_support(l);
+    bool known = lowering_know_machines(l);
+    bool convertible = lowering_check_conversions(l);
+    return supported && known && convertible;
 }
 
 static void prepare_lowering(struct lowering *l)
@@ -229,15 +242,19 @@ struct graph *lower(struct arena *arena, const struct plan *plan, enum workflow 
         return NULL;
     }
     prepare_lowering(&l);
-    bool supported = lowering_check_support(&l);
-    bool known = lowering_know_machines(&l);
-    bool convertible = lowering_check_conversions(&l);
-    if (!supported || !known || !convertible) {
+    bool replicate = workflow == WORKFLOW_REPLICATE;
+    if (!(replicate ? lowering_know_copies(&l) : know_failover(&l))) {
         return NULL;
     }
-    l.order = lowering_order(&l);
-    lowering_place_launches(&l);
+    if (!replicate) {
+        l.order = lowering_order(&l);
+        lowering_place_launches(&l);
+    }
     l.builder = builder_create(arena, l.graph, guess_nodes(&l));
-    lower_failover(&l);
+    if (replicate) {
+        lower_replicate(&l);
+    } else {
+        lower_failover(&l);
+    }
     return builder_finish(l.builder);
 }

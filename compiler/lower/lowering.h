@@ -84,6 +84,10 @@ void lowering_after_before(struct lowering *l);
 
 /* ---- hardware.c: what is known of the VMs. False when something is missing or wrong. ---- */
 bool lowering_know_machines(struct lowering *l);
+/* The VM's tags: the user's, and Name unless they give it. */
+void lowering_know_tags(struct lowering *l, struct vm_lowering *v);
+/* As many disks as the plan has settings for, the first one at least. */
+size_t lowering_disks_assumed(const struct plan_vm *vm);
 
 /* ---- support.c: whether this version can carry out all that the workflow needs. ---- */
 bool lowering_check_support(struct lowering *l);
@@ -141,5 +145,9 @@ void lower_recovered(struct lowering *l, struct vm_lowering *v);
 
 /* failover.c */
 void lower_failover(struct lowering *l);
+
+/* replicate.c */
+bool lowering_know_copies(struct lowering *l);
+void lower_replicate(struct lowering *l);
 
 #endif

@@ -334,7 +334,7 @@ static void count(struct executor *executor)
         counters->failed += state == NODE_FAILED;
         counters->skipped += state == NODE_SKIPPED;
         executor->recovered +=
-            state == NODE_DONE && executor->graph->nodes[i].action == ACTION_RECOVERED;
+            state == NODE_DONE && graph_is_goal(&executor->graph->nodes[i]);
     }
 }
 

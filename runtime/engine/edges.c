@@ -185,7 +185,7 @@ static void build_ranks(struct executor *executor)
             keys[i].start = schedule->entries[i].start_ms;
         }
     }
-    if (schedule && count > 1) {
+    if (schedule && count > 1 && !graph_keeps_order(executor->graph)) {
         qsort(keys, count, sizeof *keys, by_latest_start);
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -129,7 +129,7 @@ void node_done(struct executor *executor, uint32_t node, const struct call_resul
     if (graph_node->release != NO_POOL && run->holder != NO_NODE) {
         pool_release(executor, (uint32_t)run->holder);
     }
-    if (graph_node->action == ACTION_RECOVERED) {
+    if (graph_is_goal(graph_node)) {
         count_recovered(executor);
     }
     end_node(executor, node, NODE_DONE);

@@ -65,6 +65,11 @@ static struct facts *make_facts(struct arena *arena)
     int64_t *ms = ARENA_NEW(arena, int64_t);
     *ms = 61000;
     map_put(&facts->durations, "wait-injected", ms);
+    map_put(&facts->blocks, "db/disk-0", ms);
+    facts->throughput.copy_bytes_per_s = 1 << 27;
+    db->disks[0].whole = "key-changed";
+    db->excess = 3;
+    app->copied = true;
     facts->last_test.at = "2026-11-01T10:00:00Z";
     facts->last_test.digest = "abc";
     facts->last_test.passed = true;
@@ -95,6 +100,12 @@ static void test_writing_what_was_read_gives_the_same(void **state)
     assert_string_equal(type->zones[1], "eu-west-1b");
     assert_string_equal(((struct fact_image *)map_get(&facts->images, "ssm:/image"))->id, "ami-1");
     assert_int_equal(*(int64_t *)map_get(&facts->durations, "wait-injected"), 61000);
+    assert_int_equal(*(int64_t *)map_get(&facts->blocks, "db/disk-0"), 61000);
+    assert_int_equal(facts->throughput.copy_bytes_per_s, 1 << 27);
+    assert_int_equal(facts->throughput.backup_bytes_per_s, 0);
+    assert_string_equal(db->disks[0].whole, "key-changed");
+    assert_int_equal(db->excess, 3);
+    assert_true(app->copied && !db->copied);
     assert_true(facts->last_test.passed);
     buffer_free(&first);
     buffer_free(&second);
@@ -173,6 +184,10 @@ static void test_what_is_refused(void **state)
     expect_refused(HEAD "{}, \"bindings\":{\"a\":1}}", "/bindings/a: a text is expected");
     expect_refused(HEAD "{}, \"durations\":{\"a\":-1}}", "/durations/a: a duration");
     expect_refused(HEAD "{}, \"durations\":{\"a\":1.5}}", "/durations/a: a duration");
+    expect_refused(HEAD "{\"vms\":{\"db\":{\"disks\":[{\"size_gib\":1,\"whole\":\"why\"}]}}}}",
+                   "/inventory/vms/db/disks/0/whole: \"why\" is not one of its values");
+    expect_refused(HEAD "{}, \"blocks\":{\"a\":-1}}", "/blocks/a: a number of blocks");
+    expect_refused(HEAD "{}, \"throughput\":{\"speed\":1}}", "/throughput");
     expect_refused(HEAD "{}, \"last_test\":{\"at\":\"t\"}}", "\"passed\" is missing");
 }
 

@@ -35,8 +35,7 @@ static void test_other_workflows_are_refused(void **state)
         "datacenter: DC0}}\n");
     const char *plan = arena_printf(arena, "%s%svms:\n  db: {source: /DC0/vm/db, subnet: db}\n",
                                     whole, fixture_test_network);
-    static const enum workflow others[] = {WORKFLOW_BACKUP, WORKFLOW_REPLICATE, WORKFLOW_TEST,
-                                           WORKFLOW_FAILBACK};
+    static const enum workflow others[] = {WORKFLOW_BACKUP, WORKFLOW_TEST, WORKFLOW_FAILBACK};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         struct lower_fixture fixture = lower_workflow(plan, NULL, others[i]);
         assert_null(fixture.graph);
