@@ -1,372 +1,23 @@
 /* Reads a compiled graph back, drc-graph/1: the inverse of emit/json.c. Whoever wrote the file,
  * what comes out has passed graph_verify. A large document is walked node by node, so that memory
  * stays with the graph's own. */
-#include <limits.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/json_reader.h"
 #include "compiler/graph/graph.h"
+#include "compiler/graph/graph_read_node.h"
 
 enum {
     TEXT_BYTES_MAX = 1 << 30,
     NODES_MAX = 4000000,
     VMS_MAX = 100000,
     POOLS_MAX = 10000,
-    VALUE_DEPTH_MAX = 8,
 };
-
-struct reader {
-    struct arena *arena;
-    struct graph *graph;
-    struct error *error;
-    struct map vm_by_name;   /* -> struct graph_vm * */
-    struct map pool_by_id;   /* -> struct graph_pool * */
-    struct map shared_texts; /* files and rules, which many nodes have in common */
-};
-
-static const char *share_text(struct reader *r, const char *text)
-{
-    const char *shared = map_get(&r->shared_texts, text);
-    if (!shared) {
-        shared = arena_strdup(r->arena, text);
-        map_put(&r->shared_texts, shared, (void *)shared);
-    }
-    return shared;
-}
-
-/* ---- values ---- */
-
-typedef bool (*item_reader)(struct reader *r, const cJSON *json, struct value *value, int depth,
-                            const struct json_at *at);
-
-static bool read_items(struct reader *r, const cJSON *json, struct value *value,
-                       enum value_kind kind, int depth, const struct json_at *at,
-                       item_reader read_item)
-{
-    bool map = kind == VALUE_MAP;
-    if (depth == VALUE_DEPTH_MAX) {
-        return json_fail(at, r->error, "the nesting is too deep");
-    }
-    if (map ? !json_expect_object(json, NULL, at, r->error)
-            : !json_expect_array(json, at, r->error)) {
-        return false;
-    }
-    size_t count = (size_t)cJSON_GetArraySize(json), i = 0;
-    *value = (struct value){.kind = kind, .count = (uint32_t)count};
-    value->items = ARENA_ARRAY(r->arena, struct value, count);
-    value->keys = map ? ARENA_ARRAY(r->arena, const char *, count) : NULL;
-    for (const cJSON *item = json->child; item; item = item->next, i++) {
-        const struct json_at *here = map ? JSON_MEMBER(at, item->string) : JSON_ELEMENT(at, i);
-        if (map) {
-            value->keys[i] = arena_strdup(r->arena, item->string);
-        }
-        if (!read_item(r, item, &value->items[i], depth + 1, here)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_literal(struct reader *r, const cJSON *json, struct value *value, int depth,
-                         const struct json_at *at)
-{
-    if (cJSON_IsString(json)) {
-        *value =
-            (struct value){.kind = VALUE_TEXT, .text = arena_strdup(r->arena, json->valuestring)};
-        return true;
-    }
-    if (cJSON_IsBool(json)) {
-        *value = (struct value){.kind = VALUE_BOOL, .boolean = cJSON_IsTrue(json)};
-        return true;
-    }
-    int64_t integer;
-    if (json_is_int(json, &integer)) {
-        *value = (struct value){.kind = VALUE_INT, .integer = integer};
-        return true;
-    }
-    if (cJSON_IsArray(json)) {
-        return read_items(r, json, value, VALUE_LIST, depth, at, read_literal);
-    }
-    if (cJSON_IsObject(json)) {
-        return read_items(r, json, value, VALUE_MAP, depth, at, read_literal);
-    }
-    return json_fail(at, r->error, "a text, whole number, boolean, array or object is expected");
-}
-
-static struct graph_node *find_node(struct reader *r, const cJSON *object, const char *key,
-                                    const struct json_at *at)
-{
-    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-    if (!id) {
-        json_fail(JSON_MEMBER(at, key), r->error, "the id of a node is expected");
-        return NULL;
-    }
-    struct graph_node *node = map_get(&r->graph->node_by_id, id);
-    if (!node) {
-        json_fail(JSON_MEMBER(at, key), r->error, "no node \"%.200s\" stands before this one", id);
-    }
-    return node;
-}
-
-static bool find_pool(struct reader *r, const cJSON *object, const char *key, int32_t *index,
-                      const struct json_at *at)
-{
-    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-    const struct graph_pool *pool = id ? map_get(&r->pool_by_id, id) : NULL;
-    if (!pool) {
-        return json_fail(JSON_MEMBER(at, key), r->error, "the id of a pool is expected");
-    }
-    *index = (int32_t)(pool - r->graph->pools);
-    return true;
-}
-
-static bool read_output(struct reader *r, const cJSON *json, struct value *value,
-                        const struct json_at *at)
-{
-    static const char *const keys[] = {"node", "output", NULL};
-    const char *output = NULL;
-    const struct graph_node *node;
-    if (!json_expect_object(json, keys, at, r->error) || !(node = find_node(r, json, "node", at)) ||
-        !json_get_text(json, "output", JSON_NEEDED, r->arena, &output, at, r->error)) {
-        return false;
-    }
-    const struct action_port *port = action_output(node->action, output);
-    if (!port) {
-        return json_fail(JSON_MEMBER(at, "output"), r->error, "%s has no such output", node->id);
-    }
-    *value = (struct value){.kind = VALUE_OUTPUT, .text = port->name, .node = (int32_t)node->index};
-    return true;
-}
-
-static bool read_value(struct reader *r, const cJSON *json, struct value *value, int depth,
-                       const struct json_at *at)
-{
-    if (!json_expect_object(json, NULL, at, r->error)) {
-        return false;
-    }
-    if (cJSON_HasObjectItem(json, "node")) {
-        return read_output(r, json, value, at);
-    }
-    const cJSON *only = json->child;
-    if (!only || only->next) {
-        return json_fail(at, r->error, "an object with one key (its kind) is expected");
-    }
-    const struct json_at *inner = JSON_MEMBER(at, only->string);
-    if (strcmp(only->string, "value") == 0) {
-        return read_literal(r, only, value, depth, inner);
-    }
-    if (strcmp(only->string, "list") == 0) {
-        return read_items(r, only, value, VALUE_LIST, depth, inner, read_value);
-    }
-    if (strcmp(only->string, "map") == 0) {
-        return read_items(r, only, value, VALUE_MAP, depth, inner, read_value);
-    }
-    if (strcmp(only->string, "template") == 0) {
-        return read_items(r, only, value, VALUE_TEMPLATE, depth, inner, read_value);
-    }
-    if (strcmp(only->string, "slot") == 0) {
-        value->kind = VALUE_SLOT;
-        return find_pool(r, json, "slot", &value->node, at);
-    }
-    bool bind = strcmp(only->string, "bind") == 0;
-    if (!bind && strcmp(only->string, "secret") != 0) {
-        return json_fail(inner, r->error, "there is no such kind of value");
-    }
-    value->kind = bind ? VALUE_BIND : VALUE_SECRET;
-    return json_get_text(json, only->string, JSON_NEEDED, r->arena, &value->text, at, r->error);
-}
-
-/* ---- nodes ---- */
-
-static bool read_edge(struct reader *r, const cJSON *json, struct edge *edge,
-                      const struct json_at *at)
-{
-    static const char *const keys[] = {"node", "when", NULL};
-    const struct graph_node *node;
-    if (!json_expect_object(json, keys, at, r->error) || !(node = find_node(r, json, "node", at))) {
-        return false;
-    }
-    const char *when = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "when"));
-    if (!when || (strcmp(when, "ok") != 0 && strcmp(when, "ended") != 0)) {
-        return json_fail(JSON_MEMBER(at, "when"), r->error, "\"ok\" or \"ended\" is expected");
-    }
-    *edge = (struct edge){.node = node->index, .when = when[0] == 'o' ? WHEN_OK : WHEN_ENDED};
-    return true;
-}
-
-static bool read_edges(struct reader *r, const cJSON *json, struct graph_node *node,
-                       const struct json_at *parent)
-{
-    const struct json_at *at = JSON_MEMBER(parent, "after");
-    const cJSON *after = cJSON_GetObjectItemCaseSensitive(json, "after");
-    if (!after) {
-        return true;
-    }
-    if (!json_expect_array(after, at, r->error)) {
-        return false;
-    }
-    node->after_count = (uint32_t)cJSON_GetArraySize(after);
-    node->after = ARENA_ARRAY(r->arena, struct edge, node->after_count);
-    size_t i = 0;
-    for (const cJSON *edge = after->child; edge; edge = edge->next, i++) {
-        if (!read_edge(r, edge, &node->after[i], JSON_ELEMENT(at, i))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_inputs(struct reader *r, const cJSON *json, struct graph_node *node,
-                        const struct json_at *parent)
-{
-    const struct json_at *at = JSON_MEMBER(parent, "inputs");
-    const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(json, "inputs");
-    if (!inputs) {
-        return true;
-    }
-    if (!json_expect_object(inputs, NULL, at, r->error)) {
-        return false;
-    }
-    node->inputs = ARENA_ARRAY(r->arena, struct input, (size_t)cJSON_GetArraySize(inputs));
-    for (const cJSON *item = inputs->child; item; item = item->next) {
-        const struct json_at *here = JSON_MEMBER(at, item->string);
-        const struct action_port *port = action_input(node->action, item->string);
-        if (!port) {
-            return json_fail(here, r->error, "the action has no such input");
-        }
-        struct input *input = &node->inputs[node->input_count++];
-        input->name = port->name;
-        if (!read_value(r, item, &input->value, 0, here)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* They are the action's; a file that says otherwise was made for another instruction set. */
-static bool check_outputs(struct reader *r, const cJSON *json, const struct graph_node *node,
-                          const struct json_at *parent)
-{
-    const struct action_info *info = action_info(node->action);
-    const cJSON *outputs = cJSON_GetObjectItemCaseSensitive(json, "outputs");
-    size_t i = 0;
-    bool ok = outputs ? cJSON_IsArray(outputs) : info->output_count == 0;
-    const cJSON *name = ok && outputs ? outputs->child : NULL;
-    for (; ok && name; name = name->next, i++) {
-        ok = cJSON_IsString(name) && i < info->output_count &&
-             strcmp(name->valuestring, info->outputs[i].name) == 0;
-    }
-    return (ok && i == (outputs ? info->output_count : 0)) ||
-           json_fail(JSON_MEMBER(parent, "outputs"), r->error, "these are not the outputs of %s",
-                     info->name);
-}
-
-static bool read_because(struct reader *r, const cJSON *json, struct because *because,
-                         const struct json_at *parent)
-{
-    static const char *const keys[] = {"file", "line", "rule", NULL};
-    const struct json_at *at = JSON_MEMBER(parent, "because");
-    const cJSON *object = cJSON_GetObjectItemCaseSensitive(json, "because");
-    if (!object) {
-        return json_fail(parent, r->error, "\"because\" is missing");
-    }
-    if (!json_expect_object(object, keys, at, r->error)) {
-        return false;
-    }
-    const cJSON *file = cJSON_GetObjectItemCaseSensitive(object, "file");
-    const cJSON *rule = cJSON_GetObjectItemCaseSensitive(object, "rule");
-    if (!cJSON_IsString(rule) || (file && !cJSON_IsString(file))) {
-        return json_fail(at, r->error, "\"rule\" and \"file\" have to be text");
-    }
-    int64_t line = 0;
-    if (!json_get_int(object, "line", file ? JSON_NEEDED : JSON_OPTIONAL, 0, UINT32_MAX, &line, at,
-                      r->error)) {
-        return false;
-    }
-    *because = (struct because){.file = file ? share_text(r, file->valuestring) : NULL,
-                                .line = (uint32_t)line,
-                                .rule = share_text(r, rule->valuestring)};
-    return true;
-}
-
-static bool read_numbers(struct reader *r, const cJSON *json, struct graph_node *node,
-                         const struct json_at *at)
-{
-    int64_t retries = 0;
-    node->expected_ms = 0;
-    if (!json_get_int(json, "timeout_ms", JSON_NEEDED, 1, JSON_INT_MAX, &node->timeout_ms, at,
-                      r->error) ||
-        !json_get_int(json, "retries", JSON_OPTIONAL, 0, 1000, &retries, at, r->error) ||
-        !json_get_int(json, "expected_ms", JSON_OPTIONAL, 0, JSON_INT_MAX, &node->expected_ms, at,
-                      r->error)) {
-        return false;
-    }
-    node->retries = (int)retries;
-    const cJSON *policy = cJSON_GetObjectItemCaseSensitive(json, "on_failure");
-    const char *word = cJSON_GetStringValue(policy);
-    if (policy && (!word || (strcmp(word, "continue") != 0 && strcmp(word, "abort") != 0))) {
-        return json_fail(JSON_MEMBER(at, "on_failure"), r->error,
-                         "\"abort\" or \"continue\" is expected");
-    }
-    node->continue_on_failure = word && word[0] == 'c';
-    return true;
-}
-
-/* VM, guards and pools: what is named by the node itself. */
-static bool read_relations(struct reader *r, const cJSON *json, struct graph_node *node,
-                           const struct json_at *at)
-{
-    node->vm = NO_VM;
-    node->guards = NO_NODE;
-    node->acquire = node->release = NO_POOL;
-    const cJSON *vm = cJSON_GetObjectItemCaseSensitive(json, "vm");
-    if (vm) {
-        const char *name = cJSON_GetStringValue(vm);
-        const struct graph_vm *found = name ? map_get(&r->vm_by_name, name) : NULL;
-        if (!found) {
-            return json_fail(JSON_MEMBER(at, "vm"), r->error, "this VM is not among \"vms\"");
-        }
-        node->vm = (int32_t)(found - r->graph->vms);
-    }
-    if (cJSON_HasObjectItem(json, "guards")) {
-        const struct graph_node *guarded = find_node(r, json, "guards", at);
-        if (!guarded) {
-            return false;
-        }
-        node->guards = (int32_t)guarded->index;
-    }
-    return (!cJSON_HasObjectItem(json, "acquire") ||
-            find_pool(r, json, "acquire", &node->acquire, at)) &&
-           (!cJSON_HasObjectItem(json, "release") ||
-            find_pool(r, json, "release", &node->release, at));
-}
-
-static bool read_node(struct reader *r, const cJSON *json, struct graph_node *node,
-                      const struct json_at *at)
-{
-    static const char *const keys[] = {"id",          "action",     "vm",      "after",
-                                       "guards",      "inputs",     "outputs", "acquire",
-                                       "release",     "timeout_ms", "retries", "on_failure",
-                                       "expected_ms", "because",    NULL};
-    if (!json_expect_object(json, keys, at, r->error) ||
-        !json_get_text(json, "id", JSON_NEEDED, r->arena, &node->id, at, r->error)) {
-        return false;
-    }
-    const char *action = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "action"));
-    node->action = action ? action_by_name(action) : ACTION_NONE;
-    if (node->action == ACTION_NONE) {
-        return json_fail(JSON_MEMBER(at, "action"), r->error,
-                         "this is no action that this version of drc knows");
-    }
-    return read_relations(r, json, node, at) && read_edges(r, json, node, at) &&
-           read_inputs(r, json, node, at) && check_outputs(r, json, node, at) &&
-           read_numbers(r, json, node, at) && read_because(r, json, &node->because, at);
-}
 
 /* ---- arrays of the document, element by element ---- */
 
-typedef bool (*element_reader)(struct reader *r, const cJSON *json, size_t index,
+typedef bool (*element_reader)(struct graph_reader *r, const cJSON *json, size_t index,
                                const struct json_at *at);
 
 static size_t count_elements(struct json_text array)
@@ -382,7 +33,7 @@ static size_t count_elements(struct json_text array)
     return count;
 }
 
-static bool read_elements(struct reader *r, struct json_text array, const char *name,
+static bool read_elements(struct graph_reader *r, struct json_text array, const char *name,
                           element_reader read)
 {
     struct json_at at = {.key = name};
@@ -403,7 +54,7 @@ static bool read_elements(struct reader *r, struct json_text array, const char *
     return true;
 }
 
-static bool add_vm(struct reader *r, const cJSON *json, size_t index, const struct json_at *at)
+static bool add_vm(struct graph_reader *r, const cJSON *json, size_t index, const struct json_at *at)
 {
     static const char *const keys[] = {"name", "critical", NULL};
     struct graph_vm *vm = &r->graph->vms[index];
@@ -416,7 +67,7 @@ static bool add_vm(struct reader *r, const cJSON *json, size_t index, const stru
            json_fail(at, r->error, "VM \"%s\" is there twice", vm->name);
 }
 
-static bool read_slots(struct reader *r, const cJSON *slots, struct graph_pool *pool,
+static bool read_slots(struct graph_reader *r, const cJSON *slots, struct graph_pool *pool,
                        const struct json_at *parent)
 {
     const struct json_at *at = JSON_MEMBER(parent, "slots");
@@ -440,7 +91,7 @@ static bool read_slots(struct reader *r, const cJSON *slots, struct graph_pool *
     return true;
 }
 
-static bool add_pool(struct reader *r, const cJSON *json, size_t index, const struct json_at *at)
+static bool add_pool(struct graph_reader *r, const cJSON *json, size_t index, const struct json_at *at)
 {
     static const char *const keys[] = {"id", "capacity", "slots", NULL};
     struct graph_pool *pool = &r->graph->pools[index];
@@ -457,7 +108,7 @@ static bool add_pool(struct reader *r, const cJSON *json, size_t index, const st
     return read_slots(r, cJSON_GetObjectItemCaseSensitive(json, "slots"), pool, at);
 }
 
-static bool add_assumption(struct reader *r, const cJSON *json, size_t index,
+static bool add_assumption(struct graph_reader *r, const cJSON *json, size_t index,
                            const struct json_at *at)
 {
     if (!cJSON_IsString(json)) {
@@ -467,11 +118,11 @@ static bool add_assumption(struct reader *r, const cJSON *json, size_t index,
     return true;
 }
 
-static bool add_node(struct reader *r, const cJSON *json, size_t index, const struct json_at *at)
+static bool add_node(struct graph_reader *r, const cJSON *json, size_t index, const struct json_at *at)
 {
     struct graph_node *node = &r->graph->nodes[index];
     node->index = (uint32_t)index;
-    if (!read_node(r, json, node, at)) {
+    if (!graph_read_node(r, json, node, at)) {
         return false;
     }
     return map_put(&r->graph->node_by_id, node->id, node) ||
@@ -497,7 +148,7 @@ static const char *const member_names[MEMBER_COUNT] = {
     "format",  "plan", "digests", "workflow",    "region",
     "account", "vms",  "pools",   "assumptions", "nodes"};
 
-static bool find_members(struct reader *r, struct json_text document,
+static bool find_members(struct graph_reader *r, struct json_text document,
                          struct json_text members[MEMBER_COUNT])
 {
     struct json_cursor cursor;
@@ -530,7 +181,7 @@ static bool find_members(struct reader *r, struct json_text document,
 }
 
 /* A member of the document as text. */
-static bool read_text(struct reader *r, const struct json_text *members, enum member member,
+static bool read_text(struct graph_reader *r, const struct json_text *members, enum member member,
                       const char **out)
 {
     if (!members[member].at) {
@@ -546,7 +197,7 @@ static bool read_text(struct reader *r, const struct json_text *members, enum me
     return ok;
 }
 
-static bool read_digests(struct reader *r, const cJSON *json, const struct json_at *at)
+static bool read_digests(struct graph_reader *r, const cJSON *json, const struct json_at *at)
 {
     static const char *const keys[] = {"plan", "inventory", "tool", NULL};
     struct graph *graph = r->graph;
@@ -558,7 +209,7 @@ static bool read_digests(struct reader *r, const cJSON *json, const struct json_
            json_get_text(json, "tool", JSON_NEEDED, r->arena, &graph->tool, at, r->error);
 }
 
-static bool read_plan(struct reader *r, const cJSON *json, const struct json_at *at)
+static bool read_plan(struct graph_reader *r, const cJSON *json, const struct json_at *at)
 {
     static const char *const keys[] = {"name", "file", NULL};
     return json_expect_object(json, keys, at, r->error) &&
@@ -566,8 +217,8 @@ static bool read_plan(struct reader *r, const cJSON *json, const struct json_at 
            json_get_text(json, "file", JSON_OPTIONAL, r->arena, &r->graph->plan_file, at, r->error);
 }
 
-static bool read_object(struct reader *r, const struct json_text *members, enum member member,
-                        bool (*read)(struct reader *r, const cJSON *json, const struct json_at *at))
+static bool read_object(struct graph_reader *r, const struct json_text *members, enum member member,
+                        bool (*read)(struct graph_reader *r, const cJSON *json, const struct json_at *at))
 {
     struct json_at at = {.key = member_names[member]};
     cJSON *json = json_tree(members[member], &at, r->error);
@@ -576,7 +227,7 @@ static bool read_object(struct reader *r, const struct json_text *members, enum 
     return ok;
 }
 
-static bool read_head(struct reader *r, const struct json_text *members)
+static bool read_head(struct graph_reader *r, const struct json_text *members)
 {
     const char *format = "", *workflow = "";
     if (!read_text(r, members, MEMBER_FORMAT, &format)) {
@@ -598,7 +249,7 @@ static bool read_head(struct reader *r, const struct json_text *members)
 }
 
 /* Room for an array of the document, once it is known that it is not too long. */
-static bool make_room(struct reader *r, struct json_text array, const char *name, size_t max,
+static bool make_room(struct graph_reader *r, struct json_text array, const char *name, size_t max,
                       size_t item_size, void **items, size_t *count)
 {
     *count = array.at ? count_elements(array) : 0;
@@ -610,7 +261,7 @@ static bool make_room(struct reader *r, struct json_text array, const char *name
     return true;
 }
 
-static bool make_rooms(struct reader *r, const struct json_text *members)
+static bool make_rooms(struct graph_reader *r, const struct json_text *members)
 {
     struct graph *graph = r->graph;
     return make_room(r, members[MEMBER_VMS], "vms", VMS_MAX, sizeof *graph->vms,
@@ -624,7 +275,7 @@ static bool make_rooms(struct reader *r, const struct json_text *members)
                      (void **)&graph->nodes, &graph->node_count);
 }
 
-static bool read_document(struct reader *r, const char *text, size_t length)
+static bool read_document(struct graph_reader *r, const char *text, size_t length)
 {
     struct json_text members[MEMBER_COUNT] = {{0}};
     if (length > TEXT_BYTES_MAX) {
@@ -644,7 +295,7 @@ static bool read_document(struct reader *r, const char *text, size_t length)
 struct graph *graph_read(struct arena *arena, const char *path, const char *text, size_t length,
                          struct error *error)
 {
-    struct reader r = {
+    struct graph_reader r = {
         .arena = arena,
         .graph = ARENA_NEW(arena, struct graph),
         .error = error,

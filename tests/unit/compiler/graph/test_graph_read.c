@@ -1,6 +1,6 @@
 /* The compiled graph read back: the same bytes when written again; anything else is refused with
  * its place, and no bytes crash it.
- * Covers: graph.c compiler/emit/json.c */
+ * Covers: graph.c graph_read_node.c compiler/emit/json.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
