@@ -16,6 +16,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const char plan_text[] = FUZZ_PLAN("");
+
 enum { SEPARATOR = 0x1e, REQUESTS_MAX = 200, BATCH = 3, VIRTUAL_MS = 600000 };
 
 #define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -21,20 +21,13 @@
 #include "runtime/report/report.h"
 #include "runtime/state/journal.h"
 #include "runtime/world/world.h"
+#include "tests/fuzz/fuzz_plan_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char plan_text[] =
-    "version: 1\nname: shop\nobjectives: {rpo: 30m, rto: 20m}\n"
-    "sites: {recovery: {aws: {region: eu-west-1, account: \"111122223333\", "
-    "placeholder_image: {bios: ami-0c000000000000001, uefi: ami-0c000000000000002}, "
-    "conversion: {instances: {eu-west-1a: i-0f00ba40000000000}}}}}\n"
-    "networks: {production: {vpc: vpc-0a000000000000001, subnets: {app: "
-    "{id: subnet-0a00000000000000a, cidr: 10.20.1.0/24, zone: eu-west-1a}}, "
-    "security_groups: {web: sg-0a000000000000001}}}\n"
-    "vms: {db: {source: /DC0/vm/db, instance_type: r6i.xlarge, subnet: app, "
-    "security_groups: [web]}, web: {source: /DC0/vm/web, instance_type: r6i.xlarge, subnet: app, "
-    "security_groups: [web], depends_on: [db]}}\n";
+    FUZZ_PLAN(", web: {source: /DC0/vm/web, instance_type: r6i.xlarge, subnet: app, "
+              "security_groups: [web], depends_on: [db]}");
 
 static void expect(bool holds)
 {
@@ -169,7 +162,8 @@ static void resume(struct journal *journal, const struct graph *graph,
 {
     struct world_responder nobody = {0};
     struct world *world = world_simulated_create(1, 1795341600000, nobody);
-    struct refusing refusing = {{"fuzz", refuse, refuse_one, refuse, NULL}, world};
+    struct refusing refusing = {
+        {.name = "fuzz", .start = refuse, .lookup = refuse_one, .poll = refuse}, world};
     struct limits *limits = limits_create(world, LIMITS_NONE);
     struct executor_options options = {.world = world,
                                        .graph = graph,

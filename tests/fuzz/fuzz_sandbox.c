@@ -17,6 +17,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const char plan_text[] = FUZZ_PLAN("");
+
 enum { BEGIN_MS = 1000000, RESET_EVERY = 2000 };
 
 static void populate(struct sandbox *made)

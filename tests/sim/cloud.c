@@ -8,6 +8,11 @@
 
 #include "compiler/base/arena.h"
 
+bool is(const char *one, const char *other)
+{
+    return one && other && strcmp(one, other) == 0;
+}
+
 static int hex(char c)
 {
     return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;

@@ -14,6 +14,9 @@
 
 struct arena;
 
+/* Both are there, and the same. */
+bool is(const char *one, const char *other);
+
 struct parameter {
     const char *name, *value;
 };

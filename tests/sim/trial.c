@@ -46,11 +46,6 @@ static void take_complaints(struct trial *trial)
 
 /* --- what is seen on the wire --- */
 
-static bool is(const char *one, const char *other)
-{
-    return one && other && strcmp(one, other) == 0;
-}
-
 static void count_codes(struct trial *trial, const struct exchange_seen *seen)
 {
     struct trial_counts *counts = trial->counts;

@@ -4,11 +4,6 @@
 
 #include "tests/sim/trial_state.h"
 
-static bool is(const char *one, const char *other)
-{
-    return one && other && strcmp(one, other) == 0;
-}
-
 /* --- how it may end --- */
 
 static bool mentions(const char *text, const char *word)

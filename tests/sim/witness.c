@@ -114,11 +114,6 @@ static void now_holds(struct witness *witness, int64_t utc_ms, uint32_t index)
     }
 }
 
-static bool is(const char *one, const char *other)
-{
-    return one && other && strcmp(one, other) == 0;
-}
-
 static void holds_for(struct witness *witness, int64_t utc_ms, enum action action,
                       const char *input, const char *id, const char *other, const char *other_id)
 {

@@ -8,16 +8,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/graph/facts.h"
-
-static void nothing_answers(void *context, int64_t utc_ms, const struct http_request *request,
-                            struct http_response *response, int64_t *latency_ms)
-{
-    (void)context;
-    (void)utc_ms;
-    (void)request;
-    (void)latency_ms;
-    response->failure = HTTP_UNREACHABLE;
-}
+#include "tests/unit/support/state_directory.h"
 
 static void must(bool ok, struct error *error)
 {
@@ -61,8 +52,7 @@ void bench_open(struct bench *bench, struct graph *graph, uint64_t seed)
     strcpy(bench->directory, memory ? "/dev/shm/drc-engine-XXXXXX" : "/tmp/drc-engine-XXXXXX");
     must(mkdtemp(bench->directory) != NULL, &bench->error);
     snprintf(bench->path, sizeof bench->path, "%s/journal.db", bench->directory);
-    bench->world = world_simulated_create(seed, 1000000000000,
-                                          (struct world_responder){.http = nothing_answers});
+    bench->world = quiet_world(seed);
     bench->cloud = fake_cloud_create(graph, seed);
     bench->limits = limits_create(bench->world, LIMITS_NONE);
     bench->journal = journal_create(bench->path, &bench->error);

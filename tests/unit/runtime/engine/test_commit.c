@@ -284,16 +284,22 @@ static void wait_long(struct shared *shared)
     }
 }
 
+/* A run over the records alone, with its lease, that lasts. */
+static void open_leased(struct shared *shared)
+{
+    open_shared(shared, maker_shop);
+    bench_finish(&shared->bench);
+    shared->bench.journal = take_over(shared);
+    shared->bench.lease = lease_of_run(shared);
+    wait_long(shared);
+}
+
 /* A lease that is taken over ends the run here within a renewal, also when there is nothing to commit. */
 static void test_lease_taken_over(void **state)
 {
     (void)state;
     struct shared shared;
-    open_shared(&shared, maker_shop);
-    bench_finish(&shared.bench);
-    shared.bench.journal = take_over(&shared);
-    shared.bench.lease = lease_of_run(&shared);
-    wait_long(&shared);
+    open_leased(&shared);
     bench_begin(&shared.bench);
     later(&shared, 110000, take_lease);
     int64_t before = world_monotonic_ms(shared.bench.world);
@@ -324,11 +330,7 @@ static void test_unsure_lease(void **state)
 {
     (void)state;
     struct shared shared;
-    open_shared(&shared, maker_shop);
-    bench_finish(&shared.bench);
-    shared.bench.journal = take_over(&shared);
-    shared.bench.lease = lease_of_run(&shared);
-    wait_long(&shared);
+    open_leased(&shared);
     shared.flaky->only = "/leases/";
     bench_begin(&shared.bench);
     later(&shared, 5000, break_store);

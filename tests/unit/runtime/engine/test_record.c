@@ -56,13 +56,13 @@ static void sessions_say_when_and_how_old(void **state)
 {
     struct fixture *f = *state;
     record_session(f->executor);
-    expect(f, "{\"r\":\"start\",\"at\":1000000000000,\"t\":0}\n");
+    expect(f, "{\"r\":\"start\",\"at\":1763805600000,\"t\":0}\n");
     f->executor->resumed = true;
     f->executor->base_ms = 61000;
     record_session(f->executor);
-    expect(f, "{\"r\":\"resume\",\"at\":1000000000000,\"t\":61000}\n");
+    expect(f, "{\"r\":\"resume\",\"at\":1763805600000,\"t\":61000}\n");
     record_end(f->executor, "succeeded");
-    expect(f, "{\"r\":\"end\",\"result\":\"succeeded\",\"t\":61000,\"at\":1000000000000}\n");
+    expect(f, "{\"r\":\"end\",\"result\":\"succeeded\",\"t\":61000,\"at\":1763805600000}\n");
 }
 
 static void an_intent_has_all_that_a_repeat_needs(void **state)
