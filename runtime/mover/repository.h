@@ -98,8 +98,8 @@ bool repository_commit(struct repository_writer *writer, const struct repository
                        struct error *error);
 
 /* All points of the plan (NULL: of any) and VM (NULL: any), by plan and VM, oldest first. A point that
- * cannot be read is an error naming it, but not for the others: it is then among `damaged` (texts; may
- * be NULL, then the first one fails the call). Runs the loop. */
+ * cannot be read is not an error for the others: what is wrong with it is among `damaged`. Runs the
+ * loop. */
 struct repository_points {
     struct repository_point *items;
     size_t count;

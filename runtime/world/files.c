@@ -137,13 +137,13 @@ static bool write_all(int file, const char *bytes, size_t length)
     return true;
 }
 
-int files_write_synced(const char *path, const void *bytes, size_t length)
+static int write_new(const char *path, const void *bytes, size_t length, bool sync)
 {
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0) {
         return errno;
     }
-    int reason = write_all(file, bytes, length) && fsync(file) == 0 ? 0 : errno;
+    int reason = write_all(file, bytes, length) && (!sync || fsync(file) == 0) ? 0 : errno;
     if (close(file) != 0 && reason == 0) {
         reason = errno;
     }
@@ -151,6 +151,16 @@ int files_write_synced(const char *path, const void *bytes, size_t length)
         unlink(path);
     }
     return reason;
+}
+
+int files_write_synced(const char *path, const void *bytes, size_t length)
+{
+    return write_new(path, bytes, length, true);
+}
+
+int files_write_unsynced(const char *path, const void *bytes, size_t length)
+{
+    return write_new(path, bytes, length, false);
 }
 
 bool files_write_atomically(const char *path, const void *bytes, size_t length, struct error *error)

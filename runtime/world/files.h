@@ -31,6 +31,7 @@ bool files_write_atomically(const char *path, const void *bytes, size_t length,
 /* Its parts, for those that do it otherwise: a file (0600) whose bytes are on the disk when this
  * returns 0, else an errno, and the file is gone again; and a name that is (false: errno). */
 int files_write_synced(const char *path, const void *bytes, size_t length);
+int files_write_unsynced(const char *path, const void *bytes, size_t length); /* they may not be */
 bool files_sync_parent(const char *path);
 
 /* The whole of a file of at most `max` bytes, in the arena, NUL behind; NULL with an empty error

@@ -27,6 +27,11 @@ bool store_key_is_valid(const char *key)
     }
 }
 
+void store_fetch(struct store *store, const char *key, store_callback done, void *context)
+{
+    (store->fetch ? store->fetch : store->get)(store, key, done, context);
+}
+
 void store_destroy(struct store *store)
 {
     if (store) {
@@ -137,5 +142,12 @@ enum store_outcome store_remove_now(struct store *store, struct world *world, co
 {
     struct awaited awaited = {.error = error};
     store->remove(store, key, arrived, &awaited);
+    return await(&awaited, store, world);
+}
+
+enum store_outcome store_sync_now(struct store *store, struct world *world, struct error *error)
+{
+    struct awaited awaited = {.error = error};
+    store->sync(store, arrived, &awaited);
     return await(&awaited, store, world);
 }

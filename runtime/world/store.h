@@ -39,6 +39,10 @@ enum store_condition {
     STORE_ALWAYS,
     STORE_IF_ABSENT,  /* If-None-Match: * */
     STORE_IF_VERSION, /* If-Match: the object is still the one of `version` */
+    /* Of a key that only ever names these bytes (content-addressed): CONFLICT may say that there is one
+     * already, or it is put again. The one put that a lazy store makes durable only at `sync`; its answer
+     * has no version. */
+    STORE_LAZILY,
 };
 
 /* Valid during the callback only. */
@@ -56,6 +60,8 @@ typedef void (*store_callback)(void *context, const struct store_result *result)
 struct store {
     const char *name; /* "directory", "memory", "s3" */
     void (*get)(struct store *store, const char *key, store_callback done, void *context);
+    /* The same without the version, where that costs something (it is a hash); NULL: nothing. */
+    void (*fetch)(struct store *store, const char *key, store_callback done, void *context);
     void (*put)(struct store *store, const char *key, const void *bytes, size_t length,
                 enum store_condition condition, const char *version, store_callback done,
                 void *context);
@@ -78,8 +84,9 @@ struct store {
  * keep POSIX semantics (NFS 4, EFS). */
 struct store *store_directory_create(struct world *world, const char *path, struct error *error);
 
-/* The same, lazy: an answered put is seen by all, but durable only after `sync`. For many objects that
- * count for nothing until one more is there: blocks of a recovery point. */
+/* The same, lazy: an answered put of STORE_LAZILY is seen by all, but durable only after `sync`, and
+ * costs no fsync of its own. For many objects that count for nothing until one more is there: blocks of a
+ * recovery point. One that is there already may be from before a power failure, and broken: look. */
 struct store *store_directory_create_lazy(struct world *world, const char *path,
                                           struct error *error);
 
@@ -95,6 +102,9 @@ struct store_memory;
 struct store_memory *store_memory_create(void);
 void store_memory_destroy(struct store_memory *memory);
 struct store *store_memory_open(struct world *world, struct store_memory *memory);
+
+/* store->fetch, or store->get. */
+void store_fetch(struct store *store, const char *key, store_callback done, void *context);
 
 /* NULL is allowed. */
 void store_destroy(struct store *store);

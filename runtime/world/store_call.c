@@ -84,7 +84,7 @@ static void perform(void *context)
 
 static bool is_sound(struct store_call *call)
 {
-    if (call->verb == STORE_LIST) {
+    if (call->verb == STORE_LIST || call->verb == STORE_SYNC) {
         return true;
     }
     if (!store_key_is_valid(call->key)) {
@@ -136,6 +136,13 @@ static void local_get(struct store *store, const char *key, store_callback done,
     begin(make(store, STORE_GET, key), done, context);
 }
 
+static void local_fetch(struct store *store, const char *key, store_callback done, void *context)
+{
+    struct store_call *call = make(store, STORE_GET, key);
+    call->unversioned = true;
+    begin(call, done, context);
+}
+
 static void local_put(struct store *store, const char *key, const void *bytes, size_t length,
                       enum store_condition condition, const char *version, store_callback done,
                       void *context)
@@ -166,6 +173,11 @@ static void local_remove(struct store *store, const char *key, store_callback do
     begin(make(store, STORE_REMOVE, key), done, context);
 }
 
+static void local_sync(struct store *store, store_callback done, void *context)
+{
+    begin(make(store, STORE_SYNC, ""), done, context);
+}
+
 static void local_forget(struct store *store, void *context)
 {
     for (struct store_call *call = ((struct local_store *)store)->calls; call; call = call->next) {
@@ -190,9 +202,11 @@ void local_store_init(struct local_store *store, struct world *world)
 {
     store->world = world;
     store->store.get = local_get;
+    store->store.fetch = local_fetch;
     store->store.put = local_put;
     store->store.list = local_list;
     store->store.remove = local_remove;
+    store->store.sync = local_sync;
     store->store.forget = local_forget;
     store->store.destroy = local_destroy;
 }

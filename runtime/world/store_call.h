@@ -7,12 +7,13 @@
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
 
-enum store_verb { STORE_GET, STORE_PUT, STORE_LIST, STORE_REMOVE };
+enum store_verb { STORE_GET, STORE_PUT, STORE_LIST, STORE_REMOVE, STORE_SYNC };
 
 struct local_store;
 
 struct store_call {
     enum store_verb verb;
+    bool unversioned; /* GET: nobody wants to know */
     char *key;     /* LIST: the prefix */
     char *bytes;   /* PUT */
     size_t length; /* PUT */

@@ -3,7 +3,9 @@
  *
  * A put writes and syncs its bytes beside the object, and then: STORE_IF_ABSENT links them to the
  * name (link(2) fails where there is one already, on NFS too); the others rename, holding the lock
- * of the store, because a rename has no condition. */
+ * of the store, because a rename has no condition. STORE_LAZILY in a lazy store does not sync: syncfs(2)
+ * does so for all of them at once, on a descriptor that was open before they were written, because it
+ * tells only of what failed since. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +30,7 @@ struct directory_store {
     char *lock_path;
     dev_t device;      /* of the directory when it was opened: an empty mount point is another one */
     ino_t inode;
+    int folder;        /* lazy: the directory, for syncfs; -1 */
     uint64_t identity; /* of this store: names what it has under way apart from others' */
 };
 
@@ -93,7 +96,9 @@ static void directory_get(struct directory_store *store, struct store_call *call
     char *path = object_path(store, call->key);
     int reason = read_object(path, &call->answer);
     if (reason == 0) {
-        store_version_of(buffer_text(&call->answer), call->answer.length, call->version);
+        if (!call->unversioned) {
+            store_version_of(buffer_text(&call->answer), call->answer.length, call->version);
+        }
         call->outcome = STORE_OK;
     } else if (is_absent(reason)) {
         call->outcome = STORE_ABSENT;
@@ -172,18 +177,25 @@ static int rename_over(struct directory_store *store, const struct store_call *c
 /* The folder may be new, or be gone because somebody tidied up. */
 static int put_object(struct directory_store *store, struct store_call *call, const char *path)
 {
+    bool lazily = call->condition == STORE_LAZILY;
+    if (lazily && access(path, F_OK) == 0) {
+        return EEXIST;
+    }
+    bool lazy = lazily && store->folder >= 0;
     struct buffer beside = {0};
     const char *slash = strrchr(path, '/');
     buffer_append(&beside, path, (size_t)(slash - path));
     /* The process too: a child of fork has its parent's identity, and the same addresses. */
     buffer_printf(&beside, "/~%" PRIx64 "-%ld-%" PRIxPTR, store->identity, (long)getpid(),
                   (uintptr_t)call);
-    int reason = files_write_synced(beside.data, call->bytes, call->length);
+    int reason = (lazy ? files_write_unsynced : files_write_synced)(beside.data, call->bytes,
+                                                                    call->length);
     if (reason == 0) {
-        reason = call->condition == STORE_IF_ABSENT ? link_new(beside.data, path)
-                                                    : rename_over(store, call, beside.data, path);
+        reason = lazily || call->condition == STORE_IF_ABSENT
+                     ? link_new(beside.data, path)
+                     : rename_over(store, call, beside.data, path);
     }
-    if (reason == 0 && !files_sync_parent(path)) {
+    if (reason == 0 && !lazy && !files_sync_parent(path)) {
         reason = errno;
     }
     buffer_free(&beside);
@@ -197,7 +209,9 @@ static void directory_put(struct directory_store *store, struct store_call *call
     if (files_make_parents(path, &call->error)) {
         int reason = put_object(store, call, path);
         if (reason == 0) {
-            store_version_of(call->bytes, call->length, call->version);
+            if (call->condition != STORE_LAZILY) {
+                store_version_of(call->bytes, call->length, call->version);
+            }
             call->outcome = STORE_OK;
         } else if (reason == EEXIST && call->condition != STORE_ALWAYS) {
             call->outcome = STORE_CONFLICT;
@@ -323,6 +337,14 @@ static bool is_still_there(struct directory_store *store, struct store_call *cal
     return error_help(&call->error, "is its file system mounted? When it is there again: drc run resume");
 }
 
+static void directory_sync(struct directory_store *store, struct store_call *call)
+{
+    call->outcome = STORE_OK;
+    if (store->folder >= 0 && syncfs(store->folder) != 0) {
+        fail(call, errno, "bringing to the disk what was written in", store->path);
+    }
+}
+
 static void directory_perform(struct local_store *local, struct store_call *call)
 {
     struct directory_store *store = (struct directory_store *)local;
@@ -342,18 +364,24 @@ static void directory_perform(struct local_store *local, struct store_call *call
     case STORE_REMOVE:
         directory_remove(store, call);
         break;
+    case STORE_SYNC:
+        directory_sync(store, call);
+        break;
     }
 }
 
 static void directory_release(struct local_store *local)
 {
     struct directory_store *store = (struct directory_store *)local;
+    if (store->folder >= 0) {
+        close(store->folder);
+    }
     free(store->path);
     free(store->lock_path);
     free(store);
 }
 
-struct store *store_directory_create(struct world *world, const char *path, struct error *error)
+static struct directory_store *create(struct world *world, const char *path, struct error *error)
 {
     struct stat info;
     if (!files_make_directory(path, error)) {
@@ -373,6 +401,25 @@ struct store *store_directory_create(struct world *world, const char *path, stru
     store->inode = info.st_ino;
     store->path = base_strdup(path);
     store->lock_path = object_path(store, "~lock");
+    store->folder = -1;
     world_random(world, &store->identity, sizeof store->identity);
-    return &store->local.store;
+    return store;
+}
+
+struct store *store_directory_create(struct world *world, const char *path, struct error *error)
+{
+    struct directory_store *store = create(world, path, error);
+    return store ? &store->local.store : NULL;
+}
+
+struct store *store_directory_create_lazy(struct world *world, const char *path,
+                                          struct error *error)
+{
+    struct directory_store *store = create(world, path, error);
+    if (store && (store->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+        files_error(error, errno, "opening", path);
+        store_destroy(&store->local.store);
+        return NULL;
+    }
+    return store ? &store->local.store : NULL;
 }

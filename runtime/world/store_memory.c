@@ -42,13 +42,15 @@ static void answer_get(struct store_memory *memory, struct store_call *call)
     call->outcome = object ? STORE_OK : STORE_ABSENT;
     if (object) {
         buffer_append(&call->answer, object->bytes, object->length);
+    }
+    if (object && !call->unversioned) {
         store_version_of(object->bytes, object->length, call->version);
     }
 }
 
 static bool condition_holds(const struct store_call *call, const struct object *old)
 {
-    if (call->condition == STORE_IF_ABSENT) {
+    if (call->condition == STORE_IF_ABSENT || call->condition == STORE_LAZILY) {
         return !old;
     }
     char version[STORE_VERSION_MAX] = "";
@@ -74,7 +76,9 @@ static void answer_put(struct store_memory *memory, struct store_call *call)
     object->bytes = call->bytes;
     object->length = call->length;
     call->bytes = NULL;
-    store_version_of(object->bytes, object->length, call->version);
+    if (call->condition != STORE_LAZILY) {
+        store_version_of(object->bytes, object->length, call->version);
+    }
     call->outcome = STORE_OK;
 }
 
@@ -111,6 +115,9 @@ static void memory_perform(struct local_store *local, struct store_call *call)
         break;
     case STORE_REMOVE:
         answer_remove(memory, call);
+        break;
+    case STORE_SYNC:
+        call->outcome = STORE_OK;
         break;
     }
 }

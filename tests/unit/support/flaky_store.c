@@ -99,6 +99,12 @@ static void flaky_remove(struct store *store, const char *key, store_callback do
     inner->remove(inner, key, done, context);
 }
 
+static void flaky_sync(struct store *store, store_callback done, void *context)
+{
+    struct store *inner = ((struct flaky_store *)store)->inner;
+    inner->sync(inner, done, context);
+}
+
 static void flaky_forget(struct store *store, void *context)
 {
     struct flaky_store *flaky = (struct flaky_store *)store;
@@ -126,7 +132,7 @@ struct flaky_store *flaky_store_create(struct world *world, struct store *inner)
 {
     struct flaky_store *flaky = base_alloc(sizeof *flaky);
     flaky->store = (struct store){.name = "flaky", .get = flaky_get, .put = flaky_put,
-                                  .list = flaky_list, .remove = flaky_remove,
+                                  .list = flaky_list, .remove = flaky_remove, .sync = flaky_sync,
                                   .forget = flaky_forget, .destroy = flaky_destroy};
     flaky->inner = inner;
     flaky->world = world;

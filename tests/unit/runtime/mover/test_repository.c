@@ -1,0 +1,243 @@
+/* Repositories on directories and in memory: blocks, maps, recovery points, copies.
+ * Covers: block.c block_form.c block_map.c copies.c map_form.c map_writer.c objects.c point_form.c
+ *         points.c sealed.c writer.c */
+#include "runtime/mover/repository.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compiler/base/arena.h"
+#include "runtime/mover/block_map.h"
+#include "runtime/mover/repository_state.h"
+#include "tests/unit/support/cmocka_all.h"
+#include "tests/unit/support/mover_place.h"
+
+static const enum mover_kind KINDS[] = {MOVER_MEMORY, MOVER_DIRECTORY, MOVER_DIRECTORY_REAL};
+#define EACH_KIND(place)                                                                           \
+    for (size_t kind_ = 0; kind_ < 3; kind_++)                                                     \
+        for (struct mover_place *place = mover_place_create(KINDS[kind_]); place;                  \
+             mover_place_destroy(place), place = NULL)
+
+static void test_blocks_come_back(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct repository_writer *writer = mover_place_write(place);
+        for (int kind = 0; kind < 4; kind++) {
+            char *block = mover_block(kind, 7), *back = calloc(1, BLOCK_BYTES);
+            struct block_digest digest;
+            block_digest(block, BLOCK_BYTES, &digest);
+            assert_null(mover_put(place, writer, &digest, block));
+            assert_null(mover_put(place, writer, &digest, block)); /* twice is once */
+            assert_null(mover_get(place, &digest, back));
+            assert_memory_equal(block, back, BLOCK_BYTES);
+            free(block);
+            free(back);
+        }
+        repository_writer_close(writer);
+    }
+}
+
+static void test_missing_block_says_so(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct block_digest digest = {{1, 2, 3}};
+        char *back = malloc(BLOCK_BYTES);
+        char *said = mover_get(place, &digest, back);
+        assert_string_equal(said, "reading blocks/01/01020300000000000000000000000000000000000000000000000000"
+                                  "00000000 in test: it is missing");
+        free(said);
+        free(back);
+    }
+}
+
+static void test_map_round_trip(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        const int64_t disk = INT64_C(40) << 30; /* five segments */
+        const uint64_t indexes[] = {0, 5, 16383, 16384, 40000, 81919};
+        struct repository_writer *writer = mover_place_write(place);
+        struct block_digest root = mover_map(place, writer, disk, indexes, 6, 1);
+        mover_expect_map(place, &root, NULL, disk, "0 5 16383 16384 40000 81919");
+        uint64_t count;
+        assert_true(map_difference_count(place->repository, &root, NULL, &count, NULL));
+        assert_int_equal(count, 6);
+        repository_writer_close(writer);
+    }
+}
+
+static void test_difference_of_maps(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        const int64_t disk = INT64_C(40) << 30;
+        const uint64_t before[] = {0, 5, 20000, 33000, 50000};
+        const uint64_t after[] = {0, 6, 20000, 50000, 81000};
+        struct repository_writer *writer = mover_place_write(place);
+        struct block_digest old = mover_map(place, writer, disk, before, 5, 1);
+        struct block_digest now = mover_map(place, writer, disk, after, 5, 1);
+        mover_expect_map(place, &now, &old, disk, "-5 6 -33000 81000");
+        mover_expect_map(place, &old, &now, disk, "5 -6 33000 -81000");
+        mover_expect_map(place, &now, &now, disk, "");
+        struct block_digest other = mover_map(place, writer, disk, after, 5, 2); /* other bytes */
+        mover_expect_map(place, &other, &now, disk, "0 6 20000 50000 81000");
+        struct block_digest small = mover_map(place, writer, INT64_C(16) << 30, before, 3, 1);
+        mover_expect_map(place, &small, &now, 0, "5 -6"); /* what lies behind its end is no block */
+        uint64_t count;
+        assert_true(map_difference_count(place->repository, &now, &old, &count, NULL));
+        assert_int_equal(count, 4);
+        repository_writer_close(writer);
+    }
+}
+
+static void test_map_of_another_disk(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct repository_writer *writer = mover_place_write(place);
+        const uint64_t indexes[] = {3};
+        struct block_digest root = mover_map(place, writer, 4 << 20, indexes, 1, 1);
+        struct map_cursor *cursor = map_cursor_create(place->repository, &root, NULL, 5 << 20);
+        assert_int_equal(mover_step(place, cursor, &(struct map_entry){0}), MAP_FAILED);
+        assert_non_null(strstr(map_cursor_error(cursor)->message,
+                               "it is the map of a disk of 4194304 bytes, and this one has 5242880"));
+        map_cursor_destroy(cursor);
+        repository_writer_close(writer);
+    }
+}
+
+static void test_points(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct arena *arena = arena_create();
+        struct repository_writer *writer = mover_place_write(place);
+        mover_commit(place, writer, "shop", "db", "2026-11-22T10:00:00Z", 1);
+        mover_commit(place, writer, "shop", "db", "2026-11-21T10:00:00Z", 2);
+        mover_commit(place, writer, "shop", "web", "2026-11-22T11:00:00Z", 3);
+        mover_commit(place, writer, "erp", "db", "2026-11-20T11:00:00Z", 4);
+        repository_writer_close(writer);
+        struct repository_points points;
+        struct error error = {0};
+        assert_true(repository_list(place->repository, arena, NULL, NULL, &points, &error));
+        assert_int_equal(points.count, 4);
+        assert_string_equal(points.items[0].plan, "erp");
+        assert_string_equal(points.items[1].time, "2026-11-21T10:00:00Z");
+        assert_string_equal(points.items[2].time, "2026-11-22T10:00:00Z");
+        assert_string_equal(points.items[3].vm, "web");
+        assert_true(repository_list(place->repository, arena, NULL, "db", &points, &error));
+        assert_int_equal(points.count, 3);
+        assert_true(repository_list(place->repository, arena, "shop", "d", &points, &error));
+        assert_int_equal(points.count, 0);
+        const struct repository_point *newest =
+            repository_newest(place->repository, arena, "shop", "db", INT64_MAX, &error);
+        assert_string_equal(newest->time, "2026-11-22T10:00:00Z");
+        assert_int_equal(newest->disk_count, 1);
+        assert_string_equal(newest->disks[0].controller, "pvscsi");
+        newest = repository_newest(place->repository, arena, "shop", "db", newest->utc_ms - 1, &error);
+        assert_string_equal(newest->time, "2026-11-21T10:00:00Z");
+        assert_null(repository_newest(place->repository, arena, "shop", "db", 5, &error));
+        assert_null(error.message);
+        arena_destroy(arena);
+    }
+}
+
+static void test_a_point_is_never_overwritten(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct repository_writer *writer = mover_place_write(place);
+        mover_commit(place, writer, "shop", "db", "2026-11-22T10:00:00Z", 1);
+        struct repository_disk disk = {.bytes = 1 << 20};
+        struct repository_point point = {.plan = "shop", .vm = "db", .time = "2026-11-22T10:00:00Z",
+                                         .utc_ms = parse_time("2026-11-22T10:00:00Z"), .disks = &disk,
+                                         .disk_count = 1};
+        struct error error = {0};
+        assert_false(repository_commit(writer, &point, &error));
+        assert_string_equal(error.message, "a recovery point of shop/db at 2026-11-22T10:00:00Z is in the "
+                                           "repository test already");
+        error_clear(&error);
+        repository_writer_close(writer);
+    }
+}
+
+static void done_once(void *context, const struct error *error)
+{
+    assert_null(error);
+    *(bool *)context = true;
+}
+
+static void test_copies(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct arena *arena = arena_create();
+        struct repository_copy copy = {.snapshot_id = "snap-1", .plan = "shop", .vm = "db",
+                                       .recovery_point = "2026-11-22T10:00:00Z", .disk = 1,
+                                       .disk_bytes = 1 << 20, .map = {{9}}};
+        bool done = false;
+        repository_put_copy(place->repository, &copy, done_once, &done);
+        assert_false(done);
+        world_run(place->world, &done);
+        struct repository_copy *copies;
+        size_t count;
+        assert_true(repository_list_copies(place->repository, arena, "shop", &copies, &count, NULL));
+        assert_int_equal(count, 1);
+        assert_string_equal(copies[0].snapshot_id, "snap-1");
+        assert_int_equal(copies[0].disk, 1);
+        assert_true(block_digest_equal(&copies[0].map, &copy.map));
+        assert_true(repository_list_copies(place->repository, arena, "erp", &copies, &count, NULL));
+        assert_int_equal(count, 0);
+        assert_true(repository_remove_copy(place->repository, "snap-1", NULL));
+        assert_true(repository_remove_copy(place->repository, "snap-1", NULL));
+        assert_true(repository_list_copies(place->repository, arena, NULL, &copies, &count, NULL));
+        assert_int_equal(count, 0);
+        arena_destroy(arena);
+    }
+}
+
+static void test_open(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct error error = {0};
+        char *id = strdup(repository_id(place->repository));
+        mover_place_reopen(place, false, &error);
+        assert_string_equal(repository_id(place->repository), id);
+        free(id);
+        assert_int_equal(store_remove_now(repository_store(place->repository), place->world, "repository",
+                                          NULL),
+                         STORE_OK);
+        mover_place_reopen(place, false, &error);
+        assert_null(place->repository);
+        assert_string_equal(error.message, "opening the repository test: there is none");
+        error_clear(&error);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_blocks_come_back),
+        cmocka_unit_test(test_missing_block_says_so),
+        cmocka_unit_test(test_map_round_trip),
+        cmocka_unit_test(test_difference_of_maps),
+        cmocka_unit_test(test_map_of_another_disk),
+        cmocka_unit_test(test_points),
+        cmocka_unit_test(test_a_point_is_never_overwritten),
+        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
