@@ -59,8 +59,8 @@ size_t block_pack(struct block_packer *packer, const void *bytes, void *out)
     unsigned char *object = out;
     size_t length = 0;
     if (is_worth_it(packer, bytes)) {
-        length = ZSTD_compressCCtx(packer->packs, object + BLOCK_HEADER_BYTES, BLOCK_BYTES - 1, bytes,
-                                   BLOCK_BYTES, BLOCK_LEVEL);
+        length = ZSTD_compressCCtx(packer->packs, object + BLOCK_HEADER_BYTES, BLOCK_BYTES - 1,
+                                   bytes, BLOCK_BYTES, BLOCK_LEVEL);
     }
     bool packed = length > 0 && !ZSTD_isError(length);
     if (!packed) {
@@ -84,8 +84,8 @@ static bool check_header(const unsigned char *object, size_t length, struct erro
         return error_set(error, "it is no block of a repository");
     }
     if (object[4] != BLOCK_FORM_VERSION || object[5] > BLOCK_ZSTD || object[6] || object[7]) {
-        error_set(error, "it is of a form that this drc does not know (version %d, codec %d)", object[4],
-                  object[5]);
+        error_set(error, "it is of a form that this drc does not know (version %d, codec %d)",
+                  object[4], object[5]);
         return error_help(error, "a later drc wrote it: use that one");
     }
     if (bytes_u32(object + 8) != BLOCK_BYTES) {

@@ -1,5 +1,6 @@
-/* Block form: a block as an object of the repository: a header of 12 bytes ("DRCB", version, codec, two
- * zero bytes, the raw length as 4 bytes, little-endian), then the bytes, packed by the codec. */
+/* Block form: a block as an object of the repository: a header of 12 bytes ("DRCB", version, codec,
+ * two zero bytes, the raw length as 4 bytes, little-endian), then the bytes, packed by the codec.
+ */
 #ifndef DRC_MOVER_BLOCK_FORM_H
 #define DRC_MOVER_BLOCK_FORM_H
 
@@ -21,7 +22,8 @@ void block_packer_destroy(struct block_packer *packer); /* NULL is allowed */
 
 /* Packs BLOCK_BYTES into `out`, room for BLOCK_OBJECT_MAX. Returns the object's length. */
 size_t block_pack(struct block_packer *packer, const void *bytes, void *out);
-/* Unpacks into BLOCK_BYTES and holds them against the digest. What is wrong is told without a name. */
+/* Unpacks into BLOCK_BYTES and holds them against the digest. What is wrong is told without a name.
+ */
 bool block_unpack(struct block_packer *packer, const void *object, size_t length,
                   const struct block_digest *digest, void *into, struct error *error);
 

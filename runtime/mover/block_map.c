@@ -1,4 +1,5 @@
-/* Reading block maps: one, or the difference of two. A side has its root, and the segment at hand. */
+/* Reading block maps: one, or the difference of two. A side has its root, and the segment at hand.
+ */
 #include "runtime/mover/block_map.h"
 
 #include <inttypes.h>
@@ -31,8 +32,7 @@ struct map_cursor {
     void *context;
 };
 
-struct map_cursor *map_cursor_create(struct repository *repository,
-                                     const struct block_digest *root,
+struct map_cursor *map_cursor_create(struct repository *repository, const struct block_digest *root,
                                      const struct block_digest *old, int64_t disk_bytes)
 {
     struct map_cursor *cursor = base_alloc(sizeof *cursor);
@@ -113,7 +113,8 @@ static void root_arrived(void *context, char *bytes, size_t length, const struct
     } else if (!root_check(bytes, length, &side->disk_bytes, &side->root_count, &problem)) {
         fail(side, &side->digest, &problem);
     } else if (wanted && side->disk_bytes != wanted) {
-        error_set(&problem, "it is the map of a disk of %" PRId64 " bytes, and this one has %" PRId64,
+        error_set(&problem,
+                  "it is the map of a disk of %" PRId64 " bytes, and this one has %" PRId64,
                   side->disk_bytes, wanted);
         fail(side, &side->digest, &problem);
     } else {
@@ -136,7 +137,8 @@ static bool check_segment(const struct side *side, const char *bytes, size_t len
     segment_entry(bytes, entry.blocks - 1, &last);
     uint64_t index = (uint64_t)entry.segment * SEGMENT_BLOCKS + last.block;
     return index < block_count_of(side->disk_bytes) ||
-           error_set(problem, "it has block %" PRIu64 ", which is behind the end of the disk", index);
+           error_set(problem, "it has block %" PRIu64 ", which is behind the end of the disk",
+                     index);
 }
 
 static void segment_arrived(void *context, char *bytes, size_t length, const struct error *error)
@@ -190,8 +192,8 @@ static void leave_segment(struct side *side)
     side->root_at++;
 }
 
-/* Segments that both have are skipped. Which number comes next; UINT32_MAX: none. Fills which side has
- * one there. */
+/* Segments that both have are skipped. Which number comes next; UINT32_MAX: none. Fills which side
+ * has one there. */
 static uint32_t next_segment(struct map_cursor *cursor, bool *in_now, bool *in_old)
 {
     struct root_entry now = {0}, old = {0};
@@ -219,7 +221,8 @@ static uint32_t next_segment(struct map_cursor *cursor, bool *in_now, bool *in_o
 }
 
 /* The next difference within the segments at hand; false: there is none left. */
-static bool step_within(struct side *now, struct side *old, uint32_t number, struct map_entry *entry)
+static bool step_within(struct side *now, struct side *old, uint32_t number,
+                        struct map_entry *entry)
 {
     uint64_t base = (uint64_t)number * SEGMENT_BLOCKS;
     struct segment_entry mine, theirs;

@@ -28,7 +28,8 @@ void repository_put_copy(struct repository *repository, const struct repository_
     struct error problem = {0};
     bool ok = copy_key(key, copy->snapshot_id, &problem) && copy_write(copy, &text, &problem);
     if (!ok) {
-        error_prefix(&problem, "noting in the repository %s what a DR copy holds", repository->name);
+        error_prefix(&problem, "noting in the repository %s what a DR copy holds",
+                     repository->name);
     }
     repository_put_small(repository, key, &text, ok ? NULL : &problem, done, context);
     error_clear(&problem);
@@ -56,8 +57,9 @@ static bool add_copy(void *context, const char *key, const char *bytes, size_t l
     }
     if (!ok) {
         repository_object_error(listing->repository, "reading", key, &problem, error);
-        error_help(error, "it only says what a DR copy holds: when it cannot be brought back, remove it; "
-                          "the next replicate then makes a whole copy");
+        error_help(error,
+                   "it only says what a DR copy holds: when it cannot be brought back, remove it; "
+                   "the next replicate then makes a whole copy");
     } else if (!listing->plan || strcmp(copy.plan, listing->plan) == 0) {
         listing->copies = arena_grow(listing->arena, listing->copies, listing->count,
                                      &listing->capacity, sizeof copy);

@@ -69,7 +69,8 @@ static bool check(const unsigned char *object, size_t length, const char magic[4
         return error_set(error, "it is cut off (%zu bytes)", length);
     }
     if (memcmp(object, magic, 4) != 0) {
-        return error_set(error, "it is no %s", magic == ROOT_MAGIC ? "block map" : "segment of a block map");
+        return error_set(error, "it is no %s",
+                         magic == ROOT_MAGIC ? "block map" : "segment of a block map");
     }
     if (object[4] != MAP_FORM_VERSION || object[5] || object[6] || object[7]) {
         error_set(error, "it is of a form that this drc does not know (version %d)", object[4]);
@@ -122,7 +123,8 @@ static bool check_root_entry(const void *object, uint32_t index, int64_t disk_by
     }
     uint64_t most = blocks - first < SEGMENT_BLOCKS ? blocks - first : SEGMENT_BLOCKS;
     if (entry.blocks == 0 || entry.blocks > most) {
-        return error_set(error, "its segment %u cannot have %u blocks", entry.segment, entry.blocks);
+        return error_set(error, "its segment %u cannot have %u blocks", entry.segment,
+                         entry.blocks);
     }
     return true;
 }

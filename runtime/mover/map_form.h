@@ -1,8 +1,8 @@
 /* Map form: block maps as objects of the repository, little-endian, named by their SHA-256.
- *   segment  "DRCS", version, three zero bytes, count (4); for each non-zero block: its number within
- *            the segment (2), ascending, and its SHA-256 (32)
- *   root     "DRCM", version, three zero bytes, count (4), disk's bytes (8); for each segment that has
- *            blocks: its number (4), ascending, how many blocks (4), the segment's SHA-256 (32) */
+ *   segment  "DRCS", version, three zero bytes, count (4); for each non-zero block: its number
+ * within the segment (2), ascending, and its SHA-256 (32) root     "DRCM", version, three zero
+ * bytes, count (4), disk's bytes (8); for each segment that has blocks: its number (4), ascending,
+ * how many blocks (4), the segment's SHA-256 (32) */
 #ifndef DRC_MOVER_MAP_FORM_H
 #define DRC_MOVER_MAP_FORM_H
 

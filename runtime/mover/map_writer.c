@@ -11,7 +11,7 @@ struct map_writer {
     struct buffer root, segment;
     uint32_t number; /* of the segment that is being filled */
     uint64_t blocks, disk_blocks;
-    int64_t last;    /* index added last; -1: none */
+    int64_t last; /* index added last; -1: none */
     unsigned under_way;
     bool over; /* nothing is under way */
     struct error error;

@@ -1,6 +1,7 @@
-/* Blocks and maps of a repository on their way in and out: packing, unpacking and hashing on threads,
- * the store on the loop. What is put may be there already. Then it is read and checked, because it may
- * be left from before a power failure, or have been damaged since; and put anew if it is not sound. */
+/* Blocks and maps of a repository on their way in and out: packing, unpacking and hashing on
+ * threads, the store on the loop. What is put may be there already. Then it is read and checked,
+ * because it may be left from before a power failure, or have been damaged since; and put anew if
+ * it is not sound. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -320,7 +321,8 @@ static void put_small(void *context)
     if (call->error.message) {
         finish(call);
     } else {
-        store->put(store, call->key, call->object, call->length, STORE_ALWAYS, NULL, put_over, call);
+        store->put(store, call->key, call->object, call->length, STORE_ALWAYS, NULL, put_over,
+                   call);
     }
 }
 

@@ -44,7 +44,8 @@ static bool check_name(const char *kind, const char *name, struct error *error)
     if (name && !strchr(name, '/') && store_key_is_valid(name)) {
         return true;
     }
-    error_set(error, "\"%.64s\" cannot be the name of a %s in a repository", name ? name : "", kind);
+    error_set(error, "\"%.64s\" cannot be the name of a %s in a repository", name ? name : "",
+              kind);
     return error_help(error, "letters, digits, '.', '_' and '-' can");
 }
 
@@ -52,12 +53,12 @@ static bool check_disk(const struct repository_point *point, size_t i, struct er
 {
     const struct repository_disk *disk = &point->disks[i];
     if (disk->bytes <= 0 || disk->bytes > DISK_BYTES_MAX) {
-        return error_set(error, "disk %zu has %" PRId64 " bytes, and a disk has 1 byte to 64 TiB", i,
-                         disk->bytes);
+        return error_set(error, "disk %zu has %" PRId64 " bytes, and a disk has 1 byte to 64 TiB",
+                         i, disk->bytes);
     }
     return disk->blocks <= block_count_of(disk->bytes) ||
-           error_set(error, "disk %zu of %" PRId64 " bytes cannot have %" PRIu64 " blocks", i, disk->bytes,
-                     disk->blocks);
+           error_set(error, "disk %zu of %" PRId64 " bytes cannot have %" PRIu64 " blocks", i,
+                     disk->bytes, disk->blocks);
 }
 
 bool point_check(const struct repository_point *point, struct error *error)
@@ -262,13 +263,18 @@ static bool read_facts(const cJSON *tree, struct arena *arena, struct repository
         enum json_presence presence;
         const char **out;
     } texts[] = {
-        {"plan", JSON_NEEDED, &point->plan},           {"vm", JSON_NEEDED, &point->vm},
-        {"time", JSON_NEEDED, &point->time},           {"made_by", JSON_OPTIONAL, &point->made_by},
-        {"firmware", JSON_OPTIONAL, &point->firmware}, {"os", JSON_OPTIONAL, &point->os},
-        {"arch", JSON_OPTIONAL, &point->arch},         {"guest_id", JSON_OPTIONAL, &point->guest_id},
+        {"plan", JSON_NEEDED, &point->plan},
+        {"vm", JSON_NEEDED, &point->vm},
+        {"time", JSON_NEEDED, &point->time},
+        {"made_by", JSON_OPTIONAL, &point->made_by},
+        {"firmware", JSON_OPTIONAL, &point->firmware},
+        {"os", JSON_OPTIONAL, &point->os},
+        {"arch", JSON_OPTIONAL, &point->arch},
+        {"guest_id", JSON_OPTIONAL, &point->guest_id},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (!json_get_text(tree, texts[i].key, texts[i].presence, arena, texts[i].out, NULL, error)) {
+        if (!json_get_text(tree, texts[i].key, texts[i].presence, arena, texts[i].out, NULL,
+                           error)) {
             return false;
         }
     }
@@ -279,8 +285,8 @@ static bool read_facts(const cJSON *tree, struct arena *arena, struct repository
            json_get_bool(tree, "quiesced", JSON_OPTIONAL, &point->quiesced, NULL, error);
 }
 
-bool point_read(struct arena *arena, const char *text, size_t length, struct repository_point *point,
-                struct error *error)
+bool point_read(struct arena *arena, const char *text, size_t length,
+                struct repository_point *point, struct error *error)
 {
     *point = (struct repository_point){0};
     cJSON *tree = sealed_read(text, length, POINT_FORMAT, error);

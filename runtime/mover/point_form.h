@@ -15,8 +15,8 @@ void point_key(char key[POINT_KEY_MAX], const struct repository_point *point);
 bool point_check(const struct repository_point *point, struct error *error);
 bool point_write(const struct repository_point *point, struct buffer *out, struct error *error);
 /* Into the arena. Unknown members are ignored. */
-bool point_read(struct arena *arena, const char *text, size_t length, struct repository_point *point,
-                struct error *error);
+bool point_read(struct arena *arena, const char *text, size_t length,
+                struct repository_point *point, struct error *error);
 
 bool copy_write(const struct repository_copy *copy, struct buffer *out, struct error *error);
 bool copy_read(struct arena *arena, const char *text, size_t length, struct repository_copy *copy,

@@ -49,7 +49,8 @@ static void small_arrived(void *context, const struct store_result *result)
 static void read_more(struct reading *reading)
 {
     struct store *store = reading->repository->store;
-    while (!reading->failed && reading->next < reading->count && reading->under_way < READS_AT_ONCE) {
+    while (!reading->failed && reading->next < reading->count &&
+           reading->under_way < READS_AT_ONCE) {
         struct one_read *one = base_alloc(sizeof *one);
         one->reading = reading;
         one->key = reading->keys[reading->next++];
@@ -62,8 +63,12 @@ static void read_more(struct reading *reading)
 bool repository_read_each(struct repository *repository, const char *const *keys, size_t count,
                           repository_small_read read, void *context, struct error *error)
 {
-    struct reading reading = {.repository = repository, .keys = keys, .count = count, .read = read,
-                              .context = context, .error = error};
+    struct reading reading = {.repository = repository,
+                              .keys = keys,
+                              .count = count,
+                              .read = read,
+                              .context = context,
+                              .error = error};
     read_more(&reading);
     world_run(repository->world, &reading.over);
     return !reading.failed;
@@ -100,9 +105,10 @@ static void name_point(const struct repository *repository, const char *key, str
 {
     error_set(error, "reading the recovery point %s in %s: %s", key, repository->name,
               problem->message ? problem->message : "failed");
-    error_help(error, "%s", problem->help ? problem->help
-                                          : "the others are not touched by that; when it cannot be brought "
-                                            "back, remove that object");
+    error_help(error, "%s",
+               problem->help ? problem->help
+                             : "the others are not touched by that; when it cannot be brought "
+                               "back, remove that object");
 }
 
 static bool add_point(void *context, const char *key, const char *bytes, size_t length,
@@ -155,7 +161,8 @@ bool repository_list_keys(struct repository *repository, struct arena *arena, co
     return ok;
 }
 
-/* points/PLAN/VM/TIME, or all of a plan, or all. Where only the VM is known, it is picked from all. */
+/* points/PLAN/VM/TIME, or all of a plan, or all. Where only the VM is known, it is picked from all.
+ */
 static const char *prefix_of(struct arena *arena, const char *plan, const char *vm)
 {
     return !plan ? "points/"
@@ -189,7 +196,8 @@ bool repository_list(struct repository *repository, struct arena *arena, const c
     size_t count = 0;
     *points = (struct repository_points){0};
     struct listing listing = {.repository = repository, .arena = arena, .points = points};
-    if (!repository_list_keys(repository, arena, prefix_of(arena, plan, vm), &keys, &count, error)) {
+    if (!repository_list_keys(repository, arena, prefix_of(arena, plan, vm), &keys, &count,
+                              error)) {
         return false;
     }
     count = vm && !plan ? pick_vm(keys, count, vm) : count;
@@ -228,10 +236,9 @@ static bool take_newest(void *context, const char *key, const char *bytes, size_
     return true;
 }
 
-const struct repository_point *repository_newest(struct repository *repository,
-                                                 struct arena *arena, const char *plan,
-                                                 const char *vm, int64_t until_utc_ms,
-                                                 struct error *error)
+const struct repository_point *repository_newest(struct repository *repository, struct arena *arena,
+                                                 const char *plan, const char *vm,
+                                                 int64_t until_utc_ms, struct error *error)
 {
     const char **keys;
     size_t count = 0;
@@ -242,7 +249,9 @@ const struct repository_point *repository_newest(struct repository *repository,
         return NULL;
     }
     const int64_t year_9999_ms = INT64_C(253402300799000);
-    int64_t until = until_utc_ms < 0 ? 0 : until_utc_ms > year_9999_ms ? year_9999_ms : until_utc_ms;
+    int64_t until = until_utc_ms < 0              ? 0
+                    : until_utc_ms > year_9999_ms ? year_9999_ms
+                                                  : until_utc_ms;
     point_stamp(stamp, until);
     while (count > 0 && !newest.point) {
         count--;

@@ -52,23 +52,26 @@ void repository_store_error(const struct repository *repository, const struct er
     const char *message = reason && reason->message ? reason->message : "the store failed";
     error_set(error, "%s", message);
     if (strstr(message, strerror(ENOSPC)) || strstr(message, strerror(EDQUOT))) {
-        error_help(error, "make room for the repository %s (drc repo prune removes what is old), then do "
-                          "it again: what is there already is not written twice",
+        error_help(error,
+                   "make room for the repository %s (drc repo prune removes what is old), then do "
+                   "it again: what is there already is not written twice",
                    repository->name);
     } else {
-        error_help(error, "see that the repository %s can be reached, read and written, then do it again",
+        error_help(error,
+                   "see that the repository %s can be reached, read and written, then do it again",
                    repository->name);
     }
 }
 
-bool repository_object_error(const struct repository *repository, const char *doing, const char *key,
-                             struct error *problem, struct error *error)
+bool repository_object_error(const struct repository *repository, const char *doing,
+                             const char *key, struct error *problem, struct error *error)
 {
     error_set(error, "%s %s in %s: %s", doing, key, repository->name,
               problem->message ? problem->message : "failed");
-    return problem->help ? error_help(error, "%s", problem->help)
-                         : error_help(error, "drc repo verify %s tells which recovery points need it",
-                                      repository->name);
+    return problem->help
+               ? error_help(error, "%s", problem->help)
+               : error_help(error, "drc repo verify %s tells which recovery points need it",
+                            repository->name);
 }
 
 struct block_packer *repository_take_packer(struct repository *repository)
@@ -102,15 +105,17 @@ static bool read_identity(struct repository *repository, const char *text, size_
     struct error problem = {0};
     const char *id = NULL;
     struct arena *arena = arena_create();
-    cJSON *tree = length > SMALL_OBJECT_MAX ? NULL
-                                            : sealed_read(text, length, REPOSITORY_FORMAT, &problem);
+    cJSON *tree =
+        length > SMALL_OBJECT_MAX ? NULL : sealed_read(text, length, REPOSITORY_FORMAT, &problem);
     if (tree && json_get_text(tree, "id", JSON_NEEDED, arena, &id, NULL, &problem)) {
         repository->id = base_strdup(id);
     } else {
         error_set(error, "opening the repository %s: its object \"" REPOSITORY_KEY "\": %s",
                   repository->name, problem.message ? problem.message : "it is too large");
-        error_help(error, "%s", problem.help ? problem.help : "is that a repository of drc's? Another "
-                                                              "program's things are left alone");
+        error_help(error, "%s",
+                   problem.help ? problem.help
+                                : "is that a repository of drc's? Another "
+                                  "program's things are left alone");
     }
     cJSON_Delete(tree);
     arena_destroy(arena);
@@ -118,7 +123,8 @@ static bool read_identity(struct repository *repository, const char *text, size_
     return repository->id;
 }
 
-/* Where points lie without "repository", making a new one would only hide that something is lost. */
+/* Where points lie without "repository", making a new one would only hide that something is lost.
+ */
 static bool is_empty(struct repository *repository, struct error *error)
 {
     struct arena *arena = arena_create();
@@ -130,8 +136,9 @@ static bool is_empty(struct repository *repository, struct error *error)
     if (!ok) {
         repository_store_error(repository, &reason, error);
     } else if (count > 0) {
-        ok = error_set(error, "opening the repository %s: its object \"" REPOSITORY_KEY
-                              "\" is missing, and %zu recovery points are there",
+        ok = error_set(error,
+                       "opening the repository %s: its object \"" REPOSITORY_KEY
+                       "\" is missing, and %zu recovery points are there",
                        repository->name, count);
         error_help(error, "put it back, as docs/reference/repository-format.md tells");
     }
@@ -168,8 +175,8 @@ static bool make_identity(struct repository *repository, struct error *error)
         return false;
     }
     char *text = identity_text(repository);
-    bool ok = store_put_now(repository->store, repository->world, REPOSITORY_KEY, text, strlen(text),
-                            STORE_IF_ABSENT, NULL, &reason) != STORE_FAILED;
+    bool ok = store_put_now(repository->store, repository->world, REPOSITORY_KEY, text,
+                            strlen(text), STORE_IF_ABSENT, NULL, &reason) != STORE_FAILED;
     if (!ok) {
         repository_store_error(repository, &reason, error);
         error_prefix(error, "making the repository %s", repository->name);
@@ -197,7 +204,8 @@ static bool open_it(struct repository *repository, bool create, struct error *er
         if (outcome == STORE_OK) {
             ok = read_identity(repository, text, length, error);
         } else if (outcome == STORE_ABSENT) {
-            ok = create && i == 0 ? make_identity(repository, error) : is_missing(repository, error);
+            ok =
+                create && i == 0 ? make_identity(repository, error) : is_missing(repository, error);
         } else {
             repository_store_error(repository, &reason, error);
             ok = error_prefix(error, "opening the repository %s", repository->name);

@@ -22,9 +22,9 @@ struct repository_writer;
 struct store;
 struct world;
 
-/* Runs the loop. Owns the store from then on, also when it fails. `name` is for people ("dir:backup",
- * copied). create: makes it where it is missing; otherwise that is an error, as is a store that holds
- * something else or a later version. */
+/* Runs the loop. Owns the store from then on, also when it fails. `name` is for people
+ * ("dir:backup", copied). create: makes it where it is missing; otherwise that is an error, as is a
+ * store that holds something else or a later version. */
 struct repository *repository_open(struct store *store, struct world *world, const char *name,
                                    bool create, struct error *error);
 /* What is under way never calls back. NULL is allowed. */
@@ -54,9 +54,9 @@ void repository_forget(struct repository *repository, void *context);
 struct repository_writer *repository_write(struct repository *repository, const char *what,
                                            void (*waiting)(void *context, const char *why),
                                            void *context, struct error *error);
-/* Packs and puts a block (on threads; zstd, or as it is where that is not smaller). `bytes` live until
- * the callback. The caller knows the digest, and does not put zero blocks. Putting what is there
- * already does no harm. */
+/* Packs and puts a block (on threads; zstd, or as it is where that is not smaller). `bytes` live
+ * until the callback. The caller knows the digest, and does not put zero blocks. Putting what is
+ * there already does no harm. */
 void repository_put_block(struct repository_writer *writer, const struct block_digest *digest,
                           const void *bytes, repository_done done, void *context);
 /* NULL is allowed. Ends without a commit: what was put is garbage for prune. Runs the loop. */
@@ -68,7 +68,7 @@ enum { REPOSITORY_DISKS_MAX = 60 };
 
 struct repository_disk {
     int64_t bytes;
-    const char *controller; /* pvscsi, lsilogic, sata, ide, nvme; NULL: unknown */
+    const char *controller;  /* pvscsi, lsilogic, sata, ide, nvme; NULL: unknown */
     struct block_digest map; /* root of its block map */
     uint64_t blocks;         /* non-zero ones */
 };
@@ -82,13 +82,14 @@ struct repository_point {
     const char *plan, *vm;
     const char *time; /* RFC 3339, UTC, to the second: identifies it within the VM */
     int64_t utc_ms;
-    const char *firmware, *os, *arch, *guest_id; /* as in DESIGN's tags: bios|uefi, linux|windows … */
+    const char *firmware, *os, *arch,
+        *guest_id; /* as in DESIGN's tags: bios|uefi, linux|windows … */
     int64_t cpus, memory_mib;
     struct repository_disk *disks;
     size_t disk_count;
     struct repository_card *cards;
     size_t card_count;
-    const char *made_by;   /* "drc 0.1.0" */
+    const char *made_by; /* "drc 0.1.0" */
     bool quiesced;
 };
 
@@ -97,9 +98,9 @@ struct repository_point {
 bool repository_commit(struct repository_writer *writer, const struct repository_point *point,
                        struct error *error);
 
-/* All points of the plan (NULL: of any) and VM (NULL: any), by plan and VM, oldest first. A point that
- * cannot be read is not an error for the others: what is wrong with it is among `damaged`. Runs the
- * loop. */
+/* All points of the plan (NULL: of any) and VM (NULL: any), by plan and VM, oldest first. A point
+ * that cannot be read is not an error for the others: what is wrong with it is among `damaged`.
+ * Runs the loop. */
 struct repository_points {
     struct repository_point *items;
     size_t count;
@@ -108,11 +109,11 @@ struct repository_points {
 };
 bool repository_list(struct repository *repository, struct arena *arena, const char *plan,
                      const char *vm, struct repository_points *points, struct error *error);
-/* The newest of the VM at or before until_utc_ms (INT64_MAX: any). NULL with an empty error: none. */
-const struct repository_point *repository_newest(struct repository *repository,
-                                                 struct arena *arena, const char *plan,
-                                                 const char *vm, int64_t until_utc_ms,
-                                                 struct error *error);
+/* The newest of the VM at or before until_utc_ms (INT64_MAX: any). NULL with an empty error: none.
+ */
+const struct repository_point *repository_newest(struct repository *repository, struct arena *arena,
+                                                 const char *plan, const char *vm,
+                                                 int64_t until_utc_ms, struct error *error);
 
 /* ---- DR copies: which map an EBS snapshot holds ---- */
 

@@ -44,8 +44,8 @@ void object_key(char key[OBJECT_KEY_MAX], const char *folder, const struct block
 void repository_store_error(const struct repository *repository, const struct error *reason,
                             struct error *error);
 /* "DOING KEY in NAME: PROBLEM" */
-bool repository_object_error(const struct repository *repository, const char *doing, const char *key,
-                             struct error *problem, struct error *error);
+bool repository_object_error(const struct repository *repository, const char *doing,
+                             const char *key, struct error *problem, struct error *error);
 
 /* Of threads: a packer of one's own, until it is given back. */
 struct block_packer *repository_take_packer(struct repository *repository);
@@ -62,15 +62,16 @@ void repository_get_map(struct repository *repository, const struct block_digest
 /* Ends all that is under way. */
 void repository_end_calls(struct repository *repository);
 
-/* Puts a small object, whatever was there. The text is copied; `problem` (NULL: none) is told instead. */
+/* Puts a small object, whatever was there. The text is copied; `problem` (NULL: none) is told
+ * instead. */
 void repository_put_small(struct repository *repository, const char *key, const struct buffer *text,
                           const struct error *problem, repository_done done, void *context);
 
 /* All keys that begin with `prefix`, in the arena. Runs the loop. */
 bool repository_list_keys(struct repository *repository, struct arena *arena, const char *prefix,
                           const char ***keys, size_t *count, struct error *error);
-/* Reads many small objects, several at a time, in any order. Runs the loop. `read` gets each; one that
- * has gone meanwhile is left out; where it returns false, that is the error of all. */
+/* Reads many small objects, several at a time, in any order. Runs the loop. `read` gets each; one
+ * that has gone meanwhile is left out; where it returns false, that is the error of all. */
 typedef bool (*repository_small_read)(void *context, const char *key, const char *bytes,
                                       size_t length, struct error *error);
 bool repository_read_each(struct repository *repository, const char *const *keys, size_t count,

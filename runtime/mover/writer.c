@@ -1,6 +1,6 @@
-/* Writers of a repository: each has a lease of its own, locks/leases/writer-…, taken before it looks
- * for a prune; prune takes locks/leases/prune before it looks for writers. So at least one of the two
- * sees the other: then the writer gives way. */
+/* Writers of a repository: each has a lease of its own, locks/leases/writer-…, taken before it
+ * looks for a prune; prune takes locks/leases/prune before it looks for writers. So at least one of
+ * the two sees the other: then the writer gives way. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +20,13 @@ static void is_lost(void *context, const struct error *error)
 {
     struct repository_writer *writer = context;
     writer->lost = true;
-    error_set(&writer->loss, "writing to the repository %s: this process (%s) lost its lease there: %s",
+    error_set(&writer->loss,
+              "writing to the repository %s: this process (%s) lost its lease there: %s",
               writer->repository->name, writer->what,
               error && error->message ? error->message : "it ran out");
-    error_help(&writer->loss, "it slept or did not reach the repository for longer than %d s, so that a prune "
-                              "may have run: nothing was committed; do it again",
+    error_help(&writer->loss,
+               "it slept or did not reach the repository for over %d s, so that a prune "
+               "may have run: nothing was committed; do it again",
                LEASE_MS / 1000);
 }
 
@@ -34,8 +36,8 @@ static bool take(struct repository_writer *writer, struct error *error)
     unsigned char random[8];
     char name[32];
     world_random(repository->world, random, sizeof random);
-    snprintf(name, sizeof name, WRITER_LEASE "%02x%02x%02x%02x%02x%02x%02x%02x", random[0], random[1],
-             random[2], random[3], random[4], random[5], random[6], random[7]);
+    snprintf(name, sizeof name, WRITER_LEASE "%02x%02x%02x%02x%02x%02x%02x%02x", random[0],
+             random[1], random[2], random[3], random[4], random[5], random[6], random[7]);
     snprintf(writer->key, sizeof writer->key, LEASES_FOLDER "%s", name);
     struct error reason = {0};
     writer->lease = lease_take_shared(repository->store, repository->world, LOCKS_PLAN, name,
@@ -83,7 +85,8 @@ static int look_for_prune(struct repository *repository, struct buffer *why, str
                                     PRUNE_LEASE, &holder, &reason);
     if (found) {
         buffer_clear(why);
-        buffer_printf(why, "a prune of %s is under way (process %lld on %s): waiting until it has ended",
+        buffer_printf(why,
+                      "a prune of %s is under way (process %lld on %s): waiting until it has ended",
                       repository->name, (long long)holder.pid, holder.host);
     } else if (reason.message) {
         repository_store_error(repository, &reason, error);
@@ -173,7 +176,8 @@ static bool assure(struct repository_writer *writer, struct error *error)
     if (!assurance.over) {
         lease_watch(writer->lease, is_lost_now, &assurance);
         lease_assure(writer->lease, is_sure, &assurance);
-        struct world_task *limit = world_timer(world, ASSURE_MS, repository_set_flag, &assurance.over);
+        struct world_task *limit =
+            world_timer(world, ASSURE_MS, repository_set_flag, &assurance.over);
         world_run(world, &assurance.over);
         if (assurance.sure || writer->lost) {
             world_cancel(world, limit);
@@ -184,8 +188,10 @@ static bool assure(struct repository_writer *writer, struct error *error)
         return fail_lost(writer, error);
     }
     if (!assurance.sure) {
-        error_set(error, "committing to the repository %s: it does not answer, so that it is not known "
-                         "whether a prune has begun", writer->repository->name);
+        error_set(error,
+                  "committing to the repository %s: it does not answer, so that it is not known "
+                  "whether a prune has begun",
+                  writer->repository->name);
         return error_help(error, "see that it can be reached, then do it again");
     }
     return true;
@@ -207,14 +213,16 @@ static bool put_point(struct repository *repository, const struct repository_poi
                       const char *key, const struct buffer *text, struct error *error)
 {
     struct error reason = {0};
-    enum store_outcome outcome = store_put_now(repository->store, repository->world, key, text->data,
-                                               text->length, STORE_IF_ABSENT, NULL, &reason);
+    enum store_outcome outcome =
+        store_put_now(repository->store, repository->world, key, text->data, text->length,
+                      STORE_IF_ABSENT, NULL, &reason);
     bool ok = outcome == STORE_OK || is_there(repository, key, text);
     if (!ok && outcome == STORE_CONFLICT) {
-        error_set(error, "a recovery point of %s/%s at %s is in the repository %s already", point->plan,
-                  point->vm, point->time, repository->name);
-        error_help(error, "drc repo list shows it; a recovery point is never overwritten: give this one "
-                          "another time");
+        error_set(error, "a recovery point of %s/%s at %s is in the repository %s already",
+                  point->plan, point->vm, point->time, repository->name);
+        error_help(error,
+                   "drc repo list shows it; a recovery point is never overwritten: give this one "
+                   "another time");
     } else if (!ok) {
         repository_store_error(repository, &reason, error);
         error_prefix(error, "committing the recovery point %s of %s/%s to the repository %s",
@@ -224,8 +232,8 @@ static bool put_point(struct repository *repository, const struct repository_poi
     return ok;
 }
 
-/* The put took so long that the lease may have run out meanwhile: a prune that has begun since does not
- * count this point. */
+/* The put took so long that the lease may have run out meanwhile: a prune that has begun since does
+ * not count this point. */
 static bool still_held(struct repository_writer *writer, const char *key, struct error *error)
 {
     struct repository *repository = writer->repository;
