@@ -222,7 +222,7 @@ static uint32_t next_segment(struct map_cursor *cursor, bool *in_now, bool *in_o
 
 /* The next difference within the segments at hand; false: there is none left. */
 static bool step_within(struct side *now, struct side *old, uint32_t number,
-                        struct map_entry *entry)
+                        struct block_entry *entry)
 {
     uint64_t base = (uint64_t)number * SEGMENT_BLOCKS;
     struct segment_entry mine, theirs;
@@ -260,7 +260,7 @@ static enum map_step pending(struct map_cursor *cursor, void (*ready)(void *cont
     return MAP_PENDING;
 }
 
-enum map_step map_cursor_next(struct map_cursor *cursor, struct map_entry *entry,
+enum map_step map_cursor_next(struct map_cursor *cursor, struct block_entry *entry,
                               void (*ready)(void *context), void *context)
 {
     struct side *now = &cursor->now, *old = &cursor->old;
@@ -305,7 +305,7 @@ enum map_step map_cursor_next(struct map_cursor *cursor, struct map_entry *entry
 static bool count_entries(struct map_cursor *cursor, uint64_t *count, struct error *error)
 {
     struct world *world = cursor->repository->world;
-    struct map_entry entry;
+    struct block_entry entry;
     for (;;) {
         bool ready = false;
         enum map_step step = map_cursor_next(cursor, &entry, repository_set_flag, &ready);

@@ -20,7 +20,7 @@ void map_writer_destroy(struct map_writer *map);
 
 /* ---- reading one, or the difference of two ---- */
 
-struct map_entry {
+struct block_entry {
     uint64_t index;
     bool zero; /* of a difference: it held data in the old map, and none now */
     struct block_digest digest;
@@ -40,7 +40,7 @@ enum map_step {
     MAP_FAILED,  /* map_cursor_error */
 };
 /* Never calls `ready` from within. */
-enum map_step map_cursor_next(struct map_cursor *cursor, struct map_entry *entry,
+enum map_step map_cursor_next(struct map_cursor *cursor, struct block_entry *entry,
                               void (*ready)(void *context), void *context);
 const struct error *map_cursor_error(const struct map_cursor *cursor);
 /* Once the root is read (after the first MAP_ENTRY or MAP_END). */

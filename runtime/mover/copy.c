@@ -172,18 +172,28 @@ static void on_note_timer(void *context)
     copy_note_all(mover);
 }
 
+static struct copy *overdue(const struct mover *mover)
+{
+    struct copy *copy;
+    int64_t now = world_monotonic_ms(mover->world);
+    DL_FOREACH2(mover->copies, copy, next_copy) {
+        int64_t deadline_ms = copy->job->call->deadline_ms;
+        if (deadline_ms > 0 && now >= deadline_ms) {
+            return copy;
+        }
+    }
+    return NULL;
+}
+
 /* The timer is there while there are copies. */
 void copy_note_all(struct mover *mover)
 {
-    struct copy *copy, *next;
-    int64_t now = world_monotonic_ms(mover->world);
-    DL_FOREACH_SAFE2(mover->copies, copy, next, next_copy) {
-        int64_t deadline_ms = copy->job->call->deadline_ms;
-        if (deadline_ms > 0 && now >= deadline_ms) {
-            break_off(copy, "its time is over");
-        } else {
-            note(copy);
-        }
+    struct copy *copy;
+    while ((copy = overdue(mover))) {
+        break_off(copy, "its time is over");
+    }
+    DL_FOREACH2(mover->copies, copy, next_copy) {
+        note(copy);
     }
     if (mover->copies && !mover->note_timer) {
         mover->note_timer = world_timer(mover->world, NOTE_MS, on_note_timer, mover);
@@ -235,7 +245,7 @@ static void begin_sending(struct copy *copy)
 /* True when it is done, and sending has begun. */
 static bool count(struct copy *copy)
 {
-    struct map_entry entry;
+    struct block_entry entry;
     for (;;) {
         switch (map_cursor_next(copy->cursor, &entry, on_map_ready, copy)) {
         case MAP_ENTRY:
@@ -263,7 +273,7 @@ static bool may_take_another(const struct copy *copy)
 }
 
 /* What is there already counts, and is not sent. */
-static void take_entry(struct copy *copy, const struct map_entry *entry, void **buffer)
+static void take_entry(struct copy *copy, const struct block_entry *entry, void **buffer)
 {
     const struct block_digest *digest = entry->zero ? &copy->mover->zero_digest : &entry->digest;
     sha256_update(copy->checksum, digest->bytes, BLOCK_DIGEST_BYTES);
@@ -278,7 +288,7 @@ static void take_entry(struct copy *copy, const struct map_entry *entry, void **
 static bool take_next(struct copy *copy)
 {
     struct mover *mover = copy->mover;
-    struct map_entry entry;
+    struct block_entry entry;
     void *buffer = NULL;
     if (!reached_has(&copy->reached, copy->next)) {
         buffer = may_take_another(copy) ? buffer_take(mover) : NULL;

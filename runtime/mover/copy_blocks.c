@@ -43,7 +43,7 @@ void buffer_give(struct mover *mover, void *buffer)
 
 static void leave_queue(struct slot *slot)
 {
-    DL_DELETE2(slot->copy->mover->queue, slot, queue_prev, queue_next);
+    DL_DELETE2(slot->copy->queue, slot, queue_prev, queue_next);
 }
 
 void slot_destroy(struct slot *slot)
@@ -95,7 +95,7 @@ static void read_block(struct slot *slot);
 static void enqueue(struct slot *slot)
 {
     slot->state = SLOT_QUEUED;
-    DL_APPEND2(slot->copy->mover->queue, slot, queue_prev, queue_next);
+    DL_APPEND2(slot->copy->queue, slot, queue_prev, queue_next);
 }
 
 static void after_pause(void *context)
@@ -149,7 +149,7 @@ static void read_block(struct slot *slot)
     repository_get_block(slot->copy->job->repository, &slot->digest, slot->bytes, on_read, slot);
 }
 
-void slot_begin(struct copy *copy, const struct map_entry *entry, void *bytes)
+void slot_begin(struct copy *copy, const struct block_entry *entry, void *bytes)
 {
     struct slot *slot = base_alloc(sizeof *slot);
     slot->copy = copy;
@@ -266,15 +266,40 @@ static void on_queue_timer(void *context)
     queue_send(mover);
 }
 
+/* The copies take turns. NULL: nothing is queued. */
+static struct slot *next_in_turn(struct mover *mover)
+{
+    struct copy *copy;
+    DL_FOREACH2(mover->copies, copy, next_copy) {
+        if (copy->queue) {
+            DL_DELETE2(mover->copies, copy, prev_copy, next_copy);
+            DL_APPEND2(mover->copies, copy, prev_copy, next_copy);
+            return copy->queue;
+        }
+    }
+    return NULL;
+}
+
+static bool any_queued(const struct mover *mover)
+{
+    const struct copy *copy;
+    DL_FOREACH2(mover->copies, copy, next_copy) {
+        if (copy->queue) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void queue_send(struct mover *mover)
 {
-    while (mover->queue && mover->sending < (size_t)mover->width && !mover->queue_timer) {
+    while (mover->sending < (size_t)mover->width && !mover->queue_timer && any_queued(mover)) {
         int64_t wait_ms = bandwidth_take(&mover->bandwidth, BLOCK_BYTES, world_monotonic_ms(mover->world));
         if (wait_ms > 0) {
             mover->queue_timer = world_timer(mover->world, wait_ms, on_queue_timer, mover);
             return;
         }
-        struct slot *slot = mover->queue;
+        struct slot *slot = next_in_turn(mover);
         leave_queue(slot);
         put_block(slot);
     }

@@ -49,7 +49,7 @@ struct slot {
     int attempts;
     struct world_task *timer;
     struct slot *prev, *next;           /* of its copy */
-    struct slot *queue_prev, *queue_next; /* of the mover's queue */
+    struct slot *queue_prev, *queue_next; /* of its copy's queue */
 };
 
 enum copy_phase { COPY_COUNTING, COPY_SENDING };
@@ -70,6 +70,7 @@ struct copy {
     uint64_t before; /* blocks that earlier attempts have put */
     struct sha256 *checksum;
     struct slot *slots;
+    struct slot *queue; /* read, and not sent */
     size_t slot_count;
     int64_t requests;
     int64_t moved_ms;     /* when a block was last put; monotonic */
@@ -87,7 +88,7 @@ struct mover {
     struct world *world;
     struct opened *repositories;
     struct job *jobs;
-    struct copy *copies;
+    struct copy *copies; /* the next to send is the first */
     size_t copy_count;
     bool opening;     /* a repository: the loop is run for it */
     bool interrupted;
@@ -96,7 +97,6 @@ struct mover {
     size_t free_count, buffers_made, buffers_max;
     void *zeros;
     struct block_digest zero_digest;
-    struct slot *queue; /* read, and not sent */
     size_t sending;
     double width; /* how many may be on their way at once */
     struct world_task *queue_timer, *note_timer;
@@ -122,7 +122,7 @@ void copy_note_all(struct mover *mover);
 
 /* --- copy_blocks.c --- */
 /* Reads and sends one block. */
-void slot_begin(struct copy *copy, const struct map_entry *entry, void *bytes);
+void slot_begin(struct copy *copy, const struct block_entry *entry, void *bytes);
 void slot_destroy(struct slot *slot);
 /* Sends what is read, as bandwidth and width allow. */
 void queue_send(struct mover *mover);

@@ -46,7 +46,7 @@ static void put(struct job *job, const struct block_digest *map)
 static void step(void *context)
 {
     struct job *job = context;
-    struct map_entry entry;
+    struct block_entry entry;
     struct block_digest map;
     switch (map_cursor_next(job->cursor, &entry, step, job)) {
     case MAP_ENTRY:

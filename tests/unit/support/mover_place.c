@@ -130,7 +130,7 @@ static void set(void *context)
 }
 
 enum map_step mover_step(struct mover_place *place, struct map_cursor *cursor,
-                         struct map_entry *entry)
+                         struct block_entry *entry)
 {
     for (;;) {
         bool ready = false;
@@ -148,7 +148,7 @@ void mover_expect_map(struct mover_place *place, const struct block_digest *root
                       const struct block_digest *old, int64_t disk_bytes, const char *expected)
 {
     struct map_cursor *cursor = map_cursor_create(place->repository, root, old, disk_bytes);
-    struct map_entry entry;
+    struct block_entry entry;
     struct buffer text = {0};
     enum map_step step;
     while ((step = mover_step(place, cursor, &entry)) == MAP_ENTRY) {

@@ -35,7 +35,7 @@ struct block_digest mover_map(struct mover_place *place, struct repository_write
                               int64_t disk_bytes, const uint64_t *indexes, size_t count, int seed);
 /* The next step that is not MAP_PENDING. */
 enum map_step mover_step(struct mover_place *place, struct map_cursor *cursor,
-                         struct map_entry *entry);
+                         struct block_entry *entry);
 /* What a cursor yields: "0 5 -7", '-' for zero. */
 void mover_expect_map(struct mover_place *place, const struct block_digest *root,
                       const struct block_digest *old, int64_t disk_bytes, const char *expected);

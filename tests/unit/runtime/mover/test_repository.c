@@ -105,7 +105,7 @@ static void test_map_of_another_disk(void **state)
         const uint64_t indexes[] = {3};
         struct block_digest root = mover_map(place, writer, 4 << 20, indexes, 1, 1);
         struct map_cursor *cursor = map_cursor_create(place->repository, &root, NULL, 5 << 20);
-        assert_int_equal(mover_step(place, cursor, &(struct map_entry){0}), MAP_FAILED);
+        assert_int_equal(mover_step(place, cursor, &(struct block_entry){0}), MAP_FAILED);
         assert_non_null(strstr(map_cursor_error(cursor)->message,
                                "it is the map of a disk of 4194304 bytes, and this one has 5242880"));
         map_cursor_destroy(cursor);
