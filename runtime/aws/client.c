@@ -43,14 +43,23 @@ struct aws_client_call {
     struct aws_client_call *prev, *next;
 };
 
+static const char *usual_region(const struct aws_settings *settings)
+{
+    const char *region = settings_environment(settings, "AWS_REGION");
+    region = region ? region : settings_environment(settings, "AWS_DEFAULT_REGION");
+    region = region ? region : settings_get(settings, settings->profile, "region");
+    return region ? region : "us-east-1";
+}
+
 struct aws_client *aws_client_create(const struct aws_client_options *options, struct error *error)
 {
     struct arena *arena = arena_create();
     arena_wipe_at_end(arena); /* what the shared files say */
     const struct aws_settings *settings =
         aws_settings_read(arena, options->world, options->profile, error);
+    const char *region = options->region || !settings ? options->region : usual_region(settings);
     struct aws_endpoint endpoint;
-    if (!settings || !aws_endpoint(settings, AWS_SERVICE_EC2, options->region, &endpoint, error)) {
+    if (!settings || !aws_endpoint(settings, AWS_SERVICE_EC2, region, &endpoint, error)) {
         arena_destroy(arena);
         return NULL;
     }
@@ -59,7 +68,7 @@ struct aws_client *aws_client_create(const struct aws_client_options *options, s
     client->world = options->world;
     client->gate = options->gate;
     client->settings = settings;
-    client->region = arena_strdup(arena, options->region);
+    client->region = arena_strdup(arena, region);
     const char *role = options->role_arn ? arena_strdup(arena, options->role_arn) : NULL;
     client->credentials = credentials_create(settings, client->region, role);
     return client;

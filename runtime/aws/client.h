@@ -15,7 +15,8 @@ struct aws_client;
 struct aws_client_options {
     struct world *world;
     struct gate *gate;                       /* NULL: none */
-    const char *region, *profile, *role_arn; /* copied */
+    /* Copied. region NULL: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1. */
+    const char *region, *profile, *role_arn;
 };
 struct aws_client *aws_client_create(const struct aws_client_options *options, struct error *error);
 /* Callbacks of requests under way never come. */

@@ -1,10 +1,13 @@
 #include "runtime/aws/endpoints.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
 #include "runtime/aws/ini.h"
 #include "runtime/world/redactor.h"
+
+enum { BUCKET_MAX = 255 };
 
 const struct aws_service_info *aws_service_info(enum aws_service service)
 {
@@ -177,32 +180,36 @@ static bool is_bucket(const char *bucket)
 {
     size_t length = strspn(bucket, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                    "-._");
-    return length >= 3 && length <= 255 && bucket[length] == '\0' && strcmp(bucket, "...") != 0;
+    return length >= 3 && length <= BUCKET_MAX && bucket[length] == '\0' &&
+           strcmp(bucket, "...") != 0;
 }
 
 bool aws_bucket_endpoint(const struct aws_settings *settings, const char *region,
-                         const char *bucket, struct aws_endpoint *endpoint, struct error *error)
+                         const char *bucket, bool path_style, struct aws_endpoint *endpoint,
+                         struct error *error)
 {
-    const struct known_endpoint *known = find_known(settings, AWS_SERVICE_S3, region, bucket);
+    char name[BUCKET_MAX + 2]; /* as it is known: "/BUCKET" by its path */
+    if (!is_bucket(bucket)) {
+        return error_set(error, "\"%.80s\" is not the name of an S3 bucket", bucket);
+    }
+    snprintf(name, sizeof name, "%s%s", path_style ? "/" : "", bucket);
+    const struct known_endpoint *known = find_known(settings, AWS_SERVICE_S3, region, name);
     if (known) {
         *endpoint = known->endpoint;
         return true;
-    }
-    if (!is_bucket(bucket)) {
-        return error_set(error, "\"%.80s\" is not the name of an S3 bucket", bucket);
     }
     if (!aws_endpoint(settings, AWS_SERVICE_S3, region, endpoint, error)) {
         return false;
     }
     struct arena *arena = settings->arena;
-    if (endpoint->overridden || !is_label(bucket)) {
+    if (path_style || endpoint->overridden || !is_label(bucket)) {
         endpoint->url = arena_printf(arena, "%s/%s", endpoint->url, bucket);
         endpoint->path = arena_printf(arena, "%s/%s", endpoint->path, bucket);
     } else {
         endpoint->host = arena_printf(arena, "%s.%s", bucket, endpoint->host);
         endpoint->url = arena_printf(arena, "https://%s", endpoint->host);
     }
-    keep(settings, AWS_SERVICE_S3, region, bucket, endpoint);
+    keep(settings, AWS_SERVICE_S3, region, name, endpoint);
     return true;
 }
 

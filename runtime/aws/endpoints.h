@@ -44,11 +44,12 @@ bool aws_endpoint(const struct aws_settings *settings, enum aws_service service,
                   struct aws_endpoint *endpoint, struct error *error);
 
 /* The same of an S3 bucket: its own host (BUCKET.s3.REGION.amazonaws.com), or, where the endpoint is
- * overridden or the bucket's name is not one label of a host (dots, capitals), a folder of the path:
- * it is then part of url and path.
+ * overridden, the bucket's name is not one label of a host (dots, capitals) or path_style is wanted, a
+ * folder of the path: it is then part of url and path.
  * Source: "Virtual hosting of general purpose buckets", Amazon S3 User Guide. */
 bool aws_bucket_endpoint(const struct aws_settings *settings, const char *region,
-                         const char *bucket, struct aws_endpoint *endpoint, struct error *error);
+                         const char *bucket, bool path_style, struct aws_endpoint *endpoint,
+                         struct error *error);
 
 /* AWS_CA_BUNDLE, else ca_bundle of the profile; NULL: the system's store. */
 const char *aws_ca_bundle(const struct aws_settings *settings);

@@ -135,7 +135,8 @@ bool transfer_send(struct transfer *transfer, struct arena *arena,
     const struct aws_rest *rest = &request->rest;
     struct aws_endpoint endpoint;
     if (rest->bucket
-            ? !aws_bucket_endpoint(settings, request->region, rest->bucket, &endpoint, error)
+            ? !aws_bucket_endpoint(settings, request->region, rest->bucket, rest->path_style,
+                                   &endpoint, error)
             : !aws_endpoint(settings, request->service, request->region, &endpoint, error)) {
         return false;
     }

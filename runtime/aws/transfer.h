@@ -10,6 +10,7 @@
 struct aws_rest {
     const char *method; /* "GET", "PUT", … (static); NULL: GET of a REST service, POST of another */
     const char *bucket; /* S3's: its host or the path's beginning (aws_bucket_endpoint); NULL: none */
+    bool path_style;    /* the bucket always as the path's beginning: the sandbox */
     const char *path;   /* percent-encoded, from its '/'; NULL: "/" */
     const char *query;  /* percent-encoded, without '?'; NULL: none */
     const struct http_header *headers; /* signed with the rest */

@@ -456,7 +456,7 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
         error_help(&error, "give --yes, or a compiled graph (drc plan compile) that was reviewed");
         status = tell_error(&error);
     } else {
-        bool ok = site_open_world(&session.site, session.options.sandbox, &error) &&
+        bool ok = session_open_world(&session, &error) &&
                   find_state(&session, &error) && session_open_shared(&session, &error) &&
                   refuse_unfinished(&session, &error);
         status = ok ? apply(&session) : tell_error(&error);

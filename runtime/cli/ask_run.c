@@ -4,6 +4,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "runtime/cli/run_lookup.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/shared.h"
 #include "runtime/world/store.h"
@@ -127,9 +128,13 @@ enum ask_answer ask_run(struct session *session, enum inbox_verb verb, struct de
     if (!is_alive(session)) {
         return ASK_NOBODY;
     }
-    struct errand errand = {.session = session, .world = world_real_create(error)};
-    errand.store =
-        errand.world ? shared_store_of(errand.world, session->state, error) : NULL;
+    struct errand errand = {.session = session};
+    struct site site = {.region = session->options.region, .profile = session->options.profile};
+    if (lookup_open_state_site(session->invocation->arena, session->state,
+                               session->options.sandbox, &site, error)) {
+        errand.world = site.real;
+        errand.store = shared_store_of(errand.world, session->state, error);
+    }
     struct inbox_message message = {
         .verb = verb,
         .target = decision->target,
@@ -143,6 +148,6 @@ enum ask_answer ask_run(struct session *session, enum inbox_verb verb, struct de
         answer = await_answer(&errand, decision, error);
     }
     store_destroy(errand.store);
-    world_destroy(errand.world);
+    site_close(&site);
     return answer;
 }

@@ -71,7 +71,7 @@ static bool begin_by_tags(struct session *session, const char *run, struct error
             arena_printf(invocation->arena, "%s/%s/runs/%s", session->state, plan->name, run),
     };
     if (!options_from(invocation, plan, WORKFLOW_FAILOVER, &session->options, error) ||
-        !site_open_world(&session->site, session->options.sandbox, error) ||
+        !session_open_world(session, error) ||
         !files_make_directory(session->run.directory, error)) {
         return false;
     }

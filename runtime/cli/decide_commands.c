@@ -109,7 +109,7 @@ static bool open_lookup(struct session *session, const char *const **names, size
                         struct report **report, struct error *error)
 {
     return lookup_run_and_names(session, names, count, report, error) &&
-           site_open_world(&session->site, session->options.sandbox, error);
+           session_open_world(session, error);
 }
 
 /* --- skip --- */
@@ -359,7 +359,7 @@ static enum exit_status cancel(struct session *session)
     if (!lookup_run(session, LOOKUP_NEWEST_UNFINISHED, &error) ||
         (run_status_is_final(session->run.status) && !refuse_ended(session, "cancel", &error)) ||
         !approved(session, &error) ||
-        !site_open_world(&session->site, session->options.sandbox, &error)) {
+        !session_open_world(session, &error)) {
         return tell_error(&error);
     }
     struct decision decision = ask_decision(session, "cancel", NULL);

@@ -12,6 +12,25 @@
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
+bool lookup_open_state_site(struct arena *arena, const char *state, const char *sandbox,
+                            struct site *site, struct error *error)
+{
+    bool s3 = strncmp(shared_name(arena, state), "s3://", strlen("s3://")) == 0;
+    return site_open_world(site, s3 ? sandbox : NULL, error);
+}
+
+static bool refresh(const struct invocation *invocation, const struct plan *plan, const char *state,
+                    struct error *error)
+{
+    struct site site = {.region = plan ? plan->aws.region.value : NULL,
+                        .profile = plan ? plan->aws.profile.value : NULL};
+    bool ok = lookup_open_state_site(invocation->arena, state, invocation->values[FLAG_SANDBOX],
+                                     &site, error) &&
+              shared_refresh_state(site.real, state, error);
+    site_close(&site);
+    return ok;
+}
+
 const char *lookup_state_of_plan(const struct invocation *invocation, const struct plan *plan,
                                  struct error *error)
 {
@@ -22,9 +41,9 @@ const char *lookup_state_of_plan(const struct invocation *invocation, const stru
     const char *state = run_state_directory(
         invocation->arena, world, invocation->values[FLAG_STATE], plan ? plan->state.value : NULL,
         plan ? plan->directory : NULL, error);
-    bool ok = state && files_check_private(state, true, error) &&
-              shared_refresh_state(world, state, error);
+    bool ok = state && files_check_private(state, true, error);
     world_destroy(world);
+    ok = ok && refresh(invocation, plan, state, error);
     return ok ? state : NULL;
 }
 
@@ -90,7 +109,7 @@ bool lookup_run(struct session *session, enum lookup_default otherwise, struct e
 bool lookup_open_clock(struct session *session, struct error *error)
 {
     struct error gone = {0};
-    if (site_open_world(&session->site, session->options.sandbox, &gone)) {
+    if (session_open_world(session, &gone)) {
         return true;
     }
     error_clear(&gone);
@@ -158,7 +177,7 @@ bool lookup_run_and_names(struct session *session, const char *const **names, si
 
 bool lookup_take(struct session *session, struct error *error)
 {
-    return site_open_world(&session->site, session->options.sandbox, error) &&
+    return session_open_world(session, error) &&
            lookup_take_open(session, error);
 }
 

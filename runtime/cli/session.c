@@ -34,10 +34,16 @@ bool session_open_providers(struct session *session, struct error *error)
     return true;
 }
 
+bool session_open_world(struct session *session, struct error *error)
+{
+    session->site.region = session->options.region;
+    session->site.profile = session->options.profile;
+    return site_open_world(&session->site, session->options.sandbox, error);
+}
+
 bool session_open_site(struct session *session, struct error *error)
 {
-    return site_open_world(&session->site, session->options.sandbox, error) &&
-           session_open_providers(session, error);
+    return session_open_world(session, error) && session_open_providers(session, error);
 }
 
 void session_give_up(struct session *session, enum run_status status)

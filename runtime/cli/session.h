@@ -45,6 +45,8 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
 
 /* The providers of options, in the site's world; warns of an endpoint without TLS. */
 bool session_open_providers(struct session *session, struct error *error);
+/* The world of options: real or sandbox; stores with the plan's region and profile. */
+bool session_open_world(struct session *session, struct error *error);
 /* The world, then the providers, of options. */
 bool session_open_site(struct session *session, struct error *error);
 

@@ -6,8 +6,24 @@
 #include "runtime/engine/limits.h"
 #include "runtime/host/host.h"
 #include "runtime/sandbox/sandbox.h"
+#include "runtime/site/stores.h"
 #include "runtime/state/run_options.h"
 #include "runtime/world/world.h"
+
+static void open_stores(struct site *site)
+{
+    struct site_stores_options options = {.world = site->world,
+                                          .region = site->region,
+                                          .profile = site->sandbox ? NULL : site->profile,
+                                          .sandbox = site->sandbox != NULL};
+    site->stores = site_stores_create(&options);
+    world_set_stores(site->world, site_stores_opener(site->stores));
+}
+
+struct store_opener site_store_opener(const struct site *site)
+{
+    return site_stores_opener(site->stores);
+}
 
 bool site_open_world(struct site *site, const char *sandbox, struct error *error)
 {
@@ -17,6 +33,7 @@ bool site_open_world(struct site *site, const char *sandbox, struct error *error
     }
     site->world = site->real = real;
     if (!sandbox) {
+        open_stores(site);
         return true;
     }
     site->sandbox = sandbox_open(sandbox, error);
@@ -24,6 +41,7 @@ bool site_open_world(struct site *site, const char *sandbox, struct error *error
         return false;
     }
     site->world = sandbox_world(site->sandbox, real);
+    open_stores(site);
     return true;
 }
 
@@ -88,6 +106,7 @@ void site_close(struct site *site)
     site_close_providers(site);
     limits_destroy(site->limits);
     world_destroy(site->world);
+    site_stores_destroy(site->stores);
     sandbox_close(site->sandbox);
     *site = (struct site){0};
 }

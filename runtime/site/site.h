@@ -7,17 +7,22 @@
 
 #include "compiler/base/error.h"
 #include "runtime/world/provider.h"
+#include "runtime/world/store.h"
 
 struct arena;
 struct aws;
 struct limits;
 struct run_options;
 struct sandbox;
+struct site_stores;
 struct world;
 
 /* Everything is owned by it; site_close takes it apart. Zero-initialise; a caller with a world of its
  * own puts it in, and takes it out again before site_close. */
 struct site {
+    /* Of the plan, for the stores that are opened; set before site_open_world. NULL: as store_s3.h says. */
+    const char *region, *profile;
+    struct site_stores *stores; /* NULL: the world is a given one */
     struct sandbox *sandbox; /* NULL: the real world */
     struct world *world;
     struct world *real; /* also under the sandbox; NULL: the world is a given one. The same loop */
@@ -34,5 +39,9 @@ bool site_open_providers(struct site *site, const struct run_options *options, s
 /* Takes the providers away, with all that is under way: its results never come. */
 void site_close_providers(struct site *site);
 void site_close(struct site *site);
+
+/* Opens repositories and states (dir:, file:///, s3://) through the site's world, as world_set_stores has
+ * it; until site_close. The site has a world of its own (site_open_world). */
+struct store_opener site_store_opener(const struct site *site);
 
 #endif

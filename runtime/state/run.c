@@ -107,30 +107,35 @@ static bool is_of_its_kind(struct arena *arena, const char *setting, const char 
                         : error_help(error, "name it as it was: --state file:///DIR");
 }
 
+/* One place has one copy, however it is written. */
+static const char *without_slash(struct arena *arena, const char *url)
+{
+    size_t length = strlen(url);
+    bool s3 = strncmp(url, "s3://", strlen("s3://")) == 0;
+    while (s3 && length > strlen("s3://") && url[length - 1] == '/') {
+        length--;
+    }
+    return arena_strndup(arena, url, length);
+}
+
 static const char *from_setting(struct arena *arena, struct world *world, const char *setting,
                                 const char *directory, struct error *error)
 {
     struct error failure = {0};
     if (shared_is_url(setting, &failure)) {
-        return is_of_its_kind(arena, setting, setting + strlen("file://"), true, error)
-                   ? shared_cache(arena, world, setting, error)
+        bool s3 = strncmp(setting, "s3://", strlen("s3://")) == 0;
+        return s3 || is_of_its_kind(arena, setting, setting + strlen("file://"), true, error)
+                   ? shared_cache(arena, world, without_slash(arena, setting), error)
                    : NULL;
     }
     if (failure.message) {
         error_move(error, &failure);
         return NULL;
     }
-    if (!strncmp(setting, "s3://", 5)) {
-        error_set(error, "state %s: state in S3 is not built yet: it comes with the repository",
-                  setting);
-        error_help(error, "several runners can share a directory: --state file:///DIR; a local one is "
-                          "--state DIR");
-        return NULL;
-    }
     if (strstr(setting, "://")) {
         error_set(error, "state %s: there is no state of that kind", setting);
         error_help(error, "give a local directory with --state DIR, or a shared one with --state "
-                          "file:///DIR");
+                          "file:///DIR or s3://BUCKET/PREFIX");
         return NULL;
     }
     const char *path = strncmp(setting, "dir:", 4) ? setting : setting + 4;

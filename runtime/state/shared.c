@@ -22,6 +22,7 @@
 #include "runtime/world/world.h"
 
 #define FILE_URL "file://"
+#define S3_URL "s3://"
 
 enum { ORIGIN_MAX = 4096, PRODUCTION_MAX = 16 << 20, KEY_PARTS = 6, LOCK_TRIES = 200, LOCK_WAIT_MS = 50 };
 
@@ -36,8 +37,16 @@ struct shared {
 
 /* --- where it is --- */
 
+static bool is_s3(const char *url)
+{
+    return strncmp(url, S3_URL, strlen(S3_URL)) == 0;
+}
+
 bool shared_is_url(const char *setting, struct error *error)
 {
+    if (is_s3(setting)) {
+        return true; /* whoever opens it knows how such a URL is written */
+    }
     bool is_url = strncmp(setting, FILE_URL, strlen(FILE_URL)) == 0;
     if (!is_url && strncmp(setting, "file:", strlen("file:")) != 0) {
         return false;
@@ -67,6 +76,14 @@ static const char *cache_home(struct arena *arena, struct world *world, struct e
     return arena_printf(arena, "%s/.cache", home);
 }
 
+/* The same URL is another place at another endpoint. */
+static const char *at_endpoint(struct arena *arena, struct world *world, const char *url)
+{
+    const char *endpoint = world_environment(world, "AWS_ENDPOINT_URL_S3");
+    endpoint = endpoint ? endpoint : world_environment(world, "AWS_ENDPOINT_URL");
+    return arena_printf(arena, "%s %s", url, endpoint ? endpoint : "");
+}
+
 const char *shared_cache(struct arena *arena, struct world *world, const char *url,
                          struct error *error)
 {
@@ -80,7 +97,8 @@ const char *shared_cache(struct arena *arena, struct world *world, const char *u
     for (char *c = host; *c; c++) {
         *c = isalnum((unsigned char)*c) ? *c : '-';
     }
-    sha256_hex(url, strlen(url), digest);
+    const char *place = is_s3(url) ? at_endpoint(arena, world, url) : url;
+    sha256_hex(place, strlen(place), digest);
     const char *path = arena_printf(arena, "%s/drc/state/%s-%.16s", cache, host, digest);
     const char *origin = arena_printf(arena, "%s/origin", path);
     size_t length = 0;
@@ -97,6 +115,13 @@ static struct store *open_url(struct world *world, const char *url, struct error
 {
     struct stat info;
     const char *path = url + strlen(FILE_URL);
+    if (is_s3(url)) {
+        struct store *store = store_open(world, url, false, error);
+        if (!store) {
+            error_prefix(error, "state");
+        }
+        return store;
+    }
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) {
         error_set(error, "state %s: there is no directory %s", url, path);
         error_help(error, "is its file system mounted here? A new one is made once, by hand: mkdir %s",

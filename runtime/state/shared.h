@@ -1,5 +1,5 @@
 /* Shared state: runs, leases and where production is, in a store that several runners see (--state
- * file:///DIR; later s3://…). Beside it each host has a copy in its cache, laid out as a local state
+ * file:///DIR or s3://BUCKET/PREFIX). Beside it each host has a copy in its cache, laid out as a local state
  * directory is (run.h), so that all that reads a state reads it there; it can be deleted at any time.
  * What is written goes to the store first. The copy's file "origin" says what it is a copy of. */
 #ifndef DRC_STATE_SHARED_H
@@ -17,7 +17,7 @@ struct shared;
 struct store;
 struct world;
 
-/* True: "file:///DIR", which names a shared state. False with an empty error: it names no such thing.
+/* True: "file:///DIR" or "s3://BUCKET/PREFIX", which names a shared state. False with an empty error: it names no such thing.
  */
 bool shared_is_url(const char *setting, struct error *error);
 /* The directory of this host's copy of it ($XDG_CACHE_HOME/drc/state/…), made where it is missing. */

@@ -32,6 +32,32 @@ void store_fetch(struct store *store, const char *key, store_callback done, void
     (store->fetch ? store->fetch : store->get)(store, key, done, context);
 }
 
+static struct world *innermost(struct world *world)
+{
+    while (world->inner) {
+        world = world->inner;
+    }
+    return world;
+}
+
+void world_set_stores(struct world *world, struct store_opener opener)
+{
+    world = innermost(world);
+    free(world->stores);
+    world->stores = base_alloc(sizeof *world->stores);
+    *world->stores = opener;
+}
+
+struct store *store_open(struct world *world, const char *url, bool lazy, struct error *error)
+{
+    const struct store_opener *stores = innermost(world)->stores;
+    if (!stores) {
+        error_set(error, "%s cannot be opened here", url);
+        return NULL;
+    }
+    return stores->open(stores->context, url, lazy, error);
+}
+
 void store_destroy(struct store *store)
 {
     if (store) {

@@ -97,6 +97,12 @@ struct store_opener {
     struct store *(*open)(void *context, const char *url, bool lazy, struct error *error);
 };
 
+/* The world's own opener, for all that has the world at hand (state/): set once by whoever makes the
+ * world; what the opener refers to has to live as long. Shared with the worlds around it. */
+void world_set_stores(struct world *world, struct store_opener opener);
+/* NULL with an error where the world has none (simulation, tests). */
+struct store *store_open(struct world *world, const char *url, bool lazy, struct error *error);
+
 /* A memory outlives the stores on it, as a bucket outlives the runners: several can be on one. */
 struct store_memory;
 struct store_memory *store_memory_create(void);

@@ -1,5 +1,6 @@
 #include "runtime/world/world.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 #include "runtime/world/redactor.h"
@@ -8,8 +9,10 @@ void world_destroy(struct world *world)
 {
     if (world) {
         struct redactor *redactor = world->redactor;
+        struct store_opener *stores = world->stores;
         world->operations->destroy(world);
         redactor_destroy(redactor);
+        free(stores);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "compiler/base/error.h"
 
 struct redactor;
+struct store_opener;
 struct world;
 struct world_task;
 
@@ -98,6 +99,7 @@ struct world {
     const struct world_operations *operations;
     struct world *inner;       /* whose redactor it shares; NULL: its own */
     struct redactor *redactor; /* made at the first use, goes with the world */
+    struct store_opener *stores; /* who opens stores (store.h); NULL: nobody */
 };
 
 /* The real world. NULL when the loop cannot be made. From then on the process ignores SIGPIPE:

@@ -69,7 +69,7 @@ static struct aws_endpoint bucket(struct fixture *fixture, const char *name)
     struct aws_endpoint endpoint = {0};
     struct aws_settings *settings = aws_settings_read(fixture->arena, fixture->world, NULL, &error);
     for (int i = 0; i < 2; i++) { /* the second time from what is known */
-        assert_true(aws_bucket_endpoint(settings, "eu-west-1", name, &endpoint, &error));
+        assert_true(aws_bucket_endpoint(settings, "eu-west-1", name, false, &endpoint, &error));
     }
     return endpoint;
 }
@@ -99,7 +99,7 @@ static void test_buckets(void **state)
     struct error error = {0};
     struct aws_endpoint endpoint;
     struct aws_settings *settings = aws_settings_read(f->arena, f->world, NULL, &error);
-    assert_false(aws_bucket_endpoint(settings, "eu-west-1", "a/../b", &endpoint, &error));
+    assert_false(aws_bucket_endpoint(settings, "eu-west-1", "a/../b", false, &endpoint, &error));
     assert_string_equal(error.message, "\"a/../b\" is not the name of an S3 bucket");
     error_clear(&error);
 }
