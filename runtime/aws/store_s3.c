@@ -61,7 +61,7 @@ bool store_s3_is_url(const char *url, struct error *error)
     char *key = base_strdup(prefix);
     key[length] = '\0';
     bool sound = bucket >= 3 && bucket <= 63 && length <= PREFIX_MAX &&
-                 (length == 0 || store_key_is_valid(key));
+                 (*prefix == '\0' || store_key_is_valid(key));
     free(key);
     if (!sound) {
         error_set(error, "\"%.120s\" names no place in S3", url);

@@ -51,7 +51,8 @@ struct run_info {
 
 /* The state directory, by precedence: `option` (--state), the plan's `state` (relative to
  * `plan_directory`), DRC_STATE_DIR, XDG_STATE_HOME/drc, HOME/.local/state/drc. NULL for an argument:
- * not given. Of a shared one (file:///DIR, s3://BUCKET/PREFIX) it is this host's copy (shared.h), to be brought up to date
+ * not given. Of a shared one (file:///DIR, s3://BUCKET/PREFIX) it is
+ * this host's copy (shared.h), to be brought up to date
  * before it is read. NULL when it is of no known kind, or none can be told. */
 const char *run_state_directory(struct arena *arena, struct world *world, const char *option,
                                 const char *plan_state, const char *plan_directory,

@@ -17,7 +17,8 @@ struct shared;
 struct store;
 struct world;
 
-/* True: "file:///DIR" or "s3://BUCKET/PREFIX", which names a shared state. False with an empty error: it names no such thing.
+/* True: "file:///DIR" or "s3://BUCKET/PREFIX", which names a shared state. False with an empty error: it
+ * names no such thing.
  */
 bool shared_is_url(const char *setting, struct error *error);
 /* The directory of this host's copy of it ($XDG_CACHE_HOME/drc/state/…), made where it is missing. */

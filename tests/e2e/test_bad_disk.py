@@ -42,7 +42,7 @@ def await_actions(drc, process, least=12):
     raise AssertionError("the run does not get on")
 
 
-@pytest.mark.parametrize("state", ["{file}", "{file}/x", "/proc/drc", "/proc/self/drc", "/dev/null", "", "s3://bucket/x",
+@pytest.mark.parametrize("state", ["{file}", "{file}/x", "/proc/drc", "/proc/self/drc", "/dev/null", "", "gs://bucket/x",
                                    "http://host/x", "x" * 300, "{runs}", "{lease}", "{plan}"])
 def test_a_state_that_cannot_be_written_is_refused_before_any_change(drc, sandbox, tmp_path, state):
     (tmp_path / "file").write_text("")

@@ -55,9 +55,14 @@ static void respond(void *context, int64_t utc_ms, const struct http_request *re
                                        .headers = canned->headers,
                                        .body = body,
                                        .body_length = strlen(body)};
-    if (answer->date) {
-        canned->headers[0] = (struct http_header){"Date", answer->date};
-        response->header_count = 1;
+    const struct http_header told[] = {{"Date", answer->date},
+                                       {"ETag", answer->etag},
+                                       {"x-amz-checksum-crc32", answer->crc32},
+                                       {"x-amz-bucket-region", answer->bucket_region}};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        if (told[i].value) {
+            canned->headers[response->header_count++] = told[i];
+        }
     }
 }
 

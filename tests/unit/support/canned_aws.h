@@ -14,6 +14,7 @@ struct canned_answer {
     int status;         /* 0: 200 */
     const char *body;
     const char *date; /* of the Date header; NULL: none */
+    const char *etag, *crc32, *bucket_region; /* S3's headers; NULL: none */
     enum http_failure failure;
     int64_t latency_ms;
     bool any_order; /* stays for every request that has `expect` in it */
@@ -26,7 +27,7 @@ struct canned {
     size_t count, next;
     struct buffer log; /* requests, each behind a line "== N" */
     size_t requests;
-    struct http_header headers[2];
+    struct http_header headers[4];
 };
 
 /* With environment keys AKIDEXAMPLE/secret, no metadata service, at 2026-11-22T10:00:00Z. */

@@ -13,6 +13,7 @@
 #include "compiler/base/arena.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/lease.h"
+#include "runtime/state/shared.h"
 #include "runtime/world/simulated.h"
 #include "tests/unit/support/state_directory.h"
 
@@ -142,7 +143,6 @@ static void test_bad_plan_name(void **state)
 
 static void test_state_directory(void **state)
 {
-    (void)state;
     struct world *world = quiet_world(1);
     struct arena *arena = arena_create();
     struct error error = {0};
@@ -160,9 +160,19 @@ static void test_state_directory(void **state)
     assert_string_equal(run_state_directory(arena, world, NULL, "dir:/abs", "/plans", &error), "/abs");
     assert_string_equal(run_state_directory(arena, world, "opt", "s3://b/k", "/plans", &error), "opt");
     error_clear(&error);
-    assert_null(run_state_directory(arena, world, NULL, "s3://b/k", "/plans", &error));
-    assert_non_null(strstr(error.message, "not built yet"));
-    assert_non_null(strstr(error.help, "--state DIR"));
+    assert_null(run_state_directory(arena, world, NULL, "gs://b/k", "/plans", &error));
+    assert_non_null(strstr(error.message, "no state of that kind"));
+    assert_non_null(strstr(error.help, "s3://BUCKET/PREFIX"));
+    error_clear(&error);
+    /* This host's copy: one, however the URL is written. */
+    world_simulated_set_environment(world, "XDG_CACHE_HOME", *state);
+    const char *copy = run_state_directory(arena, world, NULL, "s3://b/k", "/plans", &error);
+    assert_non_null(copy);
+    assert_string_equal(run_state_directory(arena, world, "s3://b/k/", NULL, NULL, &error), copy);
+    assert_string_equal(shared_name(arena, copy), "s3://b/k");
+    world_simulated_set_environment(world, "AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000");
+    const char *elsewhere = run_state_directory(arena, world, "s3://b/k", NULL, NULL, &error);
+    assert_string_not_equal(elsewhere, copy);
     error_clear(&error);
     arena_destroy(arena);
     world_destroy(world);
@@ -200,7 +210,8 @@ int main(void)
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(test_bad_plan_name, state_directory_make,
                                         state_directory_remove),
-        cmocka_unit_test(test_state_directory),
+        cmocka_unit_test_setup_teardown(test_state_directory, state_directory_make,
+                                        state_directory_remove),
         cmocka_unit_test_setup_teardown(test_unusable_state, state_directory_make,
                                         state_directory_remove),
     };
