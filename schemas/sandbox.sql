@@ -32,9 +32,18 @@ CREATE TABLE interface_groups (interface TEXT, position INTEGER, security_group 
 
 -- content: blank, data, vmware (born there: does not boot on EC2 until drivers are injected),
 -- bootable. firmware: of the boot disk's own loader; NULL boots either way.
+-- map: which blocks it has, in the table blocks; NULL: none are known. lineage: snapshots that can be
+-- compared with each other have the same. expires_ms: one that is being written through EBS direct, and
+-- then becomes an error; NULL once it is completed.
 CREATE TABLE snapshots (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, completed_ms INTEGER NOT NULL,
     deleted_ms INTEGER, volume TEXT NOT NULL, size_gib INTEGER NOT NULL, encrypted INTEGER NOT NULL,
-    description TEXT NOT NULL, content TEXT NOT NULL, firmware TEXT);
+    description TEXT NOT NULL, content TEXT NOT NULL, firmware TEXT, kms_key TEXT, map INTEGER,
+    lineage TEXT, parent TEXT, expires_ms INTEGER, timeout_ms INTEGER, progress INTEGER);
+CREATE INDEX snapshots_by_map ON snapshots (map);
+-- written: put into this map itself; the others came from the parent. digest: the SHA-256 that its bytes
+-- are found by.
+CREATE TABLE blocks (map INTEGER, position INTEGER, digest BLOB NOT NULL, written INTEGER NOT NULL,
+    PRIMARY KEY (map, position)) WITHOUT ROWID;
 CREATE TABLE volumes (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, deleted_ms INTEGER,
     available_ms INTEGER NOT NULL, size_gib INTEGER NOT NULL, type TEXT NOT NULL, iops INTEGER,
     throughput INTEGER, initialization_rate INTEGER, zone TEXT NOT NULL, snapshot TEXT,
@@ -42,7 +51,8 @@ CREATE TABLE volumes (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, deleted_
     injected_ms INTEGER, instance TEXT, device TEXT, attach_ms INTEGER, attached_ms INTEGER,
     detached_ms INTEGER, delete_on_termination INTEGER NOT NULL DEFAULT 0,
     modified_ms INTEGER, original_size_gib INTEGER, original_type TEXT, original_iops INTEGER,
-    original_throughput INTEGER);
+    original_throughput INTEGER, map INTEGER, lineage TEXT);
+CREATE INDEX volumes_by_map ON volumes (map);
 CREATE INDEX volumes_by_instance ON volumes (instance);
 
 CREATE TABLE images (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, available_ms INTEGER NOT NULL,
@@ -63,6 +73,13 @@ CREATE TABLE instances (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, reserv
     protected INTEGER NOT NULL, ssm INTEGER NOT NULL, reason_code TEXT, reason_message TEXT);
 CREATE INDEX instances_by_reservation ON instances (reservation);
 
+CREATE TABLE s3_buckets (name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL) WITHOUT ROWID;
+-- headers: those of the put that are given back, as a JSON object.
+CREATE TABLE s3_objects (bucket TEXT, key TEXT, modified_ms INTEGER NOT NULL, digest BLOB NOT NULL,
+    size INTEGER NOT NULL, etag TEXT NOT NULL, headers TEXT NOT NULL,
+    PRIMARY KEY (bucket, key)) WITHOUT ROWID;
+CREATE INDEX s3_objects_by_digest ON s3_objects (digest);
+
 CREATE TABLE parameters (name TEXT PRIMARY KEY, type TEXT NOT NULL, value TEXT NOT NULL);
 CREATE TABLE commands (id TEXT, instance TEXT, document TEXT NOT NULL, parameters TEXT NOT NULL,
     comment TEXT NOT NULL, requested_ms INTEGER NOT NULL, starts_ms INTEGER NOT NULL,
@@ -70,4 +87,4 @@ CREATE TABLE commands (id TEXT, instance TEXT, document TEXT NOT NULL, parameter
     outcome TEXT NOT NULL, exit_code INTEGER NOT NULL, output TEXT NOT NULL, errors TEXT NOT NULL,
     volume TEXT, PRIMARY KEY (id, instance));
 CREATE INDEX commands_by_instance ON commands (instance);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

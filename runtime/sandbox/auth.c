@@ -7,17 +7,8 @@
 #include <time.h>
 
 #include "runtime/aws/sigv4.h"
+#include "runtime/sandbox/arrival.h"
 #include "runtime/sandbox/internal.h"
-
-static const char *request_header(const struct http_request *request, const char *name)
-{
-    for (size_t i = 0; i < request->header_count; i++) {
-        if (strcasecmp(request->headers[i].name, name) == 0) {
-            return request->headers[i].value;
-        }
-    }
-    return NULL;
-}
 
 /* The value of "NAME=value" up to a comma or the end. */
 static const char *part(struct arena *arena, const char *text, const char *name)
@@ -75,11 +66,48 @@ static int64_t parse_date(const char *text)
     return end && !*end ? (int64_t)timegm(&parts) * 1000 : -1;
 }
 
-static bool matches(struct request *r, const struct http_request *request,
-                    const struct target *target, const struct signature *signature,
-                    const struct sigv4_key *key)
+static bool is_own_header(const char *name, bool s3)
 {
+    return strcasecmp(name, "host") == 0 || strcasecmp(name, "x-amz-date") == 0 ||
+           strcasecmp(name, "x-amz-security-token") == 0 ||
+           (s3 && strcasecmp(name, "x-amz-content-sha256") == 0);
+}
+
+/* What the signature covers as the body's digest: what the header says, which is held against the
+ * body, or the digest itself. NULL: the header is wrong. */
+static const char *payload_hash(struct request *r)
+{
+    char *hex = arena_alloc(r->arena, SHA256_HEX_SIZE);
+    sha256_to_hex(r->arrival->sha256, hex);
+    const char *told = header_of(r, "X-Amz-Content-SHA256");
+    bool unsigned_body =
+        told && (strcmp(told, SIGV4_UNSIGNED_PAYLOAD) == 0 || strncmp(told, "STREAMING-", 10) == 0);
+    if (!told || unsigned_body) {
+        return told ? told : hex;
+    }
+    return strcmp(told, hex) == 0 ? told : NULL;
+}
+
+static bool is_signed_so(struct request *r, struct sigv4_request *again,
+                         const struct signature *signature, const struct sigv4_key *key,
+                         int64_t date_ms)
+{
+    struct sigv4_headers signed_headers;
+    struct signature expected;
+    sigv4_sign(r->arena, again, key, date_ms, &signed_headers);
+    const char *line = signed_headers.items[signed_headers.count - 1].value;
+    return signature_parse(r->arena, line, &expected) &&
+           strlen(expected.hex) == strlen(signature->hex) &&
+           CRYPTO_memcmp(expected.hex, signature->hex, strlen(expected.hex)) == 0;
+}
+
+static bool matches(struct request *r, const struct target *target,
+                    const struct signature *signature, const struct sigv4_key *key,
+                    const char *hash)
+{
+    const struct http_request *request = r->arrival->http;
     int64_t date_ms = parse_date(request_header(request, "X-Amz-Date"));
+    bool s3 = r->protocol == PROTOCOL_REST_XML;
     struct http_header *headers =
         ARENA_ARRAY(r->arena, struct http_header, request->header_count + 1);
     struct sigv4_request again = {.method = request->method,
@@ -87,72 +115,94 @@ static bool matches(struct request *r, const struct http_request *request,
                                   .path = target->path,
                                   .query = target->query,
                                   .headers = headers,
-                                  .body = request->body,
-                                  .body_length = request->body_length,
+                                  .payload_hash = hash,
                                   .service = signature->service,
-                                  .region = signature->region};
+                                  .region = signature->region,
+                                  .memory = r->signing,
+                                  .s3 = s3};
     for (size_t i = 0; i < request->header_count; i++) {
         const char *name = request->headers[i].name;
-        bool own = strcasecmp(name, "host") == 0 || strcasecmp(name, "x-amz-date") == 0 ||
-                   strcasecmp(name, "x-amz-security-token") == 0;
-        if (!own && is_listed(signature->headers, name)) {
+        if (!is_own_header(name, s3) && is_listed(signature->headers, name)) {
             headers[again.header_count++] = request->headers[i];
         }
     }
     if (date_ms < 0 || !is_listed(signature->headers, "host")) {
         return false;
     }
-    struct sigv4_headers signed_headers;
-    struct signature expected;
-    sigv4_sign(r->arena, &again, key, date_ms, &signed_headers);
-    const char *line = signed_headers.items[signed_headers.count - 1].value;
-    return signature_parse(r->arena, line, &expected) &&
-           strlen(expected.hex) == strlen(signature->hex) &&
-           CRYPTO_memcmp(expected.hex, signature->hex, strlen(expected.hex)) == 0;
+    if (is_signed_so(r, &again, signature, key, date_ms)) {
+        return true;
+    }
+    /* The body of PutSnapshotBlock is not signed, also where no header says so. */
+    again.payload_hash = SIGV4_UNSIGNED_PAYLOAD;
+    return r->protocol == PROTOCOL_REST_JSON && !header_of(r, "X-Amz-Content-SHA256") &&
+           is_signed_so(r, &again, signature, key, date_ms);
 }
 
-/* Each protocol has its own words for the same refusals. */
-enum refusal { REFUSAL_NONE, REFUSAL_KEY, REFUSAL_SIGNATURE, REFUSAL_EXPIRED, REFUSAL_UNSIGNED };
+/* Each service has its own words for the same refusals. */
+enum refusal { REFUSAL_UNSIGNED, REFUSAL_EXPIRED, REFUSAL_KEY, REFUSAL_SIGNATURE };
+enum dialect { DIALECT_EC2, DIALECT_STS, DIALECT_JSON, DIALECT_EBS, DIALECT_S3 };
+
+static const struct {
+    int status;
+    const char *code;
+} refusals[][DIALECT_S3 + 1] = {
+    [REFUSAL_UNSIGNED] = {{403, "MissingAuthenticationToken"},
+                          {403, "MissingAuthenticationToken"},
+                          {400, "MissingAuthenticationTokenException"},
+                          {403, "MissingAuthenticationTokenException"},
+                          {403, "AccessDenied"}},
+    [REFUSAL_EXPIRED] = {{400, "RequestExpired"},
+                         {403, "ExpiredToken"},
+                         {400, "ExpiredTokenException"},
+                         {403, "ExpiredTokenException"},
+                         {400, "ExpiredToken"}},
+    [REFUSAL_KEY] = {{401, "AuthFailure"},
+                     {403, "InvalidClientTokenId"},
+                     {400, "UnrecognizedClientException"},
+                     {403, "UnrecognizedClientException"},
+                     {403, "InvalidAccessKeyId"}},
+    [REFUSAL_SIGNATURE] = {{401, "AuthFailure"},
+                           {403, "SignatureDoesNotMatch"},
+                           {400, "InvalidSignatureException"},
+                           {403, "InvalidSignatureException"},
+                           {403, "SignatureDoesNotMatch"}},
+};
+
+static enum dialect dialect_of(const struct request *r)
+{
+    switch (r->protocol) {
+    case PROTOCOL_JSON:
+        return DIALECT_JSON;
+    case PROTOCOL_REST_JSON:
+        return DIALECT_EBS;
+    case PROTOCOL_REST_XML:
+        return DIALECT_S3;
+    case PROTOCOL_QUERY:
+        break;
+    }
+    return strcmp(r->service, "ec2") == 0 ? DIALECT_EC2 : DIALECT_STS;
+}
 
 static bool refuse(struct request *r, enum refusal refusal)
 {
-    bool json = strcmp(r->service, "ssm") == 0, ec2 = strcmp(r->service, "ec2") == 0;
-    switch (refusal) {
-    case REFUSAL_UNSIGNED:
-        return json ? fail(r, 400, "MissingAuthenticationTokenException",
-                           "Request is missing Authentication Token")
-                    : fail(r, 403, "MissingAuthenticationToken",
-                           "Request is missing Authentication Token");
-    case REFUSAL_EXPIRED:
-        return ec2    ? fail(r, 400, "RequestExpired", "Request has expired.")
-               : json ? fail(r, 400, "ExpiredTokenException",
-                             "The security token included in the request is expired")
-                      : fail(r, 403, "ExpiredToken",
-                             "The security token included in the request is expired");
-    case REFUSAL_KEY:
-        return ec2    ? fail(r, 401, "AuthFailure",
-                             "AWS was not able to validate the provided access credentials")
-               : json ? fail(r, 400, "UnrecognizedClientException",
-                             "The security token included in the request is invalid.")
-                      : fail(r, 403, "InvalidClientTokenId",
-                             "The security token included in the request is invalid.");
-    case REFUSAL_SIGNATURE:
-        return ec2    ? fail(r, 401, "AuthFailure",
-                             "AWS was not able to validate the provided access credentials")
-               : json ? fail(r, 400, "InvalidSignatureException",
-                             "The request signature we calculated does not match the signature you "
-                             "provided.")
-                      : fail(r, 403, "SignatureDoesNotMatch",
-                             "The request signature we calculated does not match the signature you "
-                             "provided. Check your AWS Secret Access Key and signing method.");
-    case REFUSAL_NONE:
-        break;
+    static const char *const messages[] = {
+        [REFUSAL_UNSIGNED] = "Request is missing Authentication Token",
+        [REFUSAL_EXPIRED] = "The security token included in the request is expired",
+        [REFUSAL_KEY] = "The security token included in the request is invalid.",
+        [REFUSAL_SIGNATURE] =
+            "The request signature we calculated does not match the signature you "
+            "provided. Check your AWS Secret Access Key and signing method.",
+    };
+    enum dialect dialect = dialect_of(r);
+    const char *message = messages[refusal];
+    if (dialect == DIALECT_EC2 && (refusal == REFUSAL_KEY || refusal == REFUSAL_SIGNATURE)) {
+        message = "AWS was not able to validate the provided access credentials";
     }
-    return true;
+    return fail(r, refusals[refusal][dialect].status, refusals[refusal][dialect].code, "%s",
+                message);
 }
 
-bool authenticate(struct request *r, const struct http_request *request,
-                  const struct target *target, const struct signature *signature)
+bool authenticate(struct request *r, const struct target *target, const struct signature *signature)
 {
     if (!signature->access_key) {
         return refuse(r, REFUSAL_UNSIGNED);
@@ -174,12 +224,17 @@ bool authenticate(struct request *r, const struct http_request *request,
                                 .user_id = state_text(r->arena, row, 4)};
     bool expired = !state_is_null(row, 5) && r->now_ms >= state_int(row, 5);
     state_done(row);
-    const char *token = request_header(request, "X-Amz-Security-Token");
+    const char *token = header_of(r, "X-Amz-Security-Token");
     if (key.token ? !token || strcmp(token, key.token) != 0 : token != NULL) {
         return refuse(r, REFUSAL_KEY);
     }
     if (expired) {
         return refuse(r, REFUSAL_EXPIRED);
     }
-    return matches(r, request, target, signature, &key) || refuse(r, REFUSAL_SIGNATURE);
+    const char *hash = payload_hash(r);
+    if (!hash && r->protocol == PROTOCOL_REST_XML) {
+        return fail(r, 400, "XAmzContentSHA256Mismatch",
+                    "The provided 'x-amz-content-sha256' header does not match what was computed.");
+    }
+    return (hash && matches(r, target, signature, &key, hash)) || refuse(r, REFUSAL_SIGNATURE);
 }

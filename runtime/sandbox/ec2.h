@@ -28,14 +28,19 @@ struct volume {
     const char *instance, *device, *attach_state; /* attaching, attached, detaching */
     int64_t attach_ms;
     bool delete_on_termination;
+    int64_t map;         /* of its blocks; 0: none are known */
+    const char *lineage; /* as its snapshot's */
     int64_t modified_ms, original_size_gib, original_iops, original_throughput;
     const char *original_type;
 };
 
 struct snapshot {
     struct resource resource;
-    const char *state, *volume, *description, *content, *firmware, *owner, *progress;
+    const char *state, *volume, *description, *content, *firmware, *owner, *progress, *kms_key,
+        *parent, *lineage;
     int64_t size_gib, completed_ms;
+    int64_t map;                    /* of its blocks; 0: none are known */
+    int64_t expires_ms, timeout_ms; /* while EBS direct writes it; 0: it does not */
     bool encrypted;
 };
 

@@ -1,14 +1,25 @@
 /* Snapshots. */
 #include <string.h>
 
+#include "runtime/sandbox/ebs.h"
 #include "runtime/sandbox/ec2.h"
+
+static void load_state(struct request *r, struct snapshot *snapshot, int64_t percent)
+{
+    bool written = snapshot->expires_ms != 0;
+    bool done = !written && r->now_ms >= snapshot->completed_ms;
+    bool error = written && r->now_ms >= snapshot->expires_ms;
+    snapshot->state = done ? "completed" : error ? "error" : "pending";
+    snapshot->progress = arena_printf(r->arena, "%d%%", done ? 100 : (int)percent);
+}
 
 void *snapshot_load(struct request *r, const char *id)
 {
     struct sqlite3_stmt *row = state_query(
         r->state,
         "SELECT created_ms, completed_ms, volume, size_gib, encrypted, description, content, "
-        "firmware FROM snapshots WHERE id = ? AND deleted_ms IS NULL",
+        "firmware, kms_key, map, lineage, parent, expires_ms, timeout_ms, progress FROM snapshots "
+        "WHERE id = ? AND deleted_ms IS NULL",
         "s", id);
     if (!state_next(r->state, row)) {
         return NULL;
@@ -23,10 +34,14 @@ void *snapshot_load(struct request *r, const char *id)
     snapshot->description = state_text(r->arena, row, 5);
     snapshot->content = state_text(r->arena, row, 6);
     snapshot->firmware = state_text(r->arena, row, 7);
+    snapshot->kms_key = state_text(r->arena, row, 8);
+    snapshot->map = state_int(row, 9);
+    snapshot->lineage = state_text(r->arena, row, 10);
+    snapshot->parent = state_text(r->arena, row, 11);
+    snapshot->expires_ms = state_int(row, 12);
+    snapshot->timeout_ms = state_int(row, 13);
+    load_state(r, snapshot, state_int(row, 14));
     state_done(row);
-    bool done = r->now_ms >= snapshot->completed_ms;
-    snapshot->state = done ? "completed" : "pending";
-    snapshot->progress = done ? "100%" : "0%";
     snapshot->owner = r->caller.account;
     tags_load(r, &snapshot->resource);
     return snapshot;
@@ -45,6 +60,7 @@ static void write_snapshot(struct request *r, const void *object)
     xml_put(&r->xml, "description", snapshot->description);
     tags_write(r, &snapshot->resource.tags);
     xml_bool(&r->xml, "encrypted", snapshot->encrypted);
+    xml_put(&r->xml, "kmsKeyId", snapshot->kms_key);
     xml_put(&r->xml, "storageTier", "standard");
     if (strcmp(snapshot->state, "completed") == 0) {
         xml_time(&r->xml, "completionTime", snapshot->completed_ms);
@@ -125,10 +141,11 @@ bool ec2_create_snapshot(struct request *r)
     const char *description = query_get(&r->query, "Description");
     state_run(r->state,
               "INSERT INTO snapshots (id, created_ms, completed_ms, volume, size_gib, encrypted, "
-              "description, content, firmware) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-              "siisidsss", id, r->now_ms, r->now_ms + SNAPSHOT_MS, volume_id, volume->size_gib,
+              "description, content, firmware, kms_key, map, lineage) "
+              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?)",
+              "siisidssssis", id, r->now_ms, r->now_ms + SNAPSHOT_MS, volume_id, volume->size_gib,
               (int)volume->encrypted, description ? description : "", volume->content,
-              volume->firmware);
+              volume->firmware, volume->kms_key, volume->map, volume->lineage);
     tags_put(r, "snapshot", id);
     write_snapshot(r, snapshot_load(r, id));
     return true;
@@ -137,7 +154,8 @@ bool ec2_create_snapshot(struct request *r)
 bool ec2_delete_snapshot(struct request *r)
 {
     const char *id;
-    if (!need(r, "SnapshotId", &id) || !find_object(r, &snapshot_kind, id)) {
+    struct snapshot *snapshot = NULL;
+    if (!need(r, "SnapshotId", &id) || !(snapshot = find_object(r, &snapshot_kind, id))) {
         return false;
     }
     const char *image =
@@ -151,6 +169,7 @@ bool ec2_delete_snapshot(struct request *r)
     }
     /* A volume that still loads from it does not keep it: EC2 lets it go. */
     state_run(r->state, "UPDATE snapshots SET deleted_ms = ? WHERE id = ?", "is", r->now_ms, id);
+    blocks_forget(r, snapshot->map);
     xml_bool(&r->xml, "return", true);
     return true;
 }

@@ -8,7 +8,8 @@ static const char columns[] =
     "SELECT created_ms, available_ms, deleted_ms, size_gib, type, iops, throughput, "
     "initialization_rate, zone, snapshot, encrypted, kms_key, content, firmware, injected_ms, "
     "instance, device, attach_ms, attached_ms, detached_ms, delete_on_termination, modified_ms, "
-    "original_size_gib, original_type, original_iops, original_throughput FROM volumes WHERE id = "
+    "original_size_gib, original_type, original_iops, original_throughput, map, lineage FROM "
+    "volumes WHERE id = "
     "?";
 
 static void load_attachment(struct request *r, struct sqlite3_stmt *row, struct volume *volume)
@@ -65,6 +66,8 @@ static struct volume *load_row(struct request *r, struct sqlite3_stmt *row, cons
     volume->kms_key = state_text(r->arena, row, 11);
     volume->content = state_text(r->arena, row, 12);
     volume->firmware = state_text(r->arena, row, 13);
+    volume->map = state_int(row, 26);
+    volume->lineage = state_text(r->arena, row, 27);
     if (!state_is_null(row, 14) && r->now_ms >= state_int(row, 14)) {
         volume->content = "bootable";
     }
@@ -282,6 +285,7 @@ static bool check_snapshot(struct request *r, struct volume_request *wanted)
     }
     wanted->size_gib = wanted->size_gib ? wanted->size_gib : snapshot->size_gib;
     wanted->encrypted = wanted->encrypted || snapshot->encrypted;
+    wanted->kms_key = wanted->kms_key ? wanted->kms_key : snapshot->kms_key;
     if (wanted->initialization_rate &&
         (wanted->initialization_rate < 100 || wanted->initialization_rate > 300)) {
         return fail(r, 400, "InvalidParameterValue",
@@ -320,13 +324,14 @@ const char *volume_make(struct request *r, const struct volume_request *wanted,
         r->state,
         "INSERT INTO volumes (id, created_ms, available_ms, size_gib, type, iops, throughput, "
         "initialization_rate, zone, snapshot, encrypted, kms_key, content, firmware, instance, "
-        "device, attach_ms, attached_ms, delete_on_termination) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "siiisiiissdsssssiid", id, r->now_ms, instance ? r->now_ms : ready_ms, wanted->size_gib,
+        "device, attach_ms, attached_ms, delete_on_termination, map, lineage) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?)",
+        "siiisiiissdsssssiidis", id, r->now_ms, instance ? r->now_ms : ready_ms, wanted->size_gib,
         wanted->type, wanted->iops, wanted->throughput, wanted->initialization_rate, wanted->zone,
         wanted->snapshot, (int)wanted->encrypted, wanted->kms_key,
         snapshot ? snapshot->content : "blank", snapshot ? snapshot->firmware : NULL, instance,
-        device, r->now_ms, ready_ms, (int)delete_on_termination);
+        device, r->now_ms, ready_ms, (int)delete_on_termination, snapshot ? snapshot->map : 0,
+        snapshot && snapshot->lineage ? snapshot->lineage : id);
     return id;
 }
 

@@ -52,10 +52,10 @@ bool is_visible(struct request *r, const char *id, int64_t created_ms)
 }
 
 /* Tokens there now, refilled since the last time; without a row the bucket is full. */
-static double refilled(struct request *r, const struct bucket_info *bucket)
+static double refilled(struct request *r, const struct bucket_info *bucket, const char *name)
 {
-    struct sqlite3_stmt *row = state_query(
-        r->state, "SELECT tokens, at_ms FROM buckets WHERE name = ?", "s", bucket->name);
+    struct sqlite3_stmt *row =
+        state_query(r->state, "SELECT tokens, at_ms FROM buckets WHERE name = ?", "s", name);
     double tokens = bucket->capacity;
     if (state_next(r->state, row)) {
         int64_t passed_ms = r->now_ms - state_int(row, 1);
@@ -67,17 +67,44 @@ static double refilled(struct request *r, const struct bucket_info *bucket)
     return tokens < bucket->capacity ? tokens : bucket->capacity;
 }
 
-static bool take(struct request *r, enum bucket which, double cost)
+/* of: the snapshot or S3 bucket that the limit is for; NULL: the account. */
+static bool take(struct request *r, enum bucket which, const char *of, double cost)
 {
     const struct bucket_info *bucket = bucket_info(which);
     if (which == BUCKET_NONE || bucket->capacity <= 0) {
         return true;
     }
-    double tokens = refilled(r, bucket);
+    const char *name = of ? arena_printf(r->arena, "%s/%s", bucket->name, of) : bucket->name;
+    double tokens = refilled(r, bucket, name);
     bool enough = tokens >= cost;
-    state_run(r->state, "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", "sfi", bucket->name,
+    state_run(r->state, "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", "sfi", name,
               enough ? tokens - cost : tokens, r->now_ms);
     return enough;
+}
+
+static bool slow_down(struct request *r, const char *reason)
+{
+    switch (r->protocol) {
+    case PROTOCOL_JSON:
+        return fail(r, 400, "ThrottlingException", "Rate exceeded");
+    case PROTOCOL_REST_JSON:
+        r->failure.reason = reason;
+        return fail(r, 400, "RequestThrottledException", "Rate exceeded");
+    case PROTOCOL_REST_XML:
+        return fail(r, 503, "SlowDown", "Please reduce your request rate.");
+    case PROTOCOL_QUERY:
+        break;
+    }
+    return strcmp(r->service, "sts") == 0
+               ? fail(r, 400, "Throttling", "Rate exceeded")
+               : fail(r, 503, "RequestLimitExceeded", "Request limit exceeded.");
+}
+
+/* A snapshot takes as many blocks a second as the account may put ("Amazon EBS endpoints and
+ * quotas"). */
+static bool is_of_snapshot(const struct operation *operation)
+{
+    return operation->bucket == BUCKET_EBS_PUT_BLOCK || operation->bucket == BUCKET_EBS_GET_BLOCK;
 }
 
 bool throttle(struct request *r, const struct operation *operation, double resources)
@@ -85,17 +112,12 @@ bool throttle(struct request *r, const struct operation *operation, double resou
     if (!state_setting_int(r->state, "throttle", 0)) {
         return true;
     }
-    if (!take(r, operation->bucket, 1)) {
-        if (strcmp(r->service, "ssm") == 0) {
-            return fail(r, 400, "ThrottlingException", "Rate exceeded");
-        }
-        if (strcmp(r->service, "sts") == 0) {
-            return fail(r, 400, "Throttling", "Rate exceeded");
-        }
-        return fail(r, 503, "RequestLimitExceeded", "Request limit exceeded.");
+    const char *bucket = r->protocol == PROTOCOL_REST_XML ? r->of : NULL;
+    if (!take(r, operation->bucket, bucket, 1)) {
+        return slow_down(r, "ACCOUNT_THROTTLED");
     }
-    if (!take(r, operation->resource, resources)) {
-        return fail(r, 503, "RequestLimitExceeded", "Request limit exceeded.");
+    if (is_of_snapshot(operation) && !take(r, operation->bucket, r->of, 1)) {
+        return slow_down(r, "RESOURCE_LEVEL_THROTTLE");
     }
-    return true;
+    return take(r, operation->resource, NULL, resources) || slow_down(r, NULL);
 }

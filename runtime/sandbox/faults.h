@@ -2,13 +2,14 @@
  * throttling, eventual consistency, and the faults of the faults table:
  *   latency                 1 (default): answers take as long as the real service's; 0: no time
  *   consistency, consistency_ms   probability, and how long at most, that something new is not seen
- *   error                   probability of a 500 InternalError before anything happened
+ *   error                   probability of a 500 InternalError before anything happened (S3: or
+ * SlowDown) conflict                probability that S3 refuses a write on conditions with a 409
  *   lost                    probability that the request is carried out and its answer lost
  *   unavailable             1: no answer at all, to anything
  *   inject                  probability that a driver injection fails
  *   boot                    probability that an instance does not boot
- *   spread                  how far what takes time spreads around its middle (timing.def); 0: little
- *   time:NAME, time:NAME/VM milliseconds in the middle, for a row of timing.def; with `spread`
+ *   spread                  how far what takes time spreads around its middle (timing.def); 0:
+ * little time:NAME, time:NAME/VM milliseconds in the middle, for a row of timing.def; with `spread`
  *   busy                    the part of the request rates that others of the account use up, 0 to 1
  *   capacity:TYPE, capacity:TYPE/ZONE, capacity:/ZONE   1: no capacity there */
 #ifndef DRC_SANDBOX_FAULTS_H

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <utf8proc.h>
+
+#include "runtime/sandbox/arrival.h"
+
 bool fail(struct request *r, int status, const char *code, const char *format, ...)
 {
     struct buffer message = {0};
@@ -17,6 +21,52 @@ bool fail(struct request *r, int status, const char *code, const char *format, .
     r->failure.message = arena_strdup(r->arena, buffer_text(&message));
     buffer_free(&message);
     return false;
+}
+
+enum protocol protocol_of(const char *service)
+{
+    static const struct {
+        const char *service;
+        enum protocol protocol;
+    } known[] = {
+        {"ec2", PROTOCOL_QUERY},
+        {"sts", PROTOCOL_QUERY},
+        {"ebs", PROTOCOL_REST_JSON},
+        {"s3", PROTOCOL_REST_XML},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].service, service) == 0) {
+            return known[i].protocol;
+        }
+    }
+    return PROTOCOL_JSON;
+}
+
+void answer_header(struct request *r, const char *name, const char *value)
+{
+    if (value && r->answer.header_count < ANSWER_HEADERS_MAX) {
+        r->answer.headers[r->answer.header_count++] = (struct http_header){name, value};
+    }
+}
+
+const char *header_of(const struct request *r, const char *name)
+{
+    return request_header(r->arrival->http, name);
+}
+
+bool is_utf8(const char *text, size_t length)
+{
+    while (length) {
+        utf8proc_int32_t point;
+        utf8proc_ssize_t size =
+            utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length, &point);
+        if (size <= 0) {
+            return false;
+        }
+        text += size;
+        length -= (size_t)size;
+    }
+    return true;
 }
 
 /* SplitMix64's finaliser (Steele, Lea, Flood 2014). */

@@ -92,5 +92,10 @@ const char *tag_type_of(const char *id);
 /* tokens.c: ClientToken. True and *resource: the same request was carried out before. */
 bool token_check(struct request *r, const char **resource);
 void token_keep(struct request *r, const char *resource);
+/* The same for a token and a digest of the request that come from elsewhere than a form. False: the
+ * operation has not had the token. *same: with this digest. */
+bool token_find(struct request *r, const char *token, const char *digest, const char **resource,
+                bool *same);
+void token_remember(struct request *r, const char *token, const char *digest, const char *resource);
 
 #endif

@@ -20,6 +20,7 @@ static struct sandbox *make(const char *directory, bool create, struct error *er
     sandbox->arena = arena_create();
     bool in_memory = strcmp(directory, memory) == 0;
     sandbox->directory = in_memory ? NULL : base_strdup(directory);
+    sandbox->blobs = blobs_create(sandbox->directory);
     const char *path =
         in_memory ? memory : arena_printf(sandbox->arena, "%s/sandbox.db", directory);
     sandbox->state = state_open(path, create, error);
@@ -92,6 +93,7 @@ void sandbox_remove(const char *directory)
         unlink(buffer_text(&path));
         buffer_free(&path);
     }
+    blobs_remove(directory);
     rmdir(directory); /* not, if there is something else in it */
 }
 
@@ -122,6 +124,8 @@ void sandbox_close(struct sandbox *sandbox)
         return;
     }
     state_close(sandbox->state);
+    blobs_destroy(sandbox->blobs);
+    sigv4_memory_clear(&sandbox->signing);
     arena_destroy(sandbox->arena);
     buffer_free(&sandbox->body);
     pthread_mutex_destroy(&sandbox->lock);
@@ -141,9 +145,10 @@ static double largest_value(const char *name)
         const char *name;
         double largest;
     } known[] = {
-        {"latency", 1000}, {"consistency", 1}, {"consistency_ms", 600000}, {"error", 1},
-        {"lost", 1},       {"unavailable", 1}, {"inject", 1},              {"boot", 1},
-        {"spread", 10},    {"busy", 1},
+        {"latency", 1000}, {"consistency", 1}, {"consistency_ms", 600000},
+        {"error", 1},      {"lost", 1},        {"unavailable", 1},
+        {"inject", 1},     {"boot", 1},        {"spread", 10},
+        {"busy", 1},       {"conflict", 1},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(name, known[i].name) == 0) {
@@ -162,11 +167,13 @@ bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, 
     double largest = largest_value(name);
     if (largest < 0) {
         error_set(error, "the sandbox knows no fault %s", name);
-        return error_help(error, "latency, consistency, consistency_ms, error, lost, unavailable, inject, "
-                                 "boot, spread, busy, time:NAME and capacity:TYPE are known");
+        return error_help(error,
+                          "latency, consistency, consistency_ms, error, lost, unavailable, inject, "
+                          "boot, spread, busy, conflict, time:NAME and capacity:TYPE are known");
     }
     if (!(value >= 0 && value <= largest)) {
-        return error_set(error, "the fault %s is a number from 0 to %.0f, not %g", name, largest, value);
+        return error_set(error, "the fault %s is a number from 0 to %.0f, not %g", name, largest,
+                         value);
     }
     pthread_mutex_lock(&sandbox->lock);
     bool kept = state_begin(sandbox->state) &&
@@ -180,13 +187,35 @@ bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, 
     return kept;
 }
 
+/* The body that is a blob still. */
+static void read_blob(struct sandbox *sandbox, struct http_response *response)
+{
+    const struct answer *answer = &sandbox->answer;
+    buffer_clear(&sandbox->body);
+    if (!blobs_get(sandbox->blobs, answer->blob, answer->blob_offset, (size_t)answer->blob_length,
+                   &sandbox->body)) {
+        *response = (struct http_response){.failure = HTTP_BROKEN,
+                                           .failure_text = "the sandbox has lost the bytes"};
+        return;
+    }
+    response->body = buffer_text(&sandbox->body);
+    response->body_length = sandbox->body.length;
+}
+
 static void respond_http(void *context, int64_t utc_ms, const struct http_request *request,
                          struct http_response *response, int64_t *latency_ms)
 {
     struct sandbox *sandbox = context;
+    struct arena *arena = arena_create();
+    struct arrival arrival;
+    arrival_take(&arrival, arena, request, NULL, sandbox->blobs);
     pthread_mutex_lock(&sandbox->lock);
-    sandbox_answer(sandbox, utc_ms, request, response, latency_ms);
+    sandbox_answer(sandbox, utc_ms, &arrival, response, latency_ms);
+    if (response->failure == HTTP_ANSWERED && sandbox->answer.blob_length) {
+        read_blob(sandbox, response);
+    }
     pthread_mutex_unlock(&sandbox->lock);
+    arena_destroy(arena);
 }
 
 static void respond_connect(void *context, int64_t utc_ms, const char *host, int port,

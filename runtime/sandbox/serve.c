@@ -5,11 +5,18 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "runtime/sandbox/internal.h"
 
-enum { BODY_MAX = 2 << 20, HEADERS_MAX = 64, CONNECTIONS_MAX = 256, IDLE_S = 120 };
+enum {
+    BODY_MAX = 65 << 20, /* an object of 64 MiB in its chunks */
+    HEADERS_MAX = 64,
+    CONNECTIONS_MAX = 256,
+    IDLE_S = 120,
+    CONNECTION_MEMORY = 320 << 10, /* so that a block of 512 KiB arrives in few pieces */
+};
 
 struct sandbox_server {
     struct sandbox *sandbox;
@@ -21,12 +28,20 @@ struct sandbox_server {
     struct sandbox_served served; /* under the sandbox's lock */
 };
 
-/* A request while it arrives. */
-struct arrival {
+/* What is kept from one request of a connection to the next: memory that is warm already. */
+struct line {
+    char *bytes;
+    size_t capacity;
+};
+
+/* A request while it arrives. Its body is hashed while it does. */
+struct incoming {
     struct arena *arena;
     char *target; /* as sent, with its query */
-    struct buffer body;
-    bool too_large;
+    struct line *line;
+    size_t length;
+    struct sha256 *digest;
+    bool begun, too_large;
 };
 
 /* What goes back, copied out of the lock. */
@@ -34,18 +49,39 @@ struct reply {
     int status; /* 0: none, the connection is cut */
     char *body;
     size_t length;
-    char *type, *request_id;
+    struct http_header *headers; /* in the request's arena */
+    size_t header_count;
+    int file; /* the body's, instead of `body`; -1: none */
+    int64_t offset, told_length;
     int64_t latency_ms;
 };
+
+static void watch_connection(void *context, struct MHD_Connection *connection, void **slot,
+                             enum MHD_ConnectionNotificationCode code)
+{
+    (void)context;
+    (void)connection;
+    struct line *line = *slot;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *slot = base_alloc(sizeof *line);
+    } else if (line) {
+        free(line->bytes);
+        free(line);
+        *slot = NULL;
+    }
+}
 
 static void *begin_request(void *context, const char *target, struct MHD_Connection *connection)
 {
     (void)context;
-    (void)connection;
-    struct arrival *arrival = base_alloc(sizeof *arrival);
-    arrival->arena = arena_create();
-    arrival->target = arena_strdup(arrival->arena, target);
-    return arrival;
+    struct incoming *incoming = base_alloc(sizeof *incoming);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    incoming->line = info->socket_context;
+    incoming->arena = arena_create();
+    incoming->target = arena_strdup(incoming->arena, target);
+    incoming->digest = sha256_create();
+    return incoming;
 }
 
 static void end_request(void *context, struct MHD_Connection *connection, void **slot,
@@ -54,12 +90,46 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
     (void)context;
     (void)connection;
     (void)code;
-    struct arrival *arrival = *slot;
-    if (arrival) {
-        buffer_free(&arrival->body);
-        arena_destroy(arrival->arena);
-        free(arrival);
+    struct incoming *incoming = *slot;
+    if (incoming) {
+        uint8_t unused[SHA256_SIZE];
+        if (incoming->digest) {
+            sha256_finish(incoming->digest, unused);
+        }
+        arena_destroy(incoming->arena);
+        free(incoming);
         *slot = NULL;
+    }
+}
+
+static void make_room(struct line *line, size_t length)
+{
+    if (length > line->capacity) {
+        line->capacity = length > 2 * line->capacity ? length : 2 * line->capacity;
+        line->bytes = base_realloc(line->bytes, line->capacity);
+    }
+}
+
+/* As much room at once as the request says that it needs. */
+static void expect_body(struct incoming *incoming, struct MHD_Connection *connection)
+{
+    const char *told = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    unsigned long long length = told ? strtoull(told, NULL, 10) : 0;
+    incoming->begun = true;
+    incoming->too_large = length > BODY_MAX;
+    if (!incoming->too_large) {
+        make_room(incoming->line, (size_t)length + 1);
+    }
+}
+
+static void take_bytes(struct incoming *incoming, const char *bytes, size_t length)
+{
+    incoming->too_large = incoming->too_large || length > BODY_MAX - incoming->length;
+    if (!incoming->too_large) {
+        make_room(incoming->line, incoming->length + length + 1);
+        memcpy(incoming->line->bytes + incoming->length, bytes, length);
+        sha256_update(incoming->digest, bytes, length);
+        incoming->length += length;
     }
 }
 
@@ -81,53 +151,89 @@ static enum MHD_Result collect_header(void *context, enum MHD_ValueKind kind, co
     return MHD_YES;
 }
 
-static void copy_reply(struct reply *reply, const struct http_response *response)
+static void copy_reply(struct sandbox *sandbox, struct arena *arena, struct reply *reply,
+                       const struct http_response *response)
 {
+    const struct answer *answer = &sandbox->answer;
+    reply->file = -1;
     if (response->failure != HTTP_ANSWERED) {
         return;
     }
     reply->status = response->status;
-    reply->length = response->body_length;
-    reply->body = base_alloc(response->body_length + 1);
-    memcpy(reply->body, response->body, response->body_length);
-    const char *type = http_response_header(response, "Content-Type");
-    const char *id = http_response_header(response, "x-amzn-RequestId");
-    reply->type = type ? base_strdup(type) : NULL;
-    reply->request_id = id ? base_strdup(id) : NULL;
+    reply->told_length = answer->told_length;
+    reply->headers = ARENA_ARRAY(arena, struct http_header, response->header_count + 1);
+    for (size_t i = 0; i < response->header_count; i++) {
+        const struct http_header *header = &response->headers[i];
+        reply->headers[i] = (struct http_header){arena_strdup(arena, header->name),
+                                                 arena_strdup(arena, header->value)};
+    }
+    reply->header_count = response->header_count;
+    reply->length = answer->blob_length ? (size_t)answer->blob_length : response->body_length;
+    reply->offset = answer->blob_offset;
+    reply->file = answer->blob_length ? blobs_open(sandbox->blobs, answer->blob) : -1;
+    if (reply->file >= 0) {
+        return;
+    }
+    struct buffer body = {0};
+    bool there = true;
+    if (answer->blob_length) {
+        there = blobs_get(sandbox->blobs, answer->blob, answer->blob_offset, reply->length, &body);
+    } else {
+        buffer_append(&body, response->body, response->body_length);
+    }
+    reply->body = buffer_steal(&body);
+    reply->status = there ? reply->status : 0;
 }
 
-/* EC2 says RequestLimitExceeded, STS Throttling, SSM ThrottlingException. */
+/* EC2 says RequestLimitExceeded, STS Throttling, SSM ThrottlingException, EBS
+ * RequestThrottledException (in a header), S3 SlowDown. */
 static bool refused_for_rate(const struct http_response *response)
 {
-    return response->status >= 400 && response->body &&
-           (strstr(response->body, "RequestLimitExceeded") || strstr(response->body, "Throttling"));
+    const char *type = http_response_header(response, "x-amzn-ErrorType");
+    return response->status >= 400 &&
+           ((type && strcmp(type, "RequestThrottledException") == 0) ||
+            strstr(response->body, "RequestLimitExceeded") ||
+            strstr(response->body, "Throttling") || strstr(response->body, "SlowDown"));
+}
+
+static void answer_locked(struct sandbox_server *server, const struct arrival *arrival,
+                          struct reply *reply)
+{
+    struct http_response response;
+    pthread_mutex_lock(&server->sandbox->lock);
+    sandbox_answer(server->sandbox, world_utc_ms(server->world), arrival, &response,
+                   &reply->latency_ms);
+    server->served.requests++;
+    server->served.throttled += response.failure == HTTP_ANSWERED && refused_for_rate(&response);
+    copy_reply(server->sandbox, arrival->arena, reply, &response);
+    pthread_mutex_unlock(&server->sandbox->lock);
 }
 
 static struct reply ask(struct sandbox_server *server, struct MHD_Connection *connection,
-                        const char *method, struct arrival *arrival)
+                        const char *method, struct incoming *incoming)
 {
-    struct collected *headers = ARENA_NEW(arrival->arena, struct collected);
+    struct collected *headers = ARENA_NEW(incoming->arena, struct collected);
     struct reply reply = {0};
-    struct http_response response;
-    headers->arena = arrival->arena;
+    headers->arena = incoming->arena;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, collect_header, headers);
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
+    make_room(incoming->line, incoming->length + 1);
+    incoming->line->bytes[incoming->length] = '\0';
     struct http_request request = {
         .method = method,
-        .url = arena_printf(arrival->arena, "http://%s%s", host ? host : "127.0.0.1",
-                            arrival->target[0] == '/' ? arrival->target : "/"),
+        .url = arena_printf(incoming->arena, "http://%s%s", host ? host : "127.0.0.1",
+                            incoming->target[0] == '/' ? incoming->target : "/"),
         .headers = headers->items,
         .header_count = headers->count,
-        .body = buffer_text(&arrival->body),
-        .body_length = arrival->body.length,
+        .body = incoming->line->bytes,
+        .body_length = incoming->length,
     };
-    pthread_mutex_lock(&server->sandbox->lock);
-    sandbox_answer(server->sandbox, world_utc_ms(server->world), &request, &response,
-                   &reply.latency_ms);
-    server->served.requests++;
-    server->served.throttled += refused_for_rate(&response);
-    copy_reply(&reply, &response);
-    pthread_mutex_unlock(&server->sandbox->lock);
+    uint8_t digest[SHA256_SIZE];
+    sha256_finish(incoming->digest, digest);
+    incoming->digest = NULL;
+    struct arrival arrival;
+    arrival_take(&arrival, incoming->arena, &request, digest, server->sandbox->blobs);
+    answer_locked(server, &arrival, &reply);
     return reply;
 }
 
@@ -135,6 +241,9 @@ static struct reply ask(struct sandbox_server *server, struct MHD_Connection *co
 static void let_pass(struct sandbox_server *server, int64_t latency_ms)
 {
     int64_t real_ms = (int64_t)((double)latency_ms / server->sandbox->options.speed);
+    if (real_ms <= 0) {
+        return;
+    }
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += real_ms / 1000;
@@ -150,20 +259,40 @@ static void let_pass(struct sandbox_server *server, int64_t latency_ms)
     pthread_mutex_unlock(&server->lock);
 }
 
+/* To HEAD, MHD says how long the body would be, and asks for none of it. */
+static ssize_t no_bytes(void *context, uint64_t position, char *to, size_t room)
+{
+    (void)context;
+    (void)position;
+    (void)to;
+    (void)room;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct MHD_Response *make_response(struct reply *reply)
+{
+    if (reply->file >= 0) {
+        return MHD_create_response_from_fd_at_offset64(reply->length, reply->file,
+                                                       (uint64_t)reply->offset);
+    }
+    if (reply->told_length > 0) {
+        free(reply->body);
+        return MHD_create_response_from_callback((uint64_t)reply->told_length, 1024, no_bytes, NULL,
+                                                 NULL);
+    }
+    return MHD_create_response_from_buffer(reply->length, reply->body, MHD_RESPMEM_MUST_FREE);
+}
+
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct reply *reply)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(reply->length, reply->body, MHD_RESPMEM_MUST_FREE);
-    if (reply->type) {
-        MHD_add_response_header(response, "Content-Type", reply->type);
-    }
-    if (reply->request_id) {
-        MHD_add_response_header(response, "x-amzn-RequestId", reply->request_id);
+    struct MHD_Response *response = make_response(reply);
+    for (size_t i = 0; i < reply->header_count; i++) {
+        if (strcasecmp(reply->headers[i].name, "Content-Length") != 0) {
+            MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+        }
     }
     enum MHD_Result result = MHD_queue_response(connection, (unsigned)reply->status, response);
     MHD_destroy_response(response);
-    free(reply->type);
-    free(reply->request_id);
     return result;
 }
 
@@ -183,26 +312,27 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     (void)url;
     (void)version;
     struct sandbox_server *server = context;
-    struct arrival *arrival = *slot;
+    struct incoming *incoming = *slot;
+    /* The first call comes with the headers alone. */
+    if (!incoming->begun) {
+        expect_body(incoming, connection);
+        return MHD_YES;
+    }
     if (*length) {
-        arrival->too_large = arrival->too_large || arrival->body.length + *length > BODY_MAX;
-        if (!arrival->too_large) {
-            buffer_append(&arrival->body, data, *length);
-        }
+        take_bytes(incoming, data, *length);
         *length = 0;
         return MHD_YES;
     }
-    /* The first call comes with the headers alone. */
-    if (!arrival->body.data) {
-        buffer_append(&arrival->body, "", 0);
-        return MHD_YES;
-    }
-    if (arrival->too_large) {
+    if (incoming->too_large) {
         return refuse_size(connection);
     }
-    struct reply reply = ask(server, connection, method, arrival);
+    struct reply reply = ask(server, connection, method, incoming);
     let_pass(server, reply.latency_ms);
-    return reply.status ? send_reply(connection, &reply) : MHD_NO;
+    if (!reply.status) {
+        free(reply.body);
+        return MHD_NO;
+    }
+    return send_reply(connection, &reply);
 }
 
 static bool listen_at(struct sandbox_server *server, int port, int *bound, struct error *error)
@@ -213,8 +343,10 @@ static bool listen_at(struct sandbox_server *server, int port, int *bound, struc
     server->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, (uint16_t)port, NULL, NULL,
         handle, server, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED, end_request,
-        server, MHD_OPTION_URI_LOG_CALLBACK, begin_request, server, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);
+        server, MHD_OPTION_NOTIFY_CONNECTION, watch_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
+        begin_request, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_S, MHD_OPTION_END);
     if (!server->daemon) {
         error_set(error, "the sandbox cannot listen at 127.0.0.1:%d: %s", port, strerror(errno));
         return error_help(error, "another program may hold the port; --port 0 takes a free one");

@@ -1,28 +1,14 @@
 /* From an HTTP request to its answer: which service it is for, who asks, whether it may go through
- * now, what the operation says, and in which form that is told. */
+ * now, and what the operation says. */
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#include <utf8proc.h>
 
 #include "runtime/sandbox/ec2.h"
 #include "runtime/sandbox/faults.h"
 #include "runtime/sandbox/internal.h"
 
 enum { URL_MAX = 64 << 10, JSON_BODY_MAX = 1 << 20 };
-
-static const char *header_of(const struct http_request *request, const char *name)
-{
-    for (size_t i = 0; i < request->header_count; i++) {
-        if (strcasecmp(request->headers[i].name, name) == 0) {
-            return request->headers[i].value;
-        }
-    }
-    return NULL;
-}
 
 static bool parse_url(struct arena *arena, const char *url, struct target *target)
 {
@@ -57,6 +43,8 @@ struct request sandbox_own_request(struct sandbox *sandbox, struct arena *arena,
     struct request r = {
         .arena = arena,
         .state = state,
+        .blobs = sandbox->blobs,
+        .signing = &sandbox->signing,
         .now_ms = utc_ms,
         .seed = sandbox->options.seed,
         .number = state_setting_int(state, "requests", 0) + 1,
@@ -72,40 +60,51 @@ struct request sandbox_own_request(struct sandbox *sandbox, struct arena *arena,
     return r;
 }
 
-/* "ec2.eu-west-1.amazonaws.com" is for ec2: how an unsigned request is told apart. */
+/* "ec2.eu-west-1.amazonaws.com" is for ec2, "bucket.s3.eu-west-1.amazonaws.com" for s3: how an
+ * unsigned request is told apart. */
 static const char *service_of_host(struct request *r, const char *host)
 {
-    return arena_strndup(r->arena, host, strcspn(host, "."));
+    static const char *const known[] = {"sts", "ssm", "ebs", "s3", "kms"};
+    const char *name =
+        strstr(host, ".s3.") ? "s3" : arena_strndup(r->arena, host, strcspn(host, "."));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i], name) == 0) {
+            return known[i];
+        }
+    }
+    return "ec2";
 }
 
-static bool is_json(const char *service)
+static void choose_service(struct request *r, const struct target *target,
+                           struct signature *signature)
 {
-    return strcmp(service, "ec2") != 0 && strcmp(service, "sts") != 0;
-}
-
-static void choose_service(struct request *r, const struct http_request *request,
-                           const struct target *target, struct signature *signature)
-{
-    if (signature_parse(r->arena, header_of(request, "Authorization"), signature)) {
+    if (signature_parse(r->arena, header_of(r, "Authorization"), signature)) {
         r->service = signature->service;
-    } else if (header_of(request, "X-Amz-Target")) {
+    } else if (header_of(r, "X-Amz-Target")) {
         r->service = "ssm";
     } else {
         r->service = service_of_host(r, target->name);
-        if (strcmp(r->service, "sts") != 0 && strcmp(r->service, "ssm") != 0) {
-            r->service = "ec2";
-        }
     }
+    r->protocol = protocol_of(r->service);
 }
 
-static bool read_query(struct request *r, const struct http_request *request,
-                       const struct target *target)
+static bool parse_query(struct request *r, const char *text, size_t length)
 {
     const char *problem = "";
-    if (!query_parse(&r->query, target->query, strlen(target->query), &problem) ||
-        !query_parse(&r->query, request->body ? request->body : "", request->body_length,
-                     &problem)) {
-        return fail(r, 400, "MalformedQueryString", "%s", problem);
+    return query_parse(&r->query, text, length, &problem) ||
+           fail(r, 400,
+                r->protocol == PROTOCOL_REST_XML    ? "InvalidArgument"
+                : r->protocol == PROTOCOL_REST_JSON ? "ValidationException"
+                                                    : "MalformedQueryString",
+                "%s", problem);
+}
+
+static bool read_form(struct request *r, const struct target *target)
+{
+    const struct arrival *arrival = r->arrival;
+    if (!parse_query(r, target->query, strlen(target->query)) ||
+        !parse_query(r, arrival->payload, arrival->payload_length)) {
+        return false;
     }
     r->operation = query_get(&r->query, "Action");
     if (!r->operation) {
@@ -116,38 +115,90 @@ static bool read_query(struct request *r, const struct http_request *request,
     return true;
 }
 
-static bool is_utf8(const char *text, size_t length)
+static bool read_json(struct request *r, cJSON **json)
 {
-    while (length) {
-        utf8proc_int32_t point;
-        utf8proc_ssize_t size =
-            utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)length, &point);
-        if (size <= 0) {
-            return false;
-        }
-        text += size;
-        length -= (size_t)size;
-    }
-    return true;
-}
-
-static bool read_json(struct request *r, const struct http_request *request, cJSON **json)
-{
-    const char *target = header_of(request, "X-Amz-Target");
-    const char *dot = target ? strchr(target, '.') : NULL;
-    r->operation = dot ? dot + 1 : "";
-    if (request->body_length > JSON_BODY_MAX) {
+    const char *body = r->arrival->payload;
+    size_t length = r->arrival->payload_length;
+    if (length > JSON_BODY_MAX) {
         return fail(r, 413, "RequestEntityTooLargeException", "The request is larger than 1 MiB");
     }
-    const char *body = request->body ? request->body : "";
-    *json = is_utf8(body, request->body_length) ? cJSON_ParseWithLength(body, request->body_length)
-                                                : NULL;
+    *json = is_utf8(body, length) ? cJSON_ParseWithLength(body, length) : NULL;
     r->json = *json;
-    if (!cJSON_IsObject(*json)) {
-        return fail(r, 400, "SerializationException", "The request is not a JSON object");
-    }
+    return cJSON_IsObject(*json) ||
+           fail(r, 400, "SerializationException", "The request is not a JSON object");
+}
+
+static bool read_targeted(struct request *r, cJSON **json)
+{
+    const char *target = header_of(r, "X-Amz-Target");
+    const char *dot = target ? strchr(target, '.') : NULL;
+    r->operation = dot ? dot + 1 : "";
     r->writer = json_writer(&r->body, 0);
-    return true;
+    return read_json(r, json);
+}
+
+static bool read_rest(struct request *r, const struct target *target, cJSON **json)
+{
+    r->writer = json_writer(&r->body, 0);
+    r->answer.told_length = -1;
+    const char *operation = rest_operation(r, r->arrival->http->method, target->name, target->path);
+    r->operation = operation ? operation : "";
+    return operation && parse_query(r, target->query, strlen(target->query)) &&
+           (strcmp(operation, "StartSnapshot") != 0 || read_json(r, json));
+}
+
+/* What the request means, as far as its form says. */
+static bool read_request(struct request *r, const struct target *target, cJSON **json)
+{
+    switch (r->protocol) {
+    case PROTOCOL_QUERY:
+        return read_form(r, target);
+    case PROTOCOL_JSON:
+        return read_targeted(r, json);
+    case PROTOCOL_REST_JSON:
+    case PROTOCOL_REST_XML:
+        break;
+    }
+    return read_rest(r, target, json);
+}
+
+static bool refuse_region(struct request *r, const char *held, const char *asked)
+{
+    switch (r->protocol) {
+    case PROTOCOL_QUERY:
+        return fail(r, 401, "OptInRequired",
+                    "You are not subscribed to this service: this sandbox holds the region %s, "
+                    "not %s",
+                    held, asked);
+    case PROTOCOL_REST_XML:
+        return fail(r, 400, "AuthorizationHeaderMalformed",
+                    "The authorization header is malformed; the region '%s' is wrong; expecting "
+                    "'%s'",
+                    asked, held);
+    case PROTOCOL_JSON:
+    case PROTOCOL_REST_JSON:
+        break;
+    }
+    return fail(r, 400, "UnrecognizedClientException", "This sandbox holds the region %s, not %s",
+                held, asked);
+}
+
+static bool refuse_account(struct request *r)
+{
+    switch (r->protocol) {
+    case PROTOCOL_QUERY:
+        return fail(r, 403, "UnauthorizedOperation",
+                    "You are not authorized to perform this operation.");
+    case PROTOCOL_REST_XML:
+        return fail(r, 403, "AccessDenied", "Access Denied");
+    case PROTOCOL_JSON:
+    case PROTOCOL_REST_JSON:
+        break;
+    }
+    r->failure.reason = "UNAUTHORIZED_ACCOUNT";
+    return fail(r, r->protocol == PROTOCOL_JSON ? 400 : 403, "AccessDeniedException",
+                "User: %s is not authorized to perform: %s:%s", r->caller.arn, r->service,
+                r->operation);
 }
 
 static bool check_scope(struct request *r, const struct signature *signature)
@@ -157,24 +208,10 @@ static bool check_scope(struct request *r, const struct signature *signature)
         return true;
     }
     if (region && strcmp(region, signature->region) != 0) {
-        return is_json(r->service)
-                   ? fail(r, 400, "UnrecognizedClientException",
-                          "This sandbox holds the region %s, not %s", region, signature->region)
-                   : fail(r, 401, "OptInRequired",
-                          "You are not subscribed to this service: this sandbox holds the region "
-                          "%s, "
-                          "not %s",
-                          region, signature->region);
+        return refuse_region(r, region, signature->region);
     }
     const char *account = state_setting(r->state, r->arena, "account");
-    if (account && strcmp(account, r->caller.account) != 0) {
-        return is_json(r->service) ? fail(r, 400, "AccessDeniedException",
-                                          "User: %s is not authorized to perform: %s:%s",
-                                          r->caller.arn, r->service, r->operation)
-                                   : fail(r, 403, "UnauthorizedOperation",
-                                          "You are not authorized to perform this operation.");
-    }
-    return true;
+    return !account || strcmp(account, r->caller.account) == 0 || refuse_account(r);
 }
 
 static const struct operation *find_operation(struct request *r)
@@ -183,12 +220,23 @@ static const struct operation *find_operation(struct request *r)
     if (operation) {
         return operation;
     }
-    if (is_json(r->service)) {
-        fail(r, 400, "UnknownOperationException", "%s has no operation %s in the sandbox",
-             r->service, r->operation);
-    } else {
+    switch (r->protocol) {
+    case PROTOCOL_QUERY:
         fail(r, 400, "InvalidAction", "The action %s is not valid for this web service.",
              r->operation);
+        break;
+    case PROTOCOL_JSON:
+        fail(r, 400, "UnknownOperationException", "%s has no operation %s in the sandbox",
+             r->service, r->operation);
+        break;
+    case PROTOCOL_REST_JSON:
+        fail(r, 404, "UnknownOperationException", "The sandbox has no such operation of EBS");
+        break;
+    case PROTOCOL_REST_XML:
+        fail(r, 501, "NotImplemented",
+             "A header or query you provided implies functionality that is not implemented: the "
+             "sandbox has no such operation of S3");
+        break;
     }
     return NULL;
 }
@@ -227,13 +275,31 @@ static bool run(struct request *r, const struct operation *operation)
     return ok;
 }
 
-static bool carry_out(struct request *r, const struct http_request *request,
-                      const struct target *target, cJSON **json, int64_t *latency_ms)
+/* A failure of the service's own making. */
+static bool break_down(struct request *r)
+{
+    switch (r->protocol) {
+    case PROTOCOL_QUERY:
+        return fail(r, 500, "InternalError", "An internal error has occurred");
+    case PROTOCOL_JSON:
+        return fail(r, 500, "InternalServerError", "An error occurred on the server side.");
+    case PROTOCOL_REST_JSON:
+        return fail(r, 500, "InternalServerException", "An internal error has occurred.");
+    case PROTOCOL_REST_XML:
+        break;
+    }
+    return draw(r) % 2 ? fail(r, 503, "SlowDown", "Please reduce your request rate.")
+                       : fail(r, 500, "InternalError",
+                              "We encountered an internal error. Please try again.");
+}
+
+static bool carry_out(struct request *r, const struct target *target, cJSON **json,
+                      int64_t *latency_ms)
 {
     struct signature signature = {0};
-    choose_service(r, request, target, &signature);
-    bool read = is_json(r->service) ? read_json(r, request, json) : read_query(r, request, target);
-    if (!read || !authenticate(r, request, target, &signature) || !check_scope(r, &signature)) {
+    choose_service(r, target, &signature);
+    if (!read_request(r, target, json) || !authenticate(r, target, &signature) ||
+        !check_scope(r, &signature)) {
         return false;
     }
     r->region = strcmp(r->service, "sts") == 0 ? r->region : signature.region;
@@ -245,88 +311,7 @@ static bool carry_out(struct request *r, const struct http_request *request,
     if (!throttle(r, operation, resources_of(r, operation))) {
         return false;
     }
-    if (fault_strikes(r, "error")) {
-        return is_json(r->service)
-                   ? fail(r, 500, "InternalServerError", "An error occurred on the server side.")
-                   : fail(r, 500, "InternalError", "An internal error has occurred");
-    }
-    return run(r, operation);
-}
-
-static const char ec2_namespace[] = "http://ec2.amazonaws.com/doc/2016-11-15/";
-static const char sts_namespace[] = "https://sts.amazonaws.com/doc/2011-06-15/";
-
-static void write_xml_failure(struct request *r, struct buffer *out)
-{
-    struct xml_writer xml = {0};
-    bool ec2 = strcmp(r->service, "ec2") == 0;
-    buffer_puts(&xml.out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    if (ec2) {
-        buffer_puts(&xml.out, "<Response><Errors><Error>");
-    } else {
-        buffer_printf(&xml.out, "<ErrorResponse xmlns=\"%s\"><Error><Type>Sender</Type>",
-                      sts_namespace);
-    }
-    xml_put(&xml, "Code", r->failure.code);
-    xml_put(&xml, "Message", r->failure.message);
-    buffer_puts(&xml.out, ec2 ? "</Error></Errors>" : "</Error>");
-    xml_put(&xml, ec2 ? "RequestID" : "RequestId", r->id);
-    buffer_puts(&xml.out, ec2 ? "</Response>" : "</ErrorResponse>");
-    buffer_append(out, xml.out.data, xml.out.length);
-    buffer_free(&xml.out);
-}
-
-static void write_xml_answer(struct request *r, struct buffer *out)
-{
-    bool ec2 = strcmp(r->service, "ec2") == 0;
-    buffer_printf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%sResponse xmlns=\"%s\">",
-                  r->operation, ec2 ? ec2_namespace : sts_namespace);
-    if (ec2) {
-        buffer_printf(out, "<requestId>%s</requestId>", r->id);
-    } else {
-        buffer_printf(out, "<%sResult>", r->operation);
-    }
-    buffer_append(out, buffer_text(&r->xml.out), r->xml.out.length);
-    if (!ec2) {
-        buffer_printf(out,
-                      "</%sResult><ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata>",
-                      r->operation, r->id);
-    }
-    buffer_printf(out, "</%sResponse>", r->operation);
-}
-
-static void write_json_failure(struct request *r, struct buffer *out)
-{
-    struct json_writer json = json_writer(out, 0);
-    bool valid = is_utf8(r->failure.message, strlen(r->failure.message));
-    json_begin_object(&json);
-    json_key_string(&json, "__type", r->failure.code);
-    json_key_string(&json, "message", valid ? r->failure.message : "The request is malformed");
-    json_end_object(&json);
-}
-
-static void write_answer(struct sandbox *sandbox, struct request *r, struct http_response *response)
-{
-    bool json = is_json(r->service), failed = r->failure.code != NULL;
-    buffer_clear(&sandbox->body);
-    if (json && failed) {
-        write_json_failure(r, &sandbox->body);
-    } else if (json) {
-        buffer_append(&sandbox->body, buffer_text(&r->body), r->body.length);
-    } else if (failed) {
-        write_xml_failure(r, &sandbox->body);
-    } else {
-        write_xml_answer(r, &sandbox->body);
-    }
-    sandbox->headers[0] = (struct http_header){"Content-Type", json ? "application/x-amz-json-1.1"
-                                                                    : "text/xml;charset=UTF-8"};
-    sandbox->headers[1] = (struct http_header){"x-amzn-RequestId", r->id};
-    response->failure = HTTP_ANSWERED;
-    response->status = failed ? r->failure.status : 200;
-    response->headers = sandbox->headers;
-    response->header_count = 2;
-    response->body = buffer_text(&sandbox->body);
-    response->body_length = sandbox->body.length;
+    return fault_strikes(r, "error") ? break_down(r) : run(r, operation);
 }
 
 /* What was asked how often, and what came of it: for tests and `drc sandbox show`. */
@@ -336,16 +321,15 @@ static void count_request(struct request *r)
     state_run(
         r->state,
         "INSERT INTO requests VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
-        "sss", is_json(r->service) ? "ssm" : r->service, known,
+        "sss", strcmp(known, "?") == 0 && r->protocol == PROTOCOL_JSON ? "ssm" : r->service, known,
         r->failure.code ? r->failure.code : "");
 }
 
-static void answer_aws(struct sandbox *sandbox, struct request *r,
-                       const struct http_request *request, const struct target *target,
+static void answer_aws(struct sandbox *sandbox, struct request *r, const struct target *target,
                        struct http_response *response, int64_t *latency_ms)
 {
     cJSON *json = NULL;
-    if (!carry_out(r, request, target, &json, latency_ms) && !r->failure.code) {
+    if (!carry_out(r, target, &json, latency_ms) && !r->failure.code) {
         fail(r, 500, "InternalError", "The sandbox's state failed: %s", state_failure(r->state));
     }
     if (state_failed(r->state)) {
@@ -355,6 +339,7 @@ static void answer_aws(struct sandbox *sandbox, struct request *r,
     bool lost = r->failure.code == NULL && fault_strikes(r, "lost");
     write_answer(sandbox, r, response);
     if (lost) {
+        sandbox->answer = (struct answer){0};
         *response = (struct http_response){.failure = HTTP_BROKEN,
                                            .failure_text = "the answer was lost (fault injected)"};
     }
@@ -363,13 +348,14 @@ static void answer_aws(struct sandbox *sandbox, struct request *r,
     buffer_free(&r->body);
 }
 
-static void answer(struct sandbox *sandbox, int64_t utc_ms, const struct http_request *request,
+static void answer(struct sandbox *sandbox, int64_t utc_ms, const struct arrival *arrival,
                    struct http_response *response, int64_t *latency_ms)
 {
     struct target target = {0};
     uint32_t address;
     struct request r = sandbox_own_request(sandbox, sandbox->arena, utc_ms);
-    if (!parse_url(r.arena, request->url, &target)) {
+    r.arrival = arrival;
+    if (!parse_url(r.arena, arrival->http->url, &target)) {
         *response =
             (struct http_response){.failure = HTTP_UNREACHABLE, .failure_text = "not a URL"};
     } else if (fault(&r, "unavailable") > 0) {
@@ -379,24 +365,26 @@ static void answer(struct sandbox *sandbox, int64_t utc_ms, const struct http_re
     } else if (parse_address(target.name, &address) && address >> 24 != 127) {
         guest_http(&r, target.name, response, latency_ms);
     } else {
-        answer_aws(sandbox, &r, request, &target, response, latency_ms);
+        answer_aws(sandbox, &r, &target, response, latency_ms);
     }
 }
 
-void sandbox_answer(struct sandbox *sandbox, int64_t utc_ms, const struct http_request *request,
+void sandbox_answer(struct sandbox *sandbox, int64_t utc_ms, const struct arrival *arrival,
                     struct http_response *response, int64_t *latency_ms)
 {
     arena_destroy(sandbox->arena);
     sandbox->arena = arena_create();
+    sandbox->answer = (struct answer){0};
     *response = (struct http_response){0};
     *latency_ms = 1;
     bool begun = state_begin(sandbox->state);
     if (begun) {
-        answer(sandbox, utc_ms, request, response, latency_ms);
+        answer(sandbox, utc_ms, arrival, response, latency_ms);
     }
     if (!begun || !state_end(sandbox->state, true)) {
         const char *why = arena_printf(sandbox->arena, "the sandbox's database: %s",
                                        state_failure(sandbox->state));
+        sandbox->answer = (struct answer){0};
         *response = (struct http_response){.failure = HTTP_BROKEN, .failure_text = why};
     }
 }

@@ -10,8 +10,9 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/hash.h"
 #include "compiler/base/embedded.h"
+#include "compiler/base/sha256.h"
 
-enum { STATE_VERSION = 1, BUSY_TIMEOUT_MS = 20000 };
+enum { STATE_VERSION = 2, BUSY_TIMEOUT_MS = 20000 };
 
 struct prepared {
     const char *sql;
@@ -204,6 +205,11 @@ static void bind(sqlite3_stmt *statement, const char *types, va_list values)
         case 'f':
             sqlite3_bind_double(statement, i + 1, va_arg(values, double));
             break;
+        case 'h': {
+            const uint8_t *digest = va_arg(values, const uint8_t *);
+            sqlite3_bind_blob(statement, i + 1, digest, SHA256_SIZE, SQLITE_TRANSIENT);
+            break;
+        }
         default:
             abort(); /* A wrong letter is a bug in the caller. */
         }
@@ -265,6 +271,16 @@ int64_t state_int(struct sqlite3_stmt *statement, int column)
 double state_number(struct sqlite3_stmt *statement, int column)
 {
     return sqlite3_column_double(statement, column);
+}
+
+bool state_digest(struct sqlite3_stmt *statement, int column, uint8_t digest[32])
+{
+    const void *bytes = sqlite3_column_blob(statement, column);
+    if (!bytes || sqlite3_column_bytes(statement, column) != SHA256_SIZE) {
+        return false;
+    }
+    memcpy(digest, bytes, SHA256_SIZE);
+    return true;
 }
 
 bool state_is_null(struct sqlite3_stmt *statement, int column)

@@ -24,7 +24,8 @@ bool state_begin_operation(struct state *state);
 bool state_end_operation(struct state *state, bool keep);
 
 /* A statement, kept prepared for the life of the state: `sql` has to be a literal. `types` has a
- * letter for each parameter: s const char * (NULL is SQL's), i int64_t, d int (or bool), f double.
+ * letter for each parameter: s const char * (NULL is SQL's), i int64_t, d int (or bool), f double,
+ * h const uint8_t * (a SHA-256 digest).
  * Never NULL; errors show in state_failed. */
 struct sqlite3_stmt *state_query(struct state *state, const char *sql, const char *types, ...);
 /* The next row; false at the end (the statement is then free for its next use) or on failure. */
@@ -37,6 +38,8 @@ const char *state_text(struct arena *arena, struct sqlite3_stmt *statement, int 
 int64_t state_int(struct sqlite3_stmt *statement, int column);
 double state_number(struct sqlite3_stmt *statement, int column);
 bool state_is_null(struct sqlite3_stmt *statement, int column);
+/* False when the column holds no digest. */
+bool state_digest(struct sqlite3_stmt *statement, int column, uint8_t digest[32]);
 
 /* Runs a statement without rows. */
 bool state_run(struct state *state, const char *sql, const char *types, ...);

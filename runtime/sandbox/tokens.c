@@ -39,9 +39,31 @@ static const char *digest_of(struct request *r)
     return hex;
 }
 
+bool token_find(struct request *r, const char *token, const char *digest, const char **resource,
+                bool *same)
+{
+    struct sqlite3_stmt *row = state_query(
+        r->state, "SELECT digest, resource FROM tokens WHERE operation = ? AND token = ?", "ss",
+        r->operation, token);
+    if (!state_next(r->state, row)) {
+        return false;
+    }
+    *same = strcmp(state_text(r->arena, row, 0), digest) == 0;
+    *resource = state_text(r->arena, row, 1);
+    state_done(row);
+    return true;
+}
+
+void token_remember(struct request *r, const char *token, const char *digest, const char *resource)
+{
+    state_run(r->state, "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?)", "ssss", r->operation,
+              token, digest, resource);
+}
+
 bool token_check(struct request *r, const char **resource)
 {
     const char *token = query_get(&r->query, "ClientToken");
+    bool same = true;
     *resource = NULL;
     if (!token || !*token) {
         return true;
@@ -50,29 +72,19 @@ bool token_check(struct request *r, const char **resource)
         return fail(r, 400, "InvalidParameterValue",
                     "Invalid value '%s' for clientToken: it exceeds 64 ASCII characters", token);
     }
-    struct sqlite3_stmt *row = state_query(
-        r->state, "SELECT digest, resource FROM tokens WHERE operation = ? AND token = ?", "ss",
-        r->operation, token);
-    if (!state_next(r->state, row)) {
+    if (!token_find(r, token, digest_of(r), resource, &same) || same) {
         return true;
     }
-    const char *digest = state_text(r->arena, row, 0);
-    *resource = state_text(r->arena, row, 1);
-    state_done(row);
-    if (strcmp(digest, digest_of(r)) != 0) {
-        *resource = NULL;
-        return fail(r, 400, "IdempotentParameterMismatch",
-                    "Arguments on this idempotent request are inconsistent with arguments used in "
-                    "previous request(s).");
-    }
-    return true;
+    *resource = NULL;
+    return fail(r, 400, "IdempotentParameterMismatch",
+                "Arguments on this idempotent request are inconsistent with arguments used in "
+                "previous request(s).");
 }
 
 void token_keep(struct request *r, const char *resource)
 {
     const char *token = query_get(&r->query, "ClientToken");
     if (token && *token) {
-        state_run(r->state, "INSERT OR REPLACE INTO tokens VALUES (?, ?, ?, ?)", "ssss",
-                  r->operation, token, digest_of(r), resource);
+        token_remember(r, token, digest_of(r), resource);
     }
 }

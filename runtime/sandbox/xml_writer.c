@@ -10,7 +10,7 @@
 
 void xml_open(struct xml_writer *xml, const char *name)
 {
-    assert(xml->depth < XML_DEPTH_MAX);
+    assert(xml->depth < XML_OPEN_MAX);
     xml->open[xml->depth++] = name;
     buffer_printf(&xml->out, "<%s>", name);
 }

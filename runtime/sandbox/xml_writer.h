@@ -8,12 +8,12 @@
 
 #include "compiler/base/buffer.h"
 
-enum { XML_DEPTH_MAX = 32 };
+enum { XML_OPEN_MAX = 32 };
 
 /* Zero-initialise; release with buffer_free(&xml.out). */
 struct xml_writer {
     struct buffer out;
-    const char *open[XML_DEPTH_MAX]; /* names are borrowed until they are closed */
+    const char *open[XML_OPEN_MAX]; /* names are borrowed until they are closed */
     int depth;
 };
 

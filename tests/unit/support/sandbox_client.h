@@ -17,6 +17,8 @@ struct sandbox_client {
     int64_t now_ms;
     struct sigv4_key key;
     const char *region;
+    const char *bucket;       /* in the host's name of requests to S3; NULL: in the path */
+    const char *payload_hash; /* of requests to S3; NULL: the body's own */
     /* The last answer. */
     struct http_response response;
     int64_t latency_ms;
@@ -54,6 +56,15 @@ void ssm_fails(struct sandbox_client *client, const char *code, const char *oper
 /* Raw: nothing asserted. service NULL: unsigned. */
 void client_send(struct sandbox_client *client, const char *service, const char *url,
                  const char *target, const char *body, size_t length);
+
+/* A request to EBS or S3; `path` with its query; headers end with one without a name (NULL: none).
+ * Returns the status. */
+int client_rest(struct sandbox_client *client, const char *service, const char *method,
+                const char *path, const struct http_header *headers, const void *body,
+                size_t length);
+
+/* Percent-encoded, for a query. */
+const char *uri(struct sandbox_client *client, const char *text);
 
 /* Text of the last answer along a path, copied; asserts that it is there. */
 const char *got(struct sandbox_client *client, const char *path);

@@ -1,5 +1,5 @@
 /* Who asks, what is refused before any operation, and what goes wrong on purpose.
- * Covers: auth.c faults.c request.c sts.c sandbox.c */
+ * Covers: auth.c faults.c request.c sts.c sandbox.c telling.c */
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/sandbox_client.h"
 
