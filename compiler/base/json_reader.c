@@ -280,6 +280,16 @@ int64_t json_int_or(const cJSON *value, int64_t fallback)
     return json_is_int(value, &number) ? number : fallback;
 }
 
+const char *json_text_of(const cJSON *object, const char *key)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
+int64_t json_int_of(const cJSON *object, const char *key, int64_t fallback)
+{
+    return json_int_or(cJSON_GetObjectItemCaseSensitive(object, key), fallback);
+}
+
 bool json_get_int(const cJSON *object, const char *key, enum json_presence presence, int64_t min,
                   int64_t max, int64_t *out, const struct json_at *at, struct error *error)
 {

@@ -75,6 +75,9 @@ bool json_get_bool(const cJSON *object, const char *key, enum json_presence pres
 bool json_is_int(const cJSON *value, int64_t *out);
 /* The same; what is none counts as the fallback. */
 int64_t json_int_or(const cJSON *value, int64_t fallback);
+/* A member's text, number; NULL, the fallback where there is none such. */
+const char *json_text_of(const cJSON *object, const char *key);
+int64_t json_int_of(const cJSON *object, const char *key, int64_t fallback);
 
 /* The place of a member, for errors about it. */
 #define JSON_MEMBER(at, key_)    (&(struct json_at){.parent = (at), .key = (key_)})

@@ -140,8 +140,7 @@ static void indent_lines(struct buffer *out, const char *text)
     }
 }
 
-/* Breaks paragraphs into lines of at most `width` bytes. */
-static void wrap(struct buffer *out, const char *text, size_t width)
+void diagnostic_wrap(struct buffer *out, const char *text, size_t width)
 {
     size_t column = 0;
     while (*text) {
@@ -171,7 +170,7 @@ void diagnostic_explain(const struct diagnostic_info *info, struct buffer *out)
 {
     buffer_printf(out, "%s %s: %s\n\n", info->code,
                   info->severity == SEVERITY_ERROR ? "error" : "warning", info->title);
-    wrap(out, info->explanation, 80);
+    diagnostic_wrap(out, info->explanation, 80);
     if (*info->wrong) {
         buffer_puts(out, "\nWrong:\n\n");
         indent_lines(out, info->wrong);

@@ -98,6 +98,8 @@ void diagnostics_write(const struct diagnostics *diagnostics, enum diagnostic_fo
 
 /* `drc explain CODE`: title, explanation, the wrong and the right example. */
 void diagnostic_explain(const struct diagnostic_info *info, struct buffer *out);
+/* Paragraphs as lines of at most `width` bytes. */
+void diagnostic_wrap(struct buffer *out, const char *text, size_t width);
 
 /* The reference page of all diagnostics (docs/reference/diagnostics.md), as Markdown. */
 void diagnostic_reference(struct buffer *out);

@@ -4,6 +4,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "compiler/front/diagnostic.h"
 #include "compiler/front/schema_node.h"
 
 enum { NESTING_MAX = 16, WIDTH = 80 };
@@ -115,25 +116,6 @@ static bool is_mapping(const struct schema_node *node)
 
 /* ---- drc explain ---- */
 
-static void wrap(struct buffer *out, const char *text)
-{
-    size_t column = 0;
-    while (*text) {
-        size_t length = strcspn(text, " ");
-        if (column > 0 && column + 1 + length > WIDTH) {
-            buffer_putc(out, '\n');
-            column = 0;
-        } else if (column > 0) {
-            buffer_putc(out, ' ');
-            column++;
-        }
-        buffer_append(out, text, length);
-        column += length;
-        text += length + (text[length] == ' ');
-    }
-    buffer_putc(out, '\n');
-}
-
 static void explain_below(const struct entries *entries, const struct entry *entry,
                           struct buffer *out)
 {
@@ -157,7 +139,7 @@ static void explain_entry(struct schema_node const *node, const struct entries *
     buffer_printf(out, "%s\n\n", entry->path);
     const char *description = description_of(node);
     if (description) {
-        wrap(out, description);
+        diagnostic_wrap(out, description, WIDTH);
         buffer_putc(out, '\n');
     }
     const char *value = schema_expectation(entries->arena, node);

@@ -30,7 +30,7 @@ struct events_file {
 static int64_t number_of(const char *line, const char *run_id)
 {
     cJSON *event = cJSON_ParseWithOpts(line, NULL, 1);
-    const char *run = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(event, "run"));
+    const char *run = json_text_of(event, "run");
     const cJSON *number = cJSON_GetObjectItemCaseSensitive(event, "seq");
     int64_t found = run && !strcmp(run, run_id) ? json_int_or(number, -1) : -1;
     cJSON_Delete(event);

@@ -49,7 +49,7 @@ void decision_record(struct journal *journal, const struct decision *decision, i
 
 static const char *text_of(struct arena *arena, const cJSON *record, const char *key)
 {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
+    const char *text = json_text_of(record, key);
     return text ? arena_strdup(arena, text) : NULL;
 }
 

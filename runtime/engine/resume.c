@@ -18,30 +18,19 @@ struct replay {
     bool damaged;
 };
 
-static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, key);
-    return json_int_or(item, fallback);
-}
-
-static const char *text_of(const cJSON *record, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
-}
-
 static void replay_intent(struct executor *executor, struct node_run *run, const cJSON *record)
 {
-    run->status.generation = (int)number_of(record, "g", 0);
-    run->status.choice = (int)number_of(record, "c", 0);
-    run->status.attempts = (int)number_of(record, "a", 0);
+    run->status.generation = (int)json_int_of(record, "g", 0);
+    run->status.choice = (int)json_int_of(record, "c", 0);
+    run->status.attempts = (int)json_int_of(record, "a", 0);
     if (run->status.started_ms < 0) {
-        run->status.started_ms = number_of(record, "t", 0);
+        run->status.started_ms = json_int_of(record, "t", 0);
     }
-    run->sent_utc_ms = number_of(record, "at", -1);
+    run->sent_utc_ms = json_int_of(record, "at", -1);
     run->sent_ms = world_monotonic_ms(executor->world);
     run->sent_before = true;
-    run->slot = (int32_t)number_of(record, "s", run->slot);
-    const char *digest = text_of(record, "d");
+    run->slot = (int32_t)json_int_of(record, "s", run->slot);
+    const char *digest = json_text_of(record, "d");
     run->digest = digest ? strtoull(digest, NULL, 16) : 0;
     run->status.state = NODE_RUNNING;
     run->attempted = true;
@@ -71,7 +60,7 @@ static void replay_done(struct executor *executor, uint32_t node, const cJSON *r
     struct node_run *run = &executor->nodes[node];
     run->status.state = NODE_DONE;
     run->status.cause = NO_NODE; /* it may have been skipped in an earlier session */
-    run->status.ended_ms = number_of(record, "t", 0);
+    run->status.ended_ms = json_int_of(record, "t", 0);
     if (run->status.started_ms < 0) {
         run->status.started_ms = run->status.ended_ms;
     }
@@ -86,35 +75,35 @@ static void replay_done(struct executor *executor, uint32_t node, const cJSON *r
 static void replay_failed(struct node_run *run, const cJSON *record)
 {
     run->status.state = NODE_FAILED;
-    run->status.ended_ms = number_of(record, "t", 0);
-    run->in_doubt = number_of(record, "doubt", 0) != 0;
-    run->forgiven = number_of(record, "cont", 0) != 0;
-    run->exhausted = number_of(record, "exhausted", 0) != 0;
-    run->gone = number_of(record, "gone", 0) != 0;
+    run->status.ended_ms = json_int_of(record, "t", 0);
+    run->in_doubt = json_int_of(record, "doubt", 0) != 0;
+    run->forgiven = json_int_of(record, "cont", 0) != 0;
+    run->exhausted = json_int_of(record, "exhausted", 0) != 0;
+    run->gone = json_int_of(record, "gone", 0) != 0;
 }
 
 static void replay_note(struct node_run *run, const cJSON *record)
 {
-    const char *kept = text_of(record, "k");
+    const char *kept = json_text_of(record, "k");
     if (kept && strlen(kept) <= CALL_KEEP_MAX) {
         free(run->kept);
         run->kept = base_strdup(kept);
     }
-    run->status.done_bytes = number_of(record, "d", 0);
-    run->status.total_bytes = number_of(record, "of", 0);
+    run->status.done_bytes = json_int_of(record, "d", 0);
+    run->status.total_bytes = json_int_of(record, "of", 0);
 }
 
 static void replay_retry(struct node_run *run, const cJSON *record)
 {
-    const char *outcome = text_of(record, "o");
+    const char *outcome = json_text_of(record, "o");
     run->in_doubt = run->resends || (outcome && !strcmp(outcome, outcome_name(OUTCOME_UNKNOWN)));
     run->status.attempts++;
 }
 
 static void replay_again(struct node_run *run, const cJSON *record)
 {
-    run->status.generation = (int)number_of(record, "g", run->status.generation);
-    run->status.choice = (int)number_of(record, "c", 0);
+    run->status.generation = (int)json_int_of(record, "g", run->status.generation);
+    run->status.choice = (int)json_int_of(record, "c", 0);
     run->status.state = NODE_BLOCKED;
     run->in_doubt = false;
     run->digest = 0;
@@ -134,7 +123,7 @@ static void replay_redo(struct node_run *run, const cJSON *record)
 
 static int32_t replay_cause(const struct executor *executor, const cJSON *record)
 {
-    int64_t cause = number_of(record, "c", NO_NODE);
+    int64_t cause = json_int_of(record, "c", NO_NODE);
     return cause >= 0 && cause < (int64_t)executor->graph->node_count ? (int32_t)cause : NO_NODE;
 }
 
@@ -145,7 +134,7 @@ static void replay_decision(struct executor *executor, struct node_run *run, con
     if (!strcmp(decision.verb, "skip") && !decision.refused) {
         run->status.state = NODE_DONE;
         run->status.waived = decision_copy(executor->arena, &decision);
-        run->status.ended_ms = number_of(record, "t", executor->base_ms);
+        run->status.ended_ms = json_int_of(record, "t", executor->base_ms);
         if (run->status.started_ms < 0) {
             run->status.started_ms = run->status.ended_ms;
         }
@@ -162,7 +151,7 @@ static void replay_node(struct executor *executor, uint32_t node, const char *ki
         replay_intent(executor, run, record);
     } else if (!strcmp(kind, "wait")) {
         run->status.state = NODE_RUNNING;
-        run->status.started_ms = number_of(record, "t", 0);
+        run->status.started_ms = json_int_of(record, "t", 0);
         run->attempted = true;
     } else if (!strcmp(kind, "done")) {
         replay_done(executor, node, record);
@@ -188,10 +177,10 @@ static void replay_node(struct executor *executor, uint32_t node, const char *ki
 
 static void replay_counters(struct executor *executor, const cJSON *record)
 {
-    executor->counters.requests = number_of(record, "q", 0);
-    executor->counters.throttled = number_of(record, "th", 0);
-    executor->counters.retries = number_of(record, "re", 0);
-    executor->counters.lookups = number_of(record, "lo", 0);
+    executor->counters.requests = json_int_of(record, "q", 0);
+    executor->counters.throttled = json_int_of(record, "th", 0);
+    executor->counters.retries = json_int_of(record, "re", 0);
+    executor->counters.lookups = json_int_of(record, "lo", 0);
 }
 
 static bool replay_record(void *context, int64_t number, const char *text)
@@ -199,9 +188,9 @@ static bool replay_record(void *context, int64_t number, const char *text)
     struct replay *replay = context;
     struct executor *executor = replay->executor;
     cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
-    const char *kind = text_of(record, "r");
-    int64_t node = number_of(record, "n", -1);
-    int64_t alive = number_of(record, "t", 0);
+    const char *kind = json_text_of(record, "r");
+    int64_t node = json_int_of(record, "n", -1);
+    int64_t alive = json_int_of(record, "t", 0);
     replay->number = number;
     if (!kind || node >= (int64_t)executor->graph->node_count) {
         replay->damaged = true;

@@ -26,20 +26,9 @@ struct history *history_create(struct arena *arena, const struct graph *graph, b
     return history;
 }
 
-static int64_t number_of(const cJSON *record, const char *key, int64_t fallback)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, key);
-    return json_int_or(item, fallback);
-}
-
-static const char *text_of(const cJSON *record, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, key));
-}
-
 static const char *copy(struct history *history, const cJSON *record, const char *key)
 {
-    const char *text = text_of(record, key);
+    const char *text = json_text_of(record, key);
     return text ? arena_strdup(history->arena, text) : NULL;
 }
 
@@ -47,7 +36,7 @@ static const char *copy(struct history *history, const cJSON *record, const char
 static const char *renew(struct history *history, const char *old, const cJSON *record,
                          const char *key)
 {
-    const char *text = text_of(record, key);
+    const char *text = json_text_of(record, key);
     return text && old && !strcmp(text, old) ? old : copy(history, record, key);
 }
 
@@ -58,12 +47,12 @@ static int64_t later(int64_t a, int64_t b)
 
 static int64_t moment(const struct history *history, const cJSON *record)
 {
-    return number_of(record, "t", 0) + (history->wall ? history->dead_ms : 0);
+    return json_int_of(record, "t", 0) + (history->wall ? history->dead_ms : 0);
 }
 
 static int64_t utc_of(const struct history *history, const cJSON *record)
 {
-    return history->session_utc_ms + number_of(record, "t", 0) - history->session_t_ms;
+    return history->session_utc_ms + json_int_of(record, "t", 0) - history->session_t_ms;
 }
 
 int64_t history_moment(const struct history *history, int64_t utc_ms)
@@ -180,9 +169,9 @@ static void begin(struct history *history, uint32_t index, const cJSON *record)
     }
     status->ended_ms = node->ended_utc_ms = node->due_ms = -1;
     status->cause = NO_NODE;
-    status->attempts = (int)number_of(record, "a", 0);
-    status->generation = (int)number_of(record, "g", 0);
-    status->choice = (int)number_of(record, "c", 0);
+    status->attempts = (int)json_int_of(record, "a", 0);
+    status->generation = (int)json_int_of(record, "g", 0);
+    status->choice = (int)json_int_of(record, "c", 0);
     if (anew) {
         tell(history, EVENT_NODE_STARTED, (int32_t)index, node->started_utc_ms, NULL);
     }
@@ -192,9 +181,9 @@ static void take_intent(struct history *history, uint32_t index, const cJSON *re
 {
     struct history_node *node = &history->nodes[index];
     begin(history, index, record);
-    node->sent_utc_ms = number_of(record, "at", -1);
+    node->sent_utc_ms = json_int_of(record, "at", -1);
     node->token = renew(history, node->token, record, "k");
-    node->slot = (int)number_of(record, "s", node->slot);
+    node->slot = (int)json_int_of(record, "s", node->slot);
     note(history, index, HISTORY_SENT, record)->utc_ms = later(node->sent_utc_ms, 0);
 }
 
@@ -252,7 +241,7 @@ static void take_failure(struct history *history, uint32_t index, const cJSON *r
     end(history, index, NODE_FAILED, record);
     take_answer(history, &history->nodes[index], record);
     tell(history, EVENT_NODE_FAILED, (int32_t)index, history->nodes[index].ended_utc_ms, NULL);
-    history->nodes[index].forgiven = number_of(record, "cont", 0) != 0;
+    history->nodes[index].forgiven = json_int_of(record, "cont", 0) != 0;
     if (!history->nodes[index].forgiven) {
         fail_vm(history, index);
     }
@@ -260,7 +249,7 @@ static void take_failure(struct history *history, uint32_t index, const cJSON *r
 
 static void take_skip(struct history *history, uint32_t index, const cJSON *record)
 {
-    int64_t cause = number_of(record, "c", NO_NODE);
+    int64_t cause = json_int_of(record, "c", NO_NODE);
     bool fits = cause >= 0 && cause < (int64_t)history->graph->node_count;
     end(history, index, NODE_SKIPPED, record);
     history->nodes[index].status.cause = fits ? (int32_t)cause : NO_NODE;
@@ -271,11 +260,11 @@ static void take_skip(struct history *history, uint32_t index, const cJSON *reco
 static void take_retry(struct history *history, uint32_t index, const cJSON *record)
 {
     struct history_node *node = &history->nodes[index];
-    const char *outcome = text_of(record, "o");
+    const char *outcome = json_text_of(record, "o");
     take_answer(history, node, record);
     struct history_note *made = note(history, index, HISTORY_RETRY, record);
     made->outcome = copy(history, record, "o");
-    made->wait_ms = number_of(record, "w", -1);
+    made->wait_ms = json_int_of(record, "w", -1);
     set_state(history, index, NODE_RETRYING);
     node->status.attempts++;
     node->retries++;
@@ -288,7 +277,7 @@ static void take_seen(struct history *history, uint32_t index, const cJSON *reco
 {
     struct history_node *node = &history->nodes[index];
     const char *before = node->status.detail;
-    node->status.attempts = (int)number_of(record, "a", node->status.attempts);
+    node->status.attempts = (int)json_int_of(record, "a", node->status.attempts);
     take_answer(history, node, record);
     if (node->status.detail != before) {
         note(history, index, HISTORY_SEEN, record);
@@ -300,8 +289,8 @@ static void take_note(struct history *history, uint32_t index, const cJSON *reco
 {
     struct history_node *node = &history->nodes[index];
     node->status.detail = renew(history, node->status.detail, record, "message");
-    node->status.done_bytes = number_of(record, "d", 0);
-    node->status.total_bytes = number_of(record, "of", 0);
+    node->status.done_bytes = json_int_of(record, "d", 0);
+    node->status.total_bytes = json_int_of(record, "of", 0);
     node->seen_ms = moment(history, record);
     tell(history, EVENT_NODE_PROGRESS, (int32_t)index, utc_of(history, record), NULL);
 }
@@ -309,8 +298,8 @@ static void take_note(struct history *history, uint32_t index, const cJSON *reco
 static void take_next(struct history *history, uint32_t index, const cJSON *record)
 {
     struct history_node *node = &history->nodes[index];
-    node->status.generation = (int)number_of(record, "g", node->status.generation);
-    node->status.choice = (int)number_of(record, "c", 0);
+    node->status.generation = (int)json_int_of(record, "g", node->status.generation);
+    node->status.choice = (int)json_int_of(record, "c", 0);
     int64_t utc_ms = note(history, index, HISTORY_NEXT, record)->utc_ms;
     tell(history, EVENT_NODE_RETRY, (int32_t)index, utc_ms, NULL);
 }
@@ -422,7 +411,7 @@ static void take_session(struct history *history, const cJSON *record)
                                        sizeof *history->session_list);
     history->sessions++;
     history->result = NULL;
-    bool named = number_of(record, "named", 0) != 0; /* "again" says of each what is taken up */
+    bool named = json_int_of(record, "named", 0) != 0; /* "again" says of each what is taken up */
     if (!named) {
         memset(history->vm_failed, 0, history->graph->vm_count * sizeof *history->vm_failed);
     }
@@ -433,13 +422,13 @@ static void take_session(struct history *history, const cJSON *record)
             forget(history, i);
         }
     }
-    int64_t at = number_of(record, "at", history->started_utc_ms);
+    int64_t at = json_int_of(record, "at", history->started_utc_ms);
     if (history->sessions == 1) {
         history->started_utc_ms = at;
     }
     history->session_list[history->sessions - 1] = (struct history_session){at, at};
     history->session_utc_ms = at;
-    history->session_t_ms = number_of(record, "t", 0);
+    history->session_t_ms = json_int_of(record, "t", 0);
     int64_t dead = at - history->started_utc_ms - history->session_t_ms;
     int64_t was_dead = history->dead_ms;
     history->dead_ms = later(was_dead, dead); /* a clock that was set back counts for nothing */
@@ -457,12 +446,12 @@ static void take_end(struct history *history, const cJSON *record)
     bool interrupted = history->result && (!strcmp(history->result, "interrupted") ||
                                            !strcmp(history->result, "cancelled"));
     tell(history, interrupted ? EVENT_INTERRUPTED : EVENT_RUN_ENDED, NO_NODE,
-         number_of(record, "at", 0), history->result);
+         json_int_of(record, "at", 0), history->result);
 }
 
 static void take_status(struct history *history, const cJSON *record)
 {
-    const char *name = text_of(record, "status");
+    const char *name = json_text_of(record, "status");
     for (int i = RUN_PREPARING; name && i < RUN_STATUS_COUNT; i++) {
         if (!strcmp(name, run_status_name((enum run_status)i))) {
             history->status = (enum run_status)i;
@@ -475,7 +464,7 @@ static void take_run(struct history *history, const char *kind, const cJSON *rec
     if (!strcmp(kind, "run")) {
         const char *id = copy(history, record, "id");
         history->run_id = id ? id : history->run_id;
-        history->started_utc_ms = number_of(record, "at", 0);
+        history->started_utc_ms = json_int_of(record, "at", 0);
         history->session_utc_ms = history->started_utc_ms;
     } else if (!strcmp(kind, "status")) {
         take_status(history, record);
@@ -486,10 +475,10 @@ static void take_run(struct history *history, const char *kind, const cJSON *rec
     } else if (!strcmp(kind, "decision")) {
         take_decision(history, NO_NODE, record);
     } else if (!strcmp(kind, "tick")) {
-        history->counters.requests = number_of(record, "q", 0);
-        history->counters.throttled = number_of(record, "th", 0);
-        history->counters.retries = number_of(record, "re", 0);
-        history->counters.lookups = number_of(record, "lo", 0);
+        history->counters.requests = json_int_of(record, "q", 0);
+        history->counters.throttled = json_int_of(record, "th", 0);
+        history->counters.retries = json_int_of(record, "re", 0);
+        history->counters.lookups = json_int_of(record, "lo", 0);
     }
 }
 
@@ -497,8 +486,8 @@ bool history_take(void *context, int64_t number, const char *text)
 {
     struct history *history = context;
     cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
-    const char *kind = text_of(record, "r");
-    int64_t node = number_of(record, "n", -1);
+    const char *kind = json_text_of(record, "r");
+    int64_t node = json_int_of(record, "n", -1);
     if (!kind || node >= (int64_t)history->graph->node_count) {
         history->damaged = number;
         cJSON_Delete(record);

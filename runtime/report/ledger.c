@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/json_reader.h"
 
 const char *ledger_kind_name(enum ledger_kind kind)
 {
@@ -164,7 +165,7 @@ bool ledger_replay(void *context, int64_t number, const char *text)
     struct ledger *ledger = context;
     cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
     const cJSON *node = cJSON_GetObjectItemCaseSensitive(record, "n");
-    const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "r"));
+    const char *kind = json_text_of(record, "r");
     if (kind && !strcmp(kind, "done") && cJSON_IsNumber(node) && node->valuedouble >= 0 &&
         node->valuedouble < (double)ledger->graph->node_count) {
         ledger_done(ledger, (uint32_t)node->valuedouble,

@@ -87,8 +87,8 @@ bool lease_read_holder(struct arena *arena, const char *text, size_t length,
 {
     *holder = (struct lease_holder){.run = "", .host = ""};
     cJSON *json = cJSON_ParseWithLength(text, length);
-    const char *run = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "run"));
-    const char *host = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "host"));
+    const char *run = json_text_of(json, "run");
+    const char *host = json_text_of(json, "host");
     const cJSON *pid = cJSON_GetObjectItemCaseSensitive(json, "pid");
     const cJSON *since = cJSON_GetObjectItemCaseSensitive(json, "since");
     const cJSON *expires = cJSON_GetObjectItemCaseSensitive(json, "expires");

@@ -35,29 +35,23 @@ static bool place_by_name(const char *name, enum production_place *place)
     return false;
 }
 
-static const char *member(const cJSON *object, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-}
-
 static bool read_vms(struct arena *arena, const cJSON *json, struct production *production)
 {
-    const char *format = member(json, "format");
+    const char *format = json_text_of(json, "format");
     const cJSON *vms = cJSON_GetObjectItemCaseSensitive(json, "vms");
     if (!format || strcmp(format, PRODUCTION_FORMAT) != 0 || !cJSON_IsArray(vms)) {
         return false;
     }
     const cJSON *item;
     cJSON_ArrayForEach(item, vms) {
-        const cJSON *since = cJSON_GetObjectItemCaseSensitive(item, "since");
         struct production_vm vm = {
-            .name = member(item, "name"),
-            .run = member(item, "run"),
-            .instance_id = member(item, "instance_id"),
-            .since_utc_ms = json_int_or(since, 0),
+            .name = json_text_of(item, "name"),
+            .run = json_text_of(item, "run"),
+            .instance_id = json_text_of(item, "instance_id"),
+            .since_utc_ms = json_int_of(item, "since", 0),
             .committed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "committed")),
         };
-        if (!vm.name || !place_by_name(member(item, "place"), &vm.place)) {
+        if (!vm.name || !place_by_name(json_text_of(item, "place"), &vm.place)) {
             return false;
         }
         production_set(arena, production, &vm);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/json_reader.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/state/record_form.h"
 #include "runtime/world/store.h"
@@ -229,7 +230,7 @@ static void tell_loss(struct put *put, const struct store_result *found, struct 
     cJSON *header = newline ? cJSON_ParseWithLength(found->bytes,
                                                     (size_t)(newline - (const char *)found->bytes))
                             : NULL;
-    const char *host = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(header, "host"));
+    const char *host = json_text_of(header, "host");
     const cJSON *pid = cJSON_GetObjectItemCaseSensitive(header, "pid");
     records->lost = true;
     error_set(error, "another process has taken the run over (process %.0f on %s): record %s is its",

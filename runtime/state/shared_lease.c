@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/json_reader.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/world/store.h"
@@ -68,7 +69,7 @@ static char *object_text(const struct shared_lease *lease, bool released)
 static bool is_written_by(const char *text, size_t length, const char *writer)
 {
     cJSON *json = cJSON_ParseWithLength(text, length);
-    const char *found = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "writer"));
+    const char *found = json_text_of(json, "writer");
     bool same = found && strcmp(found, writer) == 0;
     cJSON_Delete(json);
     return same;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/json_reader.h"
 #include "compiler/base/buffer.h"
 #include "runtime/report/ledger.h"
 #include "runtime/state/journal.h"
@@ -93,7 +94,7 @@ static bool deleted_record(void *context, int64_t number, const char *text)
     size_t before = ledger->count;
     cJSON *record = cJSON_ParseWithOpts(text, NULL, 1);
     const cJSON *node = cJSON_GetObjectItemCaseSensitive(record, "n");
-    const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "r"));
+    const char *kind = json_text_of(record, "r");
     if (kind && !strcmp(kind, "done") && cJSON_IsNumber(node) && node->valuedouble >= 0 &&
         node->valuedouble < (double)ledger->graph->node_count) {
         const struct graph_node *done = &ledger->graph->nodes[(uint32_t)node->valuedouble];
