@@ -81,6 +81,7 @@ class Place:
         self.plan, self.workflow = WORKFLOWS[name]
         self.sandbox, self.state = self.folder / "aws", self.folder / "state"
         self.cache = self.folder / ".cache"  # what a runner keeps of a shared state
+        self.disk = self.state  # what a power cut takes from
         self.trace = []
 
     def drc(self, *words, shim=None, timeout=120):
@@ -137,7 +138,7 @@ def shim_for(place, kind, at):
     settings = KINDS[kind]
     shim = {key: value for key, value in settings.items() if key.startswith("SWEEP_")}
     shim["SWEEP_MEMORY" if settings.get("memory") else "SWEEP_AT"] = str(at)
-    watched = [place.state] + [place.cache] * (place.shared and "cut" not in settings)
+    watched = [place.disk] + [place.cache] * (place.shared and "cut" not in settings)
     shim["SWEEP_PATHS"] = ":".join(map(str, watched + [place.sandbox] * settings.get("cloud", False)))
     shim["SWEEP_COUNT"] = str(place.folder / "count")
     if "cut" in settings:
@@ -166,7 +167,7 @@ def check_end(kind, done):
         demand("drc run resume" in err or "drc run cleanup" in err, "nothing says how to go on", err)
 
 
-def go_on(place):
+def go_on(place, _):
     """What the messages tell a person to do, until it is done. Returns the run that did it; None: there is
     none to abandon."""
     workflow = place.workflow
@@ -227,18 +228,19 @@ def outcome(place, run):
     return things
 
 
-def undisturbed(prepared, folder, name):
-    """The cloud as it has to end, and how many moments there are to disturb it at."""
+def undisturbed(how, prepared, folder, name):
+    """The cloud as it has to end, and how many moments there are to disturb it at. how: the module whose
+    workflow it is, with prepare, copied, begin, go_on, outcome and check_state."""
     counts = {}
     for kind in ("kill", "full", "memory"):
-        place = copied(prepared, folder, name)
-        done = begin(place, shim_for(place, kind, 0))
+        place = how.copied(prepared, folder, name)
+        done = how.begin(place, shim_for(place, kind, 0))
         demand(done.returncode == 0, done.err)
         operations, allocations = map(int, (place.folder / "count").read_text().split())
         counts["cloud" if kind == "kill" else kind] = allocations if kind == "memory" else operations
-        run = go_on(place)
-        expected = outcome(place, run)
-        check_state(place, run)
+        run = how.go_on(place, done)
+        expected = how.outcome(place, run)
+        how.check_state(place, run)
         held = cloud.Cloud(place.sandbox)
         counts["requests"] = sum(row["count"] for row in held.rows("requests"))
         held.close()
@@ -249,12 +251,17 @@ def copied(prepared, folder, name):
     if folder.exists():
         shutil.rmtree(folder)
     shutil.copytree(prepared, folder)
-    for journal in folder.glob("state/*/runs/*/journal.db"):  # a run knows the path of its sandbox
+    return Place(moved(prepared, folder), name)
+
+
+def moved(prepared, folder):
+    """A run knows the path of its sandbox."""
+    for journal in folder.glob("**/runs/*/journal.db"):
         with sqlite3.connect(journal) as database:
             database.execute("UPDATE blobs SET bytes = CAST(replace(CAST(bytes AS TEXT), ?, ?) AS BLOB) "
                              "WHERE name = 'options'", (str(prepared), str(folder)))
         database.close()
-    return Place(folder, name)
+    return folder
 
 
 def differences(expected, found):
@@ -267,29 +274,30 @@ def differences(expected, found):
     return [f"- {thing}" for thing in missing] + [f"+ {thing}" for thing in more]
 
 
-def sweep_point(prepared, folder, name, kind, at, expected):
+def sweep_point(how, prepared, folder, name, kind, at, expected):
     """None when it went as it should; else what is wrong, and what was done. Where a deadline has passed the
     point is tried again: what is wrong with drc, and not with the machine, is wrong each time."""
     for _ in range(PATIENCE):
-        wrong = try_point(prepared, folder, name, kind, at, expected)
+        wrong = try_point(how, prepared, folder, name, kind, at, expected)
         if not wrong or "did not hold within" not in wrong:
             break
     return wrong
 
 
-def try_point(prepared, folder, name, kind, at, expected):
-    place = copied(prepared, folder, name)
+def try_point(how, prepared, folder, name, kind, at, expected):
+    place = how.copied(prepared, folder, name)
     try:
-        disk = power_cut.Disk(place.state)
-        check_end(kind, begin(place, shim_for(place, kind, at)))
+        disk = power_cut.Disk(place.disk)
+        done = how.begin(place, shim_for(place, kind, at))
+        check_end(kind, done)
         if "cut" in KINDS[kind]:
             disk.cut((place.folder / "record").read_bytes(), KINDS[kind]["cut"], at)
         if place.shared:
             shutil.rmtree(place.cache, ignore_errors=True)
-        run = go_on(place)
-        wrong = differences(expected, outcome(place, run))
+        run = how.go_on(place, done)
+        wrong = differences(expected, how.outcome(place, run))
         demand(not wrong, "the cloud is not that of the undisturbed run:", *wrong)
-        check_state(place, run)
+        how.check_state(place, run)
     except Wrong as wrong:
         return f"{wrong}\n--\n" + "\n".join(place.trace)
     except Exception as problem:  # of the sweep itself, or of a state that cannot even be read

@@ -72,6 +72,9 @@ class Disk:
             self.names[path].pending.append((offset, None))
         elif operation == "sync":
             self.sync(path)
+        elif operation == "sync-all":
+            for name in [name for name in self.names if pathlib.PurePath(name).is_relative_to(path)]:
+                self.sync(name)
         elif operation == "create":
             self.names[path] = File()
         elif operation == "mkdir":

@@ -276,7 +276,8 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t offset)
     return pwrite64(descriptor, bytes, length, offset);
 }
 
-static int sync_file(int descriptor, long call)
+/* `operation`: "sync" of one file or directory, "sync-all" of what is below the directory. */
+static int sync_file(int descriptor, long call, const char *operation)
 {
     const char *path = file_of(descriptor);
     bool last = false;
@@ -286,7 +287,7 @@ static int sync_file(int descriptor, long call)
     }
     int result = (int)syscall(call, descriptor);
     if (path) {
-        record("sync", path, -1, NULL, 0);
+        record(operation, path, -1, NULL, 0);
     }
     leave(last);
     return result;
@@ -294,12 +295,17 @@ static int sync_file(int descriptor, long call)
 
 int fsync(int descriptor)
 {
-    return sync_file(descriptor, SYS_fsync);
+    return sync_file(descriptor, SYS_fsync, "sync");
 }
 
 int fdatasync(int descriptor)
 {
-    return sync_file(descriptor, SYS_fdatasync);
+    return sync_file(descriptor, SYS_fdatasync, "sync");
+}
+
+int syncfs(int descriptor)
+{
+    return sync_file(descriptor, SYS_syncfs, "sync-all");
 }
 
 int ftruncate64(int descriptor, off64_t length)
