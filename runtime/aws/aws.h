@@ -83,6 +83,20 @@ struct aws_resource {
 bool aws_list_resources(struct aws *aws, struct arena *arena, const char *plan, const char *run,
                         struct aws_resource **resources, size_t *count, struct error *error);
 
+/* The DR copies of a plan by VM (in the order of their names), the newest recovery point first: what a
+ * failover could be made from. bootable: it takes a boot disk whose drivers are injected already. All
+ * in the arena. */
+struct aws_copy {
+    const char *vm, *recovery_point; /* as in its tag */
+    int64_t recovery_point_utc_ms;
+    int64_t copied_utc_ms; /* when the last of its snapshots was begun; 0: not told */
+    int64_t disks;         /* of the VM; 0: not told */
+    int64_t completed;     /* of these, completely copied */
+    const char *flaw;      /* why it cannot be used; NULL: it can */
+};
+bool aws_list_copies(struct aws *aws, struct arena *arena, const char *plan, bool bootable,
+                     struct aws_copy **copies, size_t *count, struct error *error);
+
 /* Which of these instances, volumes and images there are without carrying drc:plan=PLAN: not drc's to
  * change, whatever a journal says. Those that are gone, and unknown ids, are not among them. `ids` are
  * told by kind and id; the others' fields are not read. In the arena. */

@@ -1,23 +1,15 @@
 /* DR copies: still there and completed, and what loss they mean. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/emit/emit.h"
 #include "runtime/aws/preflight.h"
 
-/* "42m", "3h05m", "2d04h" */
+/* Whole seconds, as people read them. */
 static const char *duration(struct preflight *preflight, int64_t ms)
 {
-    int64_t minutes = ms / 60000;
-    if (minutes < 60) {
-        return arena_printf(preflight->arena, "%" PRId64 "m", minutes);
-    }
-    if (minutes < 48 * 60) {
-        return arena_printf(preflight->arena, "%" PRId64 "h%02" PRId64 "m", minutes / 60,
-                            minutes % 60);
-    }
-    return arena_printf(preflight->arena, "%" PRId64 "d%02" PRId64 "h", minutes / 1440,
-                        minutes % 1440 / 60);
+    char text[32];
+    return arena_strdup(preflight->arena, format_duration(text, ms < 0 ? 0 : ms / 1000 * 1000));
 }
 
 static void tell_loss(struct preflight *preflight, const struct plan_vm *vm)

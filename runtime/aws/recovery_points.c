@@ -49,6 +49,9 @@ static struct dr_copy *read_copy(struct recovery_points *points, const struct xm
     const char *state = xml_text(snapshot, "status");
     copy->id = kept(points, xml_text(snapshot, "snapshotId"));
     copy->completed = state && strcmp(state, "completed") == 0;
+    const char *started = xml_text(snapshot, "startTime");
+    int64_t started_utc_ms = started ? parse_time(started) : -1;
+    copy->started_utc_ms = started_utc_ms > 0 ? started_utc_ms : 0;
     copy->size_gib = number_or_zero(xml_text(snapshot, "volumeSize"));
     copy->disk_bytes = number_or_zero(xml_tag(snapshot, "drc:disk-bytes"));
     copy->controller = kept(points, xml_tag(snapshot, "drc:controller"));
@@ -111,8 +114,8 @@ void recovery_points_ask(struct recovery_points *points, struct asks *asks)
     asks_add_form(asks, "DescribeSnapshots", &form, true, on_snapshots, points);
 }
 
-/* NULL: it can be used; else why not. */
-static const char *flaw(struct arena *arena, const struct recovery_point *point, bool bootable)
+const char *recovery_point_flaw(struct arena *arena, const struct recovery_point *point,
+                                bool bootable)
 {
     const struct dr_copy *first = point->copies[0];
     if (!first) {
@@ -148,7 +151,7 @@ const struct recovery_point *recovery_points_choose(const struct recovery_points
             }
             continue;
         }
-        const char *what = flaw(points->arena, point, bootable);
+        const char *what = recovery_point_flaw(points->arena, point, bootable);
         if (!what) {
             return point;
         }

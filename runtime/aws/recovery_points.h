@@ -13,6 +13,7 @@ enum { DR_DISKS_MAX = 64 };
 struct dr_copy { /* a snapshot */
     const char *id;
     bool completed;
+    int64_t started_utc_ms; /* when the snapshot was begun; 0: not told */
     int64_t size_gib, disk_bytes; /* disk_bytes 0: not told */
     const char *controller;
     /* of disk 0 */
@@ -37,6 +38,11 @@ struct recovery_points {
 
 /* Asks for all DR copies of the plan. The object lives until the asks have run. */
 void recovery_points_ask(struct recovery_points *points, struct asks *asks);
+
+/* Why it cannot be used, as recovery_points_choose sees it ("lacks a copy of disk 1 of 2", in the
+ * arena); NULL: it can. */
+const char *recovery_point_flaw(struct arena *arena, const struct recovery_point *point,
+                                bool bootable);
 
 /* The newest usable one of a VM at or before `until_utc_ms`: disk 0 tells their number N, and disks
  * 0 … N-1 are completed. bootable: disk 0 needs its injected copy. NULL: none; *why (in the arena)

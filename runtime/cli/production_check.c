@@ -15,8 +15,8 @@ static bool lives(const struct aws_resource *resource)
            strcmp(resource->state, "shutting-down") != 0;
 }
 
-static const struct aws_resource *instance_of(const struct aws_resource *resources, size_t count,
-                                              const char *vm)
+const struct aws_resource *session_instance_of(const struct aws_resource *resources, size_t count,
+                                               const char *vm)
 {
     for (size_t i = 0; i < count; i++) {
         if (lives(&resources[i]) && resources[i].vm && strcmp(resources[i].vm, vm) == 0) {
@@ -115,7 +115,7 @@ enum production_verdict session_check_production(struct session *session, struct
     for (size_t i = 0; i < plan->vm_count; i++) {
         const char *name = plan->vms[i].name;
         struct production_vm vm = production_of(production, name);
-        const struct aws_resource *instance = instance_of(resources, count, name);
+        const struct aws_resource *instance = session_instance_of(resources, count, name);
         if (vm.place == PRODUCTION_RECOVERY && !instance) {
             return instance_lost(&vm, error);
         }

@@ -93,6 +93,9 @@ bool session_note_cancelled(struct session *session, struct error *error);
 /* Where production is, by state and by tags. NOTHING_TO_DO: every VM runs at the recovery site
  * already (told on stdout). REFUSED: `error` says why. */
 enum production_verdict { PRODUCTION_GO, PRODUCTION_NOTHING_TO_DO, PRODUCTION_REFUSED };
+/* The instance that a failover has made of the VM, and that is there; NULL: none. */
+const struct aws_resource *session_instance_of(const struct aws_resource *resources, size_t count,
+                                               const char *vm);
 /* Whether the state says of any VM that it is over already. */
 bool session_is_over(struct session *session, struct error *error);
 enum production_verdict session_check_production(struct session *session, struct error *error);

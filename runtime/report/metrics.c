@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/base/buffer.h"
+#include "runtime/report/exposition.h"
 #include "runtime/report/history.h"
 
 struct page {
@@ -11,34 +12,21 @@ struct page {
     struct buffer *out;
 };
 
-/* Prometheus' exposition format: backslash, quote and line feed are escaped in labels. */
-static void put_label(struct buffer *out, const char *key, const char *value, const char *comma)
-{
-    buffer_printf(out, "%s%s=\"", comma, key);
-    for (const char *c = value ? value : ""; *c; c++) {
-        if (*c == '\\' || *c == '"') {
-            buffer_putc(out, '\\');
-        }
-        buffer_puts(out, *c == '\n' ? "\\n" : (char[2]){*c, 0});
-    }
-    buffer_putc(out, '"');
-}
-
 static void put_family(const struct page *page, const char *name, const char *help)
 {
-    buffer_printf(page->out, "# HELP drc_%s %s\n# TYPE drc_%s gauge\n", name, help, name);
+    exposition_family(page->out, name, help);
 }
 
 static void begin_sample(const struct page *page, const char *name)
 {
-    buffer_printf(page->out, "drc_%s{", name);
-    put_label(page->out, "plan", page->report->graph->plan_name, "");
-    put_label(page->out, "workflow", workflow_name(page->report->graph->workflow), ",");
+    exposition_begin(page->out, name);
+    exposition_label(page->out, "plan", page->report->graph->plan_name, "");
+    exposition_label(page->out, "workflow", workflow_name(page->report->graph->workflow), ",");
 }
 
 static void end_sample(const struct page *page, double value)
 {
-    buffer_printf(page->out, "} %.15g\n", value);
+    exposition_end(page->out, value);
 }
 
 static void put(const struct page *page, const char *name, const char *help, double value)
@@ -61,14 +49,14 @@ static void put_status(const struct page *page)
     static const char name[] = "run_status", info[] = "run_info";
     put_family(page, info, "The last run; always 1.");
     begin_sample(page, info);
-    put_label(page->out, "run", page->report->run_id, ",");
-    put_label(page->out, "owner", page->report->options.owner, ",");
-    put_label(page->out, "region", page->report->graph->region, ",");
+    exposition_label(page->out, "run", page->report->run_id, ",");
+    exposition_label(page->out, "owner", page->report->options.owner, ",");
+    exposition_label(page->out, "region", page->report->graph->region, ",");
     end_sample(page, 1);
     put_family(page, name, "The status of the last run: 1 for the one that it has.");
     for (int i = RUN_PREPARING; i < RUN_STATUS_COUNT; i++) {
         begin_sample(page, name);
-        put_label(page->out, "status", run_status_name((enum run_status)i), ",");
+        exposition_label(page->out, "status", run_status_name((enum run_status)i), ",");
         end_sample(page, i == (int)page->report->status);
     }
 }
@@ -112,7 +100,7 @@ static void put_counts(const struct page *page)
     put_family(page, actions, "Actions of the last run, by what became of them.");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         begin_sample(page, actions);
-        put_label(page->out, "state", states[i].state, ",");
+        exposition_label(page->out, "state", states[i].state, ",");
         end_sample(page, (double)states[i].count);
     }
     put(page, "run_vms", "VMs of the last run.", (double)report->graph->vm_count);
@@ -141,7 +129,7 @@ static void put_vms(const struct page *page, const char *name, const char *help,
             first = false;
         }
         begin_sample(page, name);
-        put_label(page->out, "vm", vm->name, ",");
+        exposition_label(page->out, "vm", vm->name, ",");
         end_sample(page, (double)value(vm) / unit);
     }
 }

@@ -1,0 +1,213 @@
+"""drc rpo: whether the objective holds, as its users ask it, on a sandbox whose DR copies others
+damage by boto3."""
+import datetime
+import json
+
+import boto3
+import jsonschema
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from e2e_drc import ROOT, wait_for
+from served import KEYS, Served
+
+
+@pytest.fixture
+def site(drc, tmp_path):
+    """Not much faster than the real thing, so that nothing grows old on the way."""
+    with Served(drc, tmp_path, speed=10) as served:
+        yield served
+
+
+@pytest.fixture
+def ec2(site):
+    return boto3.client("ec2", region_name="eu-west-1", endpoint_url=site.endpoint,
+                        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+                        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"])
+
+
+def plan_with(site, **lines):
+    """The plan with other objectives and sections."""
+    text = site.plan.read_text()
+    text = text.replace("objectives: {rpo: 30m, rto: 20m}", lines.pop("objectives", "objectives: {rpo: 30m, rto: 20m}"))
+    for key, value in lines.items():
+        text += f"{key}: {value}\n"
+    site.plan.write_text(text)
+    return site.plan
+
+
+def rpo(drc, site, *flags, status=0, **kwargs):
+    found = drc("rpo", site.plan, "--sandbox", site.directory, "--json", *flags, status=status, **kwargs)
+    document = json.loads(found.out)
+    jsonschema.Draft202012Validator(json.loads((ROOT / "schemas" / "rpo.schema.json").read_text())).validate(document)
+    return document
+
+
+def vms(document):
+    return {vm["vm"]: vm for vm in document["plans"][0]["vms"]}
+
+
+def snapshots(ec2, vm, disk=None):
+    """Of the VM (and disk), the newest recovery point first."""
+    filters = [{"Name": "tag:drc:vm", "Values": [vm]}]
+    if disk is not None:
+        filters.append({"Name": "tag:drc:disk", "Values": [str(disk)]})
+    found = ec2.describe_snapshots(OwnerIds=["self"], Filters=filters)["Snapshots"]
+    return sorted(found, key=lambda one: tags(one)["drc:recovery-point"], reverse=True)
+
+
+def tags(snapshot):
+    return {tag["Key"]: tag["Value"] for tag in snapshot["Tags"]}
+
+
+def available(ec2, volume):
+    """Asked by a filter: one that cannot be seen yet is no error then."""
+    return ec2.describe_volumes(Filters=[{"Name": "volume-id", "Values": [volume]},
+                                         {"Name": "status", "Values": ["available"]}])["Volumes"]
+
+
+def copy_snapshot(ec2, snapshot, *changes):
+    """Others with its tags, each with something changed."""
+    volume = ec2.create_volume(Size=1, AvailabilityZone="eu-west-1a")["VolumeId"]
+    wait_for(lambda: available(ec2, volume), f"{volume} to be available")
+    made = [ec2.create_snapshot(VolumeId=volume, TagSpecifications=[{"ResourceType": "snapshot", "Tags": [
+        {"Key": key, "Value": value} for key, value in {**tags(snapshot), **changed}.items()]}])["SnapshotId"]
+            for changed in changes]
+    wait_for(lambda: len(ec2.describe_snapshots(Filters=[{"Name": "snapshot-id", "Values": made},
+                                                         {"Name": "status", "Values": ["completed"]}])["Snapshots"])
+             == len(made), "the snapshots to be completed")
+
+
+def set_tags(ec2, snapshot_id, **changed):
+    ec2.create_tags(Resources=[snapshot_id], Tags=[{"Key": "drc:" + key.replace("_", "-"), "Value": value}
+                                                   for key, value in changed.items()])
+
+
+def test_it_holds(drc, site):
+    document = rpo(drc, site)
+    assert document["state"] == "met"
+    for vm in vms(document).values():
+        assert vm["state"] == "met" and 0 <= vm["loss_ms"] <= 30 * 60000
+    text = drc("rpo", site.plan, "--sandbox", site.directory)
+    assert "RPO of 30m met by all 3 VMs" in text.out and text.err == ""
+    assert max(map(len, text.out.splitlines())) <= 80
+    assert "\033" not in text.out
+
+
+def test_it_is_missed(drc, site):
+    plan_with(site, objectives="objectives: {rpo: 1m, rto: 20m}")
+    document = rpo(drc, site, status=2)
+    assert document["state"] == "missed"
+    for vm in vms(document).values():
+        assert vm["state"] == "missed" and vm["loss_ms"] > 60000
+        point = datetime.datetime.fromisoformat(vm["dr_copy"]["recovery_point"])
+        assert datetime.datetime.fromisoformat(vm["missed_since"]) == point + datetime.timedelta(minutes=1)
+    text = drc("rpo", site.plan, "--sandbox", site.directory, status=2)
+    assert "not met by 3 of 3 VMs" in text.out and "MISSED" in text.out
+
+
+def test_a_vm_without_any_copy(drc, site, ec2):
+    for snapshot in snapshots(ec2, "web"):
+        ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+    document = rpo(drc, site, status=2)
+    assert document["state"] == "never" and vms(document)["web"]["state"] == "never"
+    assert vms(document)["db"]["state"] == "met"
+    assert "no DR copy can be used" in drc("rpo", site.plan, "--sandbox", site.directory, status=2).out
+
+
+def test_half_of_a_copy_is_none(drc, site, ec2):
+    """A newer recovery point of which one disk is missing: the whole one before it counts."""
+    whole = vms(rpo(drc, site))["db"]["dr_copy"]["recovery_point"]
+    half = snapshots(ec2, "db", disk=1)[0]
+    newer = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ids = {disk: snapshots(ec2, "db", disk=disk)[0]["SnapshotId"] for disk in (0, 1)}
+    copy_snapshot(ec2, half, {"drc:recovery-point": newer, "drc:disk": "0", "drc:disks": "2"})
+    document = rpo(drc, site)
+    db = vms(document)["db"]
+    assert db["state"] == "met" and db["dr_copy"]["recovery_point"] == whole
+    assert db["unusable_copy"] == {"recovery_point": newer, "why": "lacks a copy of disk 1 of 2"}
+    ec2.delete_snapshot(SnapshotId=ids[1])  # and now of the whole one, too
+    db = vms(rpo(drc, site, status=2))["db"]
+    assert db["state"] == "never" and "dr_copy" not in db
+
+
+def test_a_point_from_the_future_is_not_believed(drc, site, ec2):
+    ahead = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for snapshot in snapshots(ec2, "db"):
+        set_tags(ec2, snapshot["SnapshotId"], recovery_point=ahead)
+    document = rpo(drc, site, status=2)
+    assert vms(document)["db"]["state"] == "unknown" and "loss_ms" not in vms(document)["db"]
+    text = drc("rpo", site.plan, "--sandbox", site.directory, status=2)
+    assert "ahead of this clock" in " ".join(text.out.split())
+
+
+def test_what_others_tagged_is_not_counted(drc, site, ec2):
+    """Copies of other plans and VMs, and tags that drc would never write."""
+    web = snapshots(ec2, "web", disk=0)[0]
+    before = vms(rpo(drc, site))
+    copy_snapshot(
+        ec2, web, {"drc:plan": "other"}, {"drc:disk": "-1"}, {"drc:disk": "1e9"}, {"drc:disk": "99999999999999999999"},
+        {"drc:recovery-point": "now"}, {"drc:recovery-point": "\u202e2026"}, {"drc:role": "backup"},
+        {"drc:vm": "web2"}, {"drc:vm": "w\033[31m"},
+        {"drc:disks": "64000", "drc:recovery-point": "2019-01-01T00:00:00Z"})
+    document = rpo(drc, site)
+    assert {name: vm["dr_copy"]["recovery_point"] for name, vm in vms(document).items()} == \
+        {name: vm["dr_copy"]["recovery_point"] for name, vm in before.items()}
+    assert len(document["plans"][0]["unknown_vms"]) == 2 and "web2" in document["plans"][0]["unknown_vms"]
+    text = drc("rpo", site.plan, "--sandbox", site.directory).out
+    assert "\033" not in text and "web2" in text
+
+
+def test_at_the_recovery_site_nothing_is_missed(drc, tmp_path):
+    site = Served(drc, tmp_path, speed=200)
+    plan_with(site, objectives="objectives: {rpo: 1m, rto: 20m}")
+    drc("plan", "apply", site.plan, "failover", "--yes", "--sandbox", site.directory, timeout=240)
+    document = rpo(drc, site)
+    assert {vm["state"] for vm in vms(document).values()} == {"at recovery site"}
+    text = drc("rpo", site.plan, "--sandbox", site.directory).out
+    assert "every VM runs at the recovery site" in text and "since run" in text
+    # A runner that does not know the run sees it by its tags.
+    document = rpo(drc, site, DRC_STATE_DIR=str(tmp_path / "elsewhere"))
+    assert {vm["state"] for vm in vms(document).values()} == {"at recovery site"}
+
+
+def test_metrics_as_prometheus_reads_them(drc, site, tmp_path):
+    plan_with(site, objectives="objectives: {rpo: 1m, rto: 20m}")
+    out = tmp_path / "rpo.prom"
+    drc("rpo", site.plan, "--sandbox", site.directory, "--format", "prometheus", "-o", out, status=2)
+    families = {family.name: family for family in text_string_to_metric_families(out.read_text())}
+    assert all(family.type == "gauge" and family.documentation for family in families.values())
+    assert families["drc_rpo_objective_seconds"].samples[0].value == 60
+    met = {sample.labels["vm"]: sample.value for sample in families["drc_rpo_met"].samples}
+    assert met == {"db": 0, "app": 0, "web": 0}
+    for sample in families["drc_dr_copy_age_seconds"].samples:
+        assert sample.labels["plan"] == "shop" and sample.value >= 0
+    assert families["drc_rpo_up"].samples[0].value == 1
+    assert list(tmp_path.glob("rpo.prom?*")) == []
+
+
+def test_aws_that_refuses_is_an_error_and_the_metrics_say_so(drc, site, tmp_path):
+    site.plan.write_text(site.plan.read_text().replace("111122223333", "999988887777"))
+    out = tmp_path / "rpo.prom"
+    told = drc("rpo", site.plan, "--sandbox", site.directory, "--format", "prometheus", "-o", out, status=1)
+    assert "shop: " in told.err and "999988887777" in told.err
+    families = {family.name: family for family in text_string_to_metric_families(out.read_text())}
+    assert families["drc_rpo_up"].samples[0].value == 0
+    assert "drc_rpo_met" not in families
+    told = drc("rpo", site.plan, "--sandbox", site.directory, status=1)
+    assert told.out == "" and "999988887777" in told.err
+
+
+def test_of_several_plans_the_good_ones_are_told(drc, site, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(site.plan.read_text().replace("name: shop", "name: other").replace("111122223333", "999988887777"))
+    told = drc("rpo", site.plan, other, "--sandbox", site.directory, status=1)
+    assert "RPO of 30m met by all 3 VMs" in told.out and "other" in told.out
+    twice = drc("rpo", site.plan, site.plan, "--sandbox", site.directory, status=1)
+    assert "both the plan \"shop\"" in twice.err
+
+
+def test_bad_usage(drc, site):
+    assert "no format \"yaml\"" in drc("rpo", site.plan, "--format", "yaml", status=1).err
+    assert "needs PLAN" in drc("rpo", status=1).err
+    assert "contradict" in drc("rpo", site.plan, "--json", "--format", "prometheus", status=1).err
