@@ -327,7 +327,7 @@ void sigv4_sign(struct arena *kept, const struct sigv4_request *request,
     if (key->token) {
         add_header(out, "X-Amz-Security-Token", key->token);
     }
-    if (request->s3 || request->payload_hash) {
+    if (request->s3 || (request->payload_hash && !request->hash_unsent)) {
         add_header(out, "X-Amz-Content-SHA256", payload_hash);
     }
     const char *canonical =

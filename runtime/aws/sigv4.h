@@ -43,6 +43,7 @@ struct sigv4_request {
                                  sent, as X-Amz-Content-SHA256 */
     const char *service, *region;
     struct sigv4_memory *memory; /* NULL: none */
+    bool hash_unsent;            /* of who verifies: payload_hash came without that header */
     bool s3;                     /* the path is taken as it is, and X-Amz-Content-SHA256 is sent */
 };
 

@@ -119,6 +119,7 @@ static bool matches(struct request *r, const struct target *target,
                                   .service = signature->service,
                                   .region = signature->region,
                                   .memory = r->signing,
+                                  .hash_unsent = !header_of(r, "X-Amz-Content-SHA256"),
                                   .s3 = s3};
     for (size_t i = 0; i < request->header_count; i++) {
         const char *name = request->headers[i].name;
