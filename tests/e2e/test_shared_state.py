@@ -1,5 +1,5 @@
-"""A state that several runners share (--state file:///DIR): each runner has a home, and so a cache, of
-its own; the cloud is a sandbox that is served."""
+"""A state that several runners share (--state file:///DIR, s3://BUCKET/PREFIX): each runner has a home, and
+so a cache, of its own; the cloud is a sandbox that is served, and has the bucket too."""
 import json
 import os
 import re
@@ -10,10 +10,11 @@ import socket
 import threading
 import time
 
+import boto3
 import pytest
 
 from e2e_drc import Drc, wait_for
-from served import Served
+from served import KEYS, Served
 
 
 class Counter:
@@ -55,12 +56,42 @@ class Counter:
         self.listener.close()
 
 
+class Bucket:
+    """A state in the sandbox's S3, read by another client."""
+
+    def __init__(self, endpoint):
+        self.s3 = boto3.client("s3", endpoint_url=endpoint, region_name="eu-west-1",
+                               aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+                               aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"])
+        self.s3.create_bucket(Bucket="state", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        self.url = "s3://state/dr"
+
+    def read(self, key):
+        return self.s3.get_object(Bucket="state", Key=f"dr/{key}")["Body"].read()
+
+    def names(self, folder):
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket="state", Prefix=f"dr/{folder}/")
+        return [item["Key"].rsplit("/", 1)[1] for page in pages for item in page.get("Contents", [])]
+
+
+class Folder:
+    def __init__(self, path):
+        self.path, self.url = path, f"file://{path}"
+        path.mkdir()
+
+    def read(self, key):
+        return (self.path / key).read_bytes()
+
+    def names(self, folder):
+        return os.listdir(self.path / folder)
+
+
 class Scene:
-    def __init__(self, folder, speed=100):
+    def __init__(self, folder, speed=100, where="file"):
         self.folder = folder
         self.state = folder / "state"
-        self.state.mkdir()
         self.cloud = Served(Drc(folder), folder, speed=speed).start()
+        self.shared = Folder(self.state) if where == "file" else Bucket(self.cloud.endpoint)
         self.counters = []
         self.first, self.second = self.runner("first"), self.runner("second")
 
@@ -70,7 +101,7 @@ class Scene:
         counter = Counter(self.cloud.port)
         self.counters.append(counter)
         drc = Drc(home)
-        drc.env.update(self.cloud.environment(counter.endpoint), DRC_STATE_DIR=f"file://{self.state}")
+        drc.env.update(self.cloud.environment(counter.endpoint), DRC_STATE_DIR=self.shared.url)
         drc.counter = counter
         return drc
 
@@ -98,11 +129,11 @@ class Scene:
 
     def log(self):
         """The run's records; not what a stopped process was about to put."""
-        folder = self.state / "shop/runs" / self.run / "log"
-        return {name: (folder / name).read_bytes() for name in os.listdir(folder) if name.isdigit()}
+        folder = f"shop/runs/{self.run}/log"
+        return {name: self.shared.read(f"{folder}/{name}") for name in self.shared.names(folder) if name.isdigit()}
 
     def production(self):
-        places = json.loads((self.state / "shop/production.json").read_text())["vms"]
+        places = json.loads(self.shared.read("shop/production.json"))["vms"]
         return {vm["name"]: vm["place"] for vm in places}
 
 
@@ -113,6 +144,9 @@ def scene(tmp_path, request):
     scene.close()
 
 
+everywhere = pytest.mark.parametrize("scene", [{"where": "file"}, {"where": "s3"}], indirect=True, ids=["file", "s3"])
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     scene = Scene(tmp_path_factory.mktemp("undisturbed"))
@@ -121,6 +155,7 @@ def undisturbed(tmp_path_factory):
     scene.close()
 
 
+@everywhere
 def test_all_runners_see_a_run_and_one_has_it(scene, undisturbed):
     process = scene.begin()
     listed = scene.second.json("run", "list", "--json")
@@ -145,6 +180,7 @@ def test_all_runners_see_a_run_and_one_has_it(scene, undisturbed):
     assert scene.production() == dict.fromkeys(("db", "app", "web"), "primary")
 
 
+@everywhere
 def test_a_killed_runner_is_replaced(scene, undisturbed):
     process = scene.begin()
     process.send_signal(signal.SIGKILL)
@@ -161,6 +197,7 @@ def test_a_killed_runner_is_replaced(scene, undisturbed):
     assert scene.first("run", "report").out == scene.second("run", "report").out
 
 
+@everywhere
 @pytest.mark.parametrize("moment", [1, 9, 20])
 def test_a_runner_that_slept_through_a_take_over_does_nothing_more(scene, undisturbed, moment):
     process = scene.begin(moment)
@@ -180,6 +217,7 @@ def test_a_runner_that_slept_through_a_take_over_does_nothing_more(scene, undist
     assert scene.first.json("run", "list", "--json")[0]["status"] == "succeeded"
 
 
+@everywhere
 def test_an_interrupted_run_is_free_at_once(scene, undisturbed):
     process = scene.begin()
     process.send_signal(signal.SIGINT)
@@ -189,7 +227,7 @@ def test_an_interrupted_run_is_free_at_once(scene, undisturbed):
     assert scene.result() == undisturbed
 
 
-@pytest.mark.parametrize("scene", [{"speed": 30}], indirect=True)
+@pytest.mark.parametrize("scene", [{"speed": 30}, {"speed": 30, "where": "s3"}], indirect=True, ids=["file", "s3"])
 def test_people_on_another_runner_are_heard(scene):
     process = scene.begin(2)
     watch = scene.second.start("run", "watch", "--json")
