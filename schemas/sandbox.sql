@@ -73,6 +73,8 @@ CREATE TABLE instances (id TEXT PRIMARY KEY, created_ms INTEGER NOT NULL, reserv
     protected INTEGER NOT NULL, ssm INTEGER NOT NULL, reason_code TEXT, reason_message TEXT);
 CREATE INDEX instances_by_reservation ON instances (reservation);
 
+CREATE TABLE kms_keys (id TEXT PRIMARY KEY, alias TEXT, created_ms INTEGER NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE s3_buckets (name TEXT PRIMARY KEY, created_ms INTEGER NOT NULL) WITHOUT ROWID;
 -- headers: those of the put that are given back, as a JSON object.
 CREATE TABLE s3_objects (bucket TEXT, key TEXT, modified_ms INTEGER NOT NULL, digest BLOB NOT NULL,

@@ -62,7 +62,9 @@ static bool make_sandbox(const struct invocation *invocation, struct plan **plan
     struct sandbox *sandbox = sandbox_init(invocation->arguments[0], &options, error);
     bool ok = sandbox != NULL;
     for (size_t i = 0; i < count && ok; i++) {
-        ok = sandbox_populate(sandbox, plans[i], error);
+        ok = invocation->given[FLAG_NO_COPIES]
+                 ? sandbox_populate_without_copies(sandbox, plans[i], error)
+                 : sandbox_populate(sandbox, plans[i], error);
     }
     ok = ok && set_faults(invocation, sandbox, error);
     bool half = sandbox && !ok; /* in the way of the command without its mistake */
@@ -87,8 +89,9 @@ enum exit_status command_sandbox_init(const struct invocation *invocation)
         return tell_error(&error);
     }
     for (size_t i = 0; i < count; i++) {
-        printf("%s: networks, images, conversion instances and DR copies of %zu VM%s\n",
-               plans[i]->name, plans[i]->vm_count, plans[i]->vm_count == 1 ? "" : "s");
+        printf("%s: networks, images, conversion instances and %s %zu VM%s\n", plans[i]->name,
+               invocation->given[FLAG_NO_COPIES] ? "no DR copies for" : "DR copies of",
+               plans[i]->vm_count, plans[i]->vm_count == 1 ? "" : "s");
     }
     printf("sandbox in %s; use it with --sandbox %s\n", invocation->arguments[0],
            invocation->arguments[0]);

@@ -1,6 +1,7 @@
 /* drc sandbox show. */
 #include "runtime/cli/command.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "compiler/base/arena.h"
@@ -12,9 +13,10 @@
 #include "runtime/world/world.h"
 
 static const char *const kind_names[SANDBOX_KIND_COUNT] = {"instances", "volumes", "snapshots",
-                                                           "images"};
+                                                           "images", "buckets"};
 
-static void show_json(const struct sandbox_item *items, size_t count, struct json_writer *json)
+static void show_json(enum sandbox_kind kind, const struct sandbox_item *items, size_t count,
+                      struct json_writer *json)
 {
     json_begin_array(json);
     for (size_t i = 0; i < count; i++) {
@@ -32,6 +34,13 @@ static void show_json(const struct sandbox_item *items, size_t count, struct jso
         if (item->size_gib) {
             json_key_int(json, "size_gib", item->size_gib);
         }
+        if (kind == SANDBOX_SNAPSHOT) {
+            json_key_int(json, "blocks", item->parts);
+        }
+        if (kind == SANDBOX_BUCKET) {
+            json_key_int(json, "objects", item->parts);
+            json_key_int(json, "bytes", item->bytes);
+        }
         json_end_object(json);
     }
     json_end_array(json);
@@ -42,16 +51,31 @@ static const char *or_dash(const char *text)
     return text ? text : "-";
 }
 
-static void show_text(const char *title, const struct sandbox_item *items, size_t count,
+static void show_buckets(const struct sandbox_item *items, size_t count, struct buffer *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        buffer_printf(out, "  %-22s %" PRId64 " object%s, %" PRId64 " bytes\n", items[i].id,
+                      items[i].parts, items[i].parts == 1 ? "" : "s", items[i].bytes);
+    }
+}
+
+static void show_text(enum sandbox_kind kind, const struct sandbox_item *items, size_t count,
                       struct buffer *out)
 {
-    buffer_printf(out, "%zu %s\n", count, title);
+    buffer_printf(out, "%zu %s\n", count, kind_names[kind]);
+    if (kind == SANDBOX_BUCKET) {
+        show_buckets(items, count, out);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         const struct sandbox_item *item = &items[i];
         buffer_printf(out, "  %-22s %-11s vm %-12s run %-9s %s", item->id, item->state,
                       or_dash(item->vm), or_dash(item->run), item->detail ? item->detail : "");
         if (item->size_gib) {
             buffer_printf(out, " %lld GiB", (long long)item->size_gib);
+        }
+        if (item->parts) {
+            buffer_printf(out, ", %" PRId64 " block%s", item->parts, item->parts == 1 ? "" : "s");
         }
         if (item->attached_to) {
             buffer_printf(out, " at %s", item->attached_to);
@@ -80,9 +104,9 @@ enum exit_status command_sandbox_show(const struct invocation *invocation)
                                     (enum sandbox_kind)kind, &items);
         if (as_json) {
             json_key(&json, kind_names[kind]);
-            show_json(items, count, &json);
+            show_json((enum sandbox_kind)kind, items, count, &json);
         } else {
-            show_text(kind_names[kind], items, count, &out);
+            show_text((enum sandbox_kind)kind, items, count, &out);
         }
     }
     if (as_json) {

@@ -66,48 +66,34 @@ static int64_t parse_date(const char *text)
     return end && !*end ? (int64_t)timegm(&parts) * 1000 : -1;
 }
 
-static bool is_own_header(const char *name, bool s3)
+static bool is_own_header(const char *name)
 {
     return strcasecmp(name, "host") == 0 || strcasecmp(name, "x-amz-date") == 0 ||
            strcasecmp(name, "x-amz-security-token") == 0 ||
-           (s3 && strcasecmp(name, "x-amz-content-sha256") == 0);
+           strcasecmp(name, "x-amz-content-sha256") == 0;
 }
 
-/* What the signature covers as the body's digest: what the header says, which is held against the
- * body, or the digest itself. NULL: the header is wrong. */
-static const char *payload_hash(struct request *r)
+static const char *body_hash(struct request *r)
 {
     char *hex = arena_alloc(r->arena, SHA256_HEX_SIZE);
     sha256_to_hex(r->arrival->sha256, hex);
-    const char *told = header_of(r, "X-Amz-Content-SHA256");
-    bool unsigned_body =
-        told && (strcmp(told, SIGV4_UNSIGNED_PAYLOAD) == 0 || strncmp(told, "STREAMING-", 10) == 0);
-    if (!told || unsigned_body) {
-        return told ? told : hex;
-    }
-    return strcmp(told, hex) == 0 ? told : NULL;
+    return hex;
 }
 
-static bool is_signed_so(struct request *r, struct sigv4_request *again,
-                         const struct signature *signature, const struct sigv4_key *key,
-                         int64_t date_ms)
+/* Whether the body is what X-Amz-Content-SHA256 says, if it says anything. */
+static bool is_payload_right(struct request *r)
 {
-    struct sigv4_headers signed_headers;
-    struct signature expected;
-    sigv4_sign(r->arena, again, key, date_ms, &signed_headers);
-    const char *line = signed_headers.items[signed_headers.count - 1].value;
-    return signature_parse(r->arena, line, &expected) &&
-           strlen(expected.hex) == strlen(signature->hex) &&
-           CRYPTO_memcmp(expected.hex, signature->hex, strlen(expected.hex)) == 0;
+    const char *told = header_of(r, "X-Amz-Content-SHA256");
+    return !told || strcmp(told, SIGV4_UNSIGNED_PAYLOAD) == 0 ||
+           strncmp(told, "STREAMING-", 10) == 0 || strcmp(told, body_hash(r)) == 0;
 }
 
 static bool matches(struct request *r, const struct target *target,
-                    const struct signature *signature, const struct sigv4_key *key,
-                    const char *hash)
+                    const struct signature *signature, const struct sigv4_key *key)
 {
     const struct http_request *request = r->arrival->http;
     int64_t date_ms = parse_date(request_header(request, "X-Amz-Date"));
-    bool s3 = r->protocol == PROTOCOL_REST_XML;
+    const char *told = header_of(r, "X-Amz-Content-SHA256");
     struct http_header *headers =
         ARENA_ARRAY(r->arena, struct http_header, request->header_count + 1);
     struct sigv4_request again = {.method = request->method,
@@ -115,28 +101,28 @@ static bool matches(struct request *r, const struct target *target,
                                   .path = target->path,
                                   .query = target->query,
                                   .headers = headers,
-                                  .payload_hash = hash,
+                                  .payload_hash = told ? told : body_hash(r),
                                   .service = signature->service,
                                   .region = signature->region,
                                   .memory = r->signing,
-                                  .hash_unsent = !header_of(r, "X-Amz-Content-SHA256"),
-                                  .s3 = s3};
+                                  .hash_unsent = !told,
+                                  .s3 = r->protocol == PROTOCOL_REST_XML};
     for (size_t i = 0; i < request->header_count; i++) {
         const char *name = request->headers[i].name;
-        if (!is_own_header(name, s3) && is_listed(signature->headers, name)) {
+        if (!is_own_header(name) && is_listed(signature->headers, name)) {
             headers[again.header_count++] = request->headers[i];
         }
     }
     if (date_ms < 0 || !is_listed(signature->headers, "host")) {
         return false;
     }
-    if (is_signed_so(r, &again, signature, key, date_ms)) {
-        return true;
-    }
-    /* The body of PutSnapshotBlock is not signed, also where no header says so. */
-    again.payload_hash = SIGV4_UNSIGNED_PAYLOAD;
-    return r->protocol == PROTOCOL_REST_JSON && !header_of(r, "X-Amz-Content-SHA256") &&
-           is_signed_so(r, &again, signature, key, date_ms);
+    struct sigv4_headers signed_headers;
+    struct signature expected;
+    sigv4_sign(r->arena, &again, key, date_ms, &signed_headers);
+    const char *line = signed_headers.items[signed_headers.count - 1].value;
+    return signature_parse(r->arena, line, &expected) &&
+           strlen(expected.hex) == strlen(signature->hex) &&
+           CRYPTO_memcmp(expected.hex, signature->hex, strlen(expected.hex)) == 0;
 }
 
 /* Each service has its own words for the same refusals. */
@@ -232,10 +218,14 @@ bool authenticate(struct request *r, const struct target *target, const struct s
     if (expired) {
         return refuse(r, REFUSAL_EXPIRED);
     }
-    const char *hash = payload_hash(r);
-    if (!hash && r->protocol == PROTOCOL_REST_XML) {
+    if (r->protocol == PROTOCOL_REST_XML && !header_of(r, "X-Amz-Content-SHA256")) {
+        return fail(r, 400, "InvalidRequest",
+                    "Missing required header for this request: x-amz-content-sha256");
+    }
+    bool right = is_payload_right(r);
+    if (!right && r->protocol == PROTOCOL_REST_XML) {
         return fail(r, 400, "XAmzContentSHA256Mismatch",
                     "The provided 'x-amz-content-sha256' header does not match what was computed.");
     }
-    return (hash && matches(r, target, signature, &key, hash)) || refuse(r, REFUSAL_SIGNATURE);
+    return (right && matches(r, target, signature, &key)) || refuse(r, REFUSAL_SIGNATURE);
 }

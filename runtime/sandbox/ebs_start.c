@@ -7,6 +7,7 @@
 #include "compiler/base/sha256.h"
 #include "runtime/sandbox/blobs.h"
 #include "runtime/sandbox/ebs.h"
+#include "runtime/sandbox/kms.h"
 
 enum {
     GIB_MAX = 65536,
@@ -134,7 +135,7 @@ static bool is_key_arn(const char *text)
 /* "Encryption outcomes for EBS direct APIs", EBS User Guide. */
 static bool check_encryption(struct request *r, struct start *start)
 {
-    bool by_default = state_setting_int(r->state, "encryption_by_default", 0);
+    bool by_default = ebs_encryption_by_default(r);
     if (start->key && !is_key_arn(start->key)) {
         return ebs_invalid(r, "INVALID_CUSTOMER_KEY", "KmsKeyArn has to be the ARN of a key: %s",
                            start->key);
@@ -156,10 +157,7 @@ static bool check_encryption(struct request *r, struct start *start)
     }
     start->encrypted = start->encrypted || by_default;
     if (start->encrypted && !start->key) {
-        const char *chosen = state_setting(r->state, r->arena, "ebs_key");
-        start->key = chosen ? chosen
-                            : arena_printf(r->arena, "arn:aws:kms:%s:%s:key/sandbox-aws-ebs",
-                                           r->region, r->caller.account);
+        start->key = kms_default_key(r);
     }
     return true;
 }

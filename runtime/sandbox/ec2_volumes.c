@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/sandbox/ec2.h"
+#include "runtime/sandbox/kms.h"
 
 static const char columns[] =
     "SELECT created_ms, available_ms, deleted_ms, size_gib, type, iops, throughput, "
@@ -295,6 +296,17 @@ static bool check_snapshot(struct request *r, struct volume_request *wanted)
     return true;
 }
 
+/* What is asked for, or else the snapshot's or the account's way. */
+static void encrypt(struct request *r, struct volume_request *wanted)
+{
+    wanted->encrypted = wanted->encrypted || ebs_encryption_by_default(r);
+    if (wanted->encrypted && !wanted->kms_key) {
+        wanted->kms_key = kms_default_key(r);
+    }
+    const char *arn = wanted->kms_key ? kms_find_key(r, wanted->kms_key) : NULL;
+    wanted->kms_key = arn ? arn : wanted->kms_key;
+}
+
 bool volume_check(struct request *r, struct volume_request *wanted)
 {
     const struct volume_type *type = find_type(wanted->type);
@@ -305,6 +317,7 @@ bool volume_check(struct request *r, struct volume_request *wanted)
     if (!check_snapshot(r, wanted)) {
         return false;
     }
+    encrypt(r, wanted);
     if (wanted->size_gib < type->size_min || wanted->size_gib > type->size_max) {
         return fail(r, 400, "InvalidParameterValue",
                     "Volume of %lldGiB is out of range for %s: %lld to %lldGiB",

@@ -35,9 +35,12 @@ void sandbox_close(struct sandbox *sandbox);
 const struct sandbox_options *sandbox_options(const struct sandbox *sandbox);
 
 /* Fills it with what a plan's failover needs: VPCs, subnets, groups, placeholder images, conversion
- * instances, elastic addresses, key pairs, and usable DR copies of each VM (disk counts and sizes
- * varied by seed). */
+ * instances, elastic addresses, key pairs, the buckets of its state and repository, and usable DR copies
+ * of each VM (disk counts and sizes varied by seed). */
 bool sandbox_populate(struct sandbox *sandbox, const struct plan *plan, struct error *error);
+/* The same without any copies: those come by replicate. */
+bool sandbox_populate_without_copies(struct sandbox *sandbox, const struct plan *plan,
+                                     struct error *error);
 /* The same with the VMs' hardware as facts have it: disks, sizes, CPUs, memory, firmware. What they do
  * not say is as usual, whatever the seed: as many disks as the plan speaks of, 20 GiB each, two
  * CPUs, 8 GiB of memory. */
@@ -51,6 +54,7 @@ enum sandbox_kind {
     SANDBOX_VOLUME,
     SANDBOX_SNAPSHOT,
     SANDBOX_IMAGE,
+    SANDBOX_BUCKET, /* of S3 */
     SANDBOX_KIND_COUNT
 };
 struct sandbox_item {
@@ -59,6 +63,8 @@ struct sandbox_item {
     const char *attached_to; /* volumes: the instance */
     const char *snapshot;    /* volumes: made from */
     int64_t size_gib;        /* 0: none */
+    int64_t parts;           /* snapshots: blocks; buckets: objects; else 0 */
+    int64_t bytes;           /* buckets: of all objects */
 };
 size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms,
                     enum sandbox_kind kind, struct sandbox_item **items);

@@ -54,18 +54,62 @@ static void show_tags(const struct resource *resource, struct sandbox_item *item
     item->role = tag_value(&resource->tags, "drc:role");
 }
 
+/* Snapshots of which no blocks are known have none to count. */
+static void count_blocks(struct request *r, const struct objects *snapshots,
+                         struct sandbox_item *items)
+{
+    for (size_t i = 0; i < snapshots->count; i++) {
+        const struct snapshot *snapshot = snapshots->items[i];
+        items[i].parts = state_value(r->state, 0, "SELECT count(*) FROM blocks WHERE map = ?", "i",
+                                     snapshot->map);
+    }
+}
+
+static size_t list_buckets(struct sandbox *sandbox, struct arena *arena,
+                           struct sandbox_item **items)
+{
+    struct state *state = sandbox->state;
+    pthread_mutex_lock(&sandbox->lock);
+    size_t count = 0, most = 0;
+    if (state_begin(state)) {
+        most = (size_t)state_value(state, 0, "SELECT count(*) FROM s3_buckets", "");
+        *items = ARENA_ARRAY(arena, struct sandbox_item, most);
+        struct sqlite3_stmt *rows = state_query(
+            state,
+            "SELECT name, count(key), total(size) FROM s3_buckets LEFT JOIN s3_objects ON bucket = "
+            "name GROUP BY name ORDER BY name",
+            "");
+        while (count < most && state_next(state, rows)) {
+            (*items)[count++] = (struct sandbox_item){.id = state_text(arena, rows, 0),
+                                                      .state = "available",
+                                                      .parts = state_int(rows, 1),
+                                                      .bytes = (int64_t)state_number(rows, 2)};
+        }
+        state_end(state, false);
+    }
+    pthread_mutex_unlock(&sandbox->lock);
+    return count;
+}
+
 size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms,
                     enum sandbox_kind kind, struct sandbox_item **items)
 {
+    *items = NULL;
+    if (kind == SANDBOX_BUCKET) {
+        return list_buckets(sandbox, arena, items);
+    }
     pthread_mutex_lock(&sandbox->lock);
     struct objects objects = {0};
     if (state_begin(sandbox->state)) {
         struct request r = sandbox_own_request(sandbox, arena, utc_ms);
         select_objects(&r, kinds[kind].kind, &objects);
+        *items = ARENA_ARRAY(arena, struct sandbox_item, objects.count);
+        if (kind == SANDBOX_SNAPSHOT) {
+            count_blocks(&r, &objects, *items);
+        }
         state_end(sandbox->state, false);
     }
     pthread_mutex_unlock(&sandbox->lock);
-    *items = ARENA_ARRAY(arena, struct sandbox_item, objects.count);
     for (size_t i = 0; i < objects.count; i++) {
         show_tags(objects.items[i], &(*items)[i]);
         kinds[kind].show(objects.items[i], &(*items)[i]);

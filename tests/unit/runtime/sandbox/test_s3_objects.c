@@ -66,7 +66,8 @@ static void test_buckets(void **state)
     ask(c, "GET", "/other?list-type=2", NULL, NULL);
     expect_refusal(c, 404, "NoSuchBucket");
     assert_int_equal(ask(c, "GET", "/", NULL, NULL), 200);
-    assert_string_equal(got(c, "Buckets/Bucket/Name"), "dr-state");
+    assert_string_equal(got(c, "Buckets/Bucket/Name"), "dr-shop"); /* the plan's state */
+    assert_non_null(strstr(c->response.body, "<Name>dr-state</Name>"));
     put(c, "/dr-state/k", "x", NULL, NULL);
     ask(c, "DELETE", "/dr-state", NULL, NULL);
     expect_refusal(c, 409, "BucketNotEmpty");
