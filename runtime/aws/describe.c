@@ -173,10 +173,17 @@ static void refuse_endless(struct operation *op, const struct aws_answer *answer
     operation_refused(op, &again);
 }
 
+static bool says_absent(const struct describe *describe, const struct aws_answer *answer)
+{
+    return answer->outcome == OUTCOME_ABSENT ||
+           (describe->absent_code && answer->error.code &&
+            strcmp(answer->error.code, describe->absent_code) == 0);
+}
+
 static void on_page(struct operation *op, const struct aws_answer *answer)
 {
     struct poll *poll = op->state;
-    if (answer->outcome == OUTCOME_ABSENT) {
+    if (says_absent(poll->describe, answer)) {
         take_out(op, answer);
         return;
     }

@@ -13,6 +13,8 @@ struct describe {
     const char *set;          /* volumeSet; of instances, below each reservation */
     bool reservations;
     const char *id_element; /* volumeId */
+    const char *absent_code; /* of the answer that an id is not there, where error_code.def takes it for
+                                something else; NULL */
     /* Instead of what the calls' actions have (operation.h): for lookups. */
     void (*see)(struct operation *op, size_t i, const struct xml *object);
 };

@@ -34,6 +34,13 @@ const struct aws_action *aws_action(enum action action)
         [ACTION_REGISTER_IMAGE] = &register_image_action,
         [ACTION_WAIT_IMAGE_AVAILABLE] = &wait_image_available_action,
         [ACTION_DEREGISTER_IMAGE] = &deregister_image_action,
+        [ACTION_START_SNAPSHOT] = &start_snapshot_action,
+        [ACTION_COMPLETE_SNAPSHOT] = &complete_snapshot_action,
+        [ACTION_WAIT_SNAPSHOT_COMPLETED] = &wait_snapshot_completed_action,
+        [ACTION_TAG_COPY] = &tag_copy_action,
+        [ACTION_HOLD_COPY] = &hold_copy_action,
+        [ACTION_RELEASE_COPY] = &release_copy_action,
+        [ACTION_DELETE_SNAPSHOT] = &delete_snapshot_action,
         [ACTION_INJECT] = &inject_action,
         [ACTION_WAIT_INJECTED] = &wait_injected_action,
     };
@@ -121,6 +128,15 @@ void operation_send_json(struct operation *op, enum aws_service service, const c
                                          .priority = op->priority,
                                          .timeout_ms = TIMEOUT_MS};
     send(op, &request, next);
+}
+
+void operation_send_rest(struct operation *op, const struct aws_client_request *request,
+                         operation_step next)
+{
+    struct aws_client_request own = *request;
+    own.priority = op->priority;
+    own.timeout_ms = TIMEOUT_MS;
+    send(op, &own, next);
 }
 
 void operation_result(struct operation *op, size_t i, const struct call_result *result)

@@ -57,6 +57,10 @@ void operation_send(struct operation *op, const char *api, struct form *form, bo
 void operation_send_json(struct operation *op, enum aws_service service, const char *api,
                          const char *json, bool changes, enum bucket bucket, operation_step next);
 
+/* A REST request; its priority, gate and patience are those of the operation. Its texts are copied. */
+void operation_send_rest(struct operation *op, const struct aws_client_request *request,
+                         operation_step next);
+
 /* Tells the result of call i; ignored when it has one. */
 void operation_result(struct operation *op, size_t i, const struct call_result *result);
 /* OK without outputs, for all calls that have no result yet. */
@@ -94,6 +98,9 @@ extern const struct aws_action run_instance_action, wait_running_action, stop_in
     wait_terminated_action;
 extern const struct aws_action register_image_action, wait_image_available_action,
     deregister_image_action;
+extern const struct aws_action start_snapshot_action, complete_snapshot_action;
+extern const struct aws_action wait_snapshot_completed_action, tag_copy_action, hold_copy_action,
+    release_copy_action, delete_snapshot_action;
 extern const struct aws_action inject_action, wait_injected_action;
 
 #endif

@@ -201,7 +201,8 @@ static bool is_undone(const struct choice *choice, uint32_t index)
 {
     const struct graph_node *node = &choice->executor->graph->nodes[index];
     const struct node_run *run = &choice->executor->nodes[index];
-    if (run->guarded == NO_NODE || run->status.state != NODE_DONE) {
+    bool takes_nothing_back = action_info(node->action)->effect == EFFECT_LOCAL; /* but a place */
+    if (run->guarded == NO_NODE || run->status.state != NODE_DONE || takes_nothing_back) {
         return false;
     }
     for (uint32_t e = 0; e < node->after_count; e++) {

@@ -155,8 +155,15 @@ static struct graph *copy_of_a_disk(struct arena *arena)
     maker_int(graph, begin, "disk", 0);
     uint32_t put = maker_node(graph, "db/disk-0/put-blocks", ACTION_PUT_BLOCKS, 60000);
     maker_edge(graph, begin, put);
+    graph->nodes[begin].acquire = maker_pool(graph, "mover", 1);
     maker_text(graph, put, "repository", "dir:backup");
     maker_output(graph, put, "snapshot_id", begin, "snapshot_id");
+    uint32_t place = maker_node(graph, "db/disk-0/release-place", ACTION_RELEASE_PLACE, 0);
+    maker_edge(graph, begin, place);
+    maker_edge(graph, put, place);
+    graph->nodes[place].after[1].when = WHEN_ENDED;
+    graph->nodes[place].guards = (int32_t)begin;
+    graph->nodes[place].release = graph->nodes[begin].acquire;
     uint32_t complete = maker_node(graph, "db/disk-0/complete-snapshot", ACTION_COMPLETE_SNAPSHOT, 1000);
     maker_edge(graph, put, complete);
     maker_output(graph, complete, "snapshot_id", begin, "snapshot_id");
