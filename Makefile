@@ -131,7 +131,7 @@ e2e: all venv
 	DRC=$(abspath $(BUILD)/drc) $(PYTEST) tests/e2e
 
 INTEROP_DRIVERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/*.c))
-interop: deps-interop venv all $(INTEROP_DRIVERS)
+interop: deps-interop venv all $(INTEROP_DRIVERS) $(BUILD)/tests/unit/runtime/world/test_store
 	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) \
 	    $(PYTEST) tests/interop
 

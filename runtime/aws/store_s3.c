@@ -496,12 +496,12 @@ static void on_answer(void *context, const struct aws_answer *answer)
 
 /* --- the store --- */
 
-static void on_unsound(void *context)
+static void end_at_once(void *context)
 {
     struct s3_call *call = context;
     struct error error = {0};
     call->timer = NULL;
-    if (call->verb == S3_SYNC) {
+    if (call->verb == S3_SYNC || call->verb == S3_LIST) {
         finish_as(call, STORE_OK, "");
         return;
     }
@@ -513,17 +513,28 @@ static void on_unsound(void *context)
     fail(call, &error);
 }
 
+/* Servers refuse odd ones ("../"); no key begins with them. */
+static bool can_begin_a_key(const char *prefix)
+{
+    char *longer = base_alloc(strlen(prefix) + 2);
+    strcat(strcpy(longer, prefix), "x");
+    bool can = store_key_is_valid(longer) || store_key_is_valid(prefix);
+    free(longer);
+    return can;
+}
+
 static void begin(struct store *base, struct s3_call *call, store_callback done, void *context)
 {
     struct store_s3 *store = (struct store_s3 *)base;
-    bool keyed = call->verb != S3_LIST && call->verb != S3_SYNC;
+    bool sound = call->verb == S3_SYNC   ? false /* nothing to do */
+                 : call->verb == S3_LIST ? can_begin_a_key(call->key)
+                                         : store_key_is_valid(call->key);
     call->store = store;
     call->done = done;
     call->context = context;
     DL_APPEND(store->calls, call);
-    if (call->verb == S3_SYNC || call->length > STORE_OBJECT_MAX ||
-        (keyed && !store_key_is_valid(call->key))) {
-        call->timer = world_timer(store->world, 0, on_unsound, call);
+    if (!sound || call->length > STORE_OBJECT_MAX) {
+        call->timer = world_timer(store->world, 0, end_at_once, call);
     } else if (is_large(call)) {
         call->waiting = true;
         next_large(store);

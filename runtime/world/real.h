@@ -50,6 +50,8 @@ struct real_turn {
     struct real_turn *prev, *next;
 };
 
+enum { REAL_SPARE_MAX = 64 }; /* as many as are under way to one host */
+
 struct real {
     struct world base;
     uv_loop_t loop;
@@ -58,6 +60,8 @@ struct real {
     size_t alive; /* tasks that are not persistent */
     uint64_t sequence;
     CURLM *curl;
+    CURL *spare[REAL_SPARE_MAX]; /* handles that wait for the next request */
+    size_t spare_count;
     uv_timer_t curl_timer;
     struct real_host *hosts; /* by name */
     bool in_curl;            /* libcurl is on the stack: it must not be entered again */

@@ -123,6 +123,9 @@ bool real_curl_open(struct real *real, struct error *error)
 
 void real_curl_close(struct real *real)
 {
+    while (real->spare_count > 0) {
+        curl_easy_cleanup(real->spare[--real->spare_count]);
+    }
     curl_multi_cleanup(real->curl);
     uv_close((uv_handle_t *)&real->curl_timer, NULL);
     curl_global_cleanup();

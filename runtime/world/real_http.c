@@ -17,6 +17,8 @@ enum {
     RESPONSE_MAX = 64 << 20,
     READ_SIZE = 4 << 10, /* most answers are a few KiB, and each connection has a buffer */
     READ_SIZE_STREAMED = 64 << 10,
+    WRITE_SIZE = 64 << 10,       /* libcurl's own */
+    WRITE_SIZE_LARGE = 256 << 10, /* fewer turns of the loop for a block of 512 KiB */
     HEADERS_MAX = 256,
     HEADER_BYTES_MAX = 64 << 10, /* of one answer with its interim ones */
 };
@@ -199,6 +201,9 @@ static void set_method(struct http_task *http)
     bool has_body = request->body_length > 0 || strcmp(method, "POST") == 0 ||
                     strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
     if (has_body) {
+        if (request->body_length > WRITE_SIZE) {
+            curl_easy_setopt(http->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)WRITE_SIZE_LARGE);
+        }
         curl_easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
         curl_easy_setopt(http->easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
     } else if (strcmp(method, "HEAD") == 0) {
@@ -393,6 +398,17 @@ static void http_deliver(struct real_task *task)
     http->callback(task->context, &http->response);
 }
 
+/* Making a handle costs more than putting one back as it was. */
+static void keep_spare(struct real *real, CURL *easy)
+{
+    if (easy && real->spare_count < REAL_SPARE_MAX) {
+        curl_easy_reset(easy);
+        real->spare[real->spare_count++] = easy;
+    } else {
+        curl_easy_cleanup(easy);
+    }
+}
+
 /* Gives its connection back, and its turn to the next. */
 static void close_easy(struct http_task *http)
 {
@@ -401,7 +417,7 @@ static void close_easy(struct http_task *http)
         curl_multi_remove_handle(real->curl, http->easy);
         http->added = false;
     }
-    curl_easy_cleanup(http->easy);
+    keep_spare(real, http->easy);
     http->easy = NULL;
     real_turn_leave(real, &http->turn);
 }
@@ -453,7 +469,8 @@ static void fail_at_once(struct http_task *http, const char *text)
 
 static void make_easy(struct http_task *http)
 {
-    http->easy = curl_easy_init();
+    struct real *real = real_of(&http->task);
+    http->easy = real->spare_count > 0 ? real->spare[--real->spare_count] : curl_easy_init();
     if (!http->easy) {
         base_out_of_memory();
     }

@@ -22,7 +22,8 @@ def free_port():
 class MinioServer:
     """As a context it is served within; start() and stop() may be called again and again."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, key=KEY, secret=SECRET):
+        self.key, self.secret = key, secret
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.binary = subprocess.run([ROOT / "tools" / "minio"], capture_output=True, text=True,
@@ -36,7 +37,7 @@ class MinioServer:
             self.process = subprocess.Popen(
                 [self.binary, "server", "--quiet", "--address", f"127.0.0.1:{self.port}",
                  "--console-address", f"127.0.0.1:{free_port()}", str(self.directory / "data")],
-                env={**os.environ, "MINIO_ROOT_USER": KEY, "MINIO_ROOT_PASSWORD": SECRET,
+                env={**os.environ, "MINIO_ROOT_USER": self.key, "MINIO_ROOT_PASSWORD": self.secret,
                      "MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "HOME": str(self.directory)},
                 stdout=self.log, stderr=self.log)
             if self._is_ready():
@@ -68,11 +69,11 @@ class MinioServer:
         self.stop()
 
     def environment(self, endpoint=None):
-        return {"AWS_ENDPOINT_URL_S3": endpoint or self.endpoint, "AWS_ACCESS_KEY_ID": KEY,
-                "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true",
+        return {"AWS_ENDPOINT_URL_S3": endpoint or self.endpoint, "AWS_ACCESS_KEY_ID": self.key,
+                "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_EC2_METADATA_DISABLED": "true",
                 "NO_PROXY": "127.0.0.1"}
 
     def client(self):
         import boto3
-        return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=KEY,
-                            aws_secret_access_key=SECRET, region_name="us-east-1")
+        return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=self.key,
+                            aws_secret_access_key=self.secret, region_name="us-east-1")
