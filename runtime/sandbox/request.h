@@ -69,6 +69,7 @@ struct request {
         int status;
         const char *code, *message; /* code NULL: nothing failed */
         const char *reason;         /* EBS; NULL: none */
+        const char *region;         /* S3: that it has to be asked in; NULL: it was */
     } failure;
     struct answer answer;
 };

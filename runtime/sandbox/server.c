@@ -171,6 +171,7 @@ static bool refuse_region(struct request *r, const char *held, const char *asked
                     "not %s",
                     held, asked);
     case PROTOCOL_REST_XML:
+        r->failure.region = held;
         return fail(r, 400, "AuthorizationHeaderMalformed",
                     "The authorization header is malformed; the region '%s' is wrong; expecting "
                     "'%s'",

@@ -14,6 +14,7 @@ static void write_s3_failure(struct request *r, struct xml_writer *xml)
     xml_open(xml, "Error");
     xml_put(xml, "Code", r->failure.code);
     xml_put(xml, "Message", r->failure.message);
+    xml_put(xml, "Region", r->failure.region);
     xml_put(xml, "Key", is_utf8(r->in ? r->in : "", strlen(r->in ? r->in : "")) ? r->in : NULL);
     xml_put(xml, "BucketName", r->of);
     xml_put(xml, "RequestId", r->id);

@@ -101,7 +101,7 @@ class Scene:
         counter = Counter(self.cloud.port)
         self.counters.append(counter)
         drc = Drc(home)
-        drc.env.update(self.cloud.environment(counter.endpoint), DRC_STATE_DIR=self.shared.url, AWS_REGION="eu-west-1")
+        drc.env.update(self.cloud.environment(counter.endpoint), DRC_STATE_DIR=self.shared.url)
         drc.counter = counter
         return drc
 

@@ -192,6 +192,7 @@ static void test_payload_hashes(void **state)
     c->region = "us-east-1";
     put(c, "/dr-state/k", "z", NULL, NULL);
     expect_refusal(c, 400, "AuthorizationHeaderMalformed");
+    assert_string_equal(got(c, "Region"), "eu-west-1"); /* which clients go to then */
 }
 
 static void put_all(struct sandbox_client *c, const char *const *keys)
