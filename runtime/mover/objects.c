@@ -113,10 +113,7 @@ static void work(struct object_call *call, world_callback run, world_callback do
 
 static char *copy_of(const struct store_result *result)
 {
-    char *copy = malloc(result->length + 1);
-    if (!copy) {
-        base_out_of_memory();
-    }
+    char *copy = base_realloc(NULL, result->length + 1);
     memcpy(copy, result->bytes, result->length);
     return copy;
 }
@@ -212,10 +209,7 @@ static void put_over(void *context, const struct store_result *result)
 static void check_found(void *context)
 {
     struct object_call *call = context;
-    void *room = call->is_block ? malloc(BLOCK_BYTES) : NULL;
-    if (call->is_block && !room) {
-        base_out_of_memory();
-    }
+    void *room = call->is_block ? base_realloc(NULL, BLOCK_BYTES) : NULL;
     is_sound(call, call->found, call->found_length, room, &call->error);
     free(room);
 }
@@ -277,10 +271,7 @@ static void put_it(void *context)
 static void pack(void *context)
 {
     struct object_call *call = context;
-    call->object = malloc(BLOCK_OBJECT_MAX);
-    if (!call->object) {
-        base_out_of_memory();
-    }
+    call->object = base_realloc(NULL, BLOCK_OBJECT_MAX);
     struct block_packer *packer = repository_take_packer(call->repository);
     call->length = block_pack(packer, call->bytes, call->object);
     repository_give_packer(call->repository, packer);
@@ -306,7 +297,7 @@ void repository_put_map(struct repository_writer *writer, const struct block_dig
 {
     struct object_call *call = begin(writer->repository, digest, false, context);
     call->writer = writer;
-    call->object = base_alloc(length + 1);
+    call->object = base_realloc(NULL, length + 1);
     memcpy(call->object, bytes, length);
     call->length = length;
     call->done = done;

@@ -62,6 +62,9 @@ void repository_get_map(struct repository *repository, const struct block_digest
 /* Ends all that is under way. */
 void repository_end_calls(struct repository *repository);
 
+/* What was put and removed is from then on. Runs the loop. */
+bool repository_make_durable(struct repository *repository, struct error *error);
+
 /* Puts a small object, whatever was there. The text is copied; `problem` (NULL: none) is told
  * instead. */
 void repository_put_small(struct repository *repository, const char *key, const struct buffer *text,

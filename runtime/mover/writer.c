@@ -244,13 +244,13 @@ static bool still_held(struct repository_writer *writer, const char *key, struct
     return false;
 }
 
-static bool make_durable(struct repository *repository, struct error *error)
+bool repository_make_durable(struct repository *repository, struct error *error)
 {
     struct error reason = {0};
     bool ok = store_sync_now(repository->store, repository->world, &reason) == STORE_OK;
     if (!ok) {
         repository_store_error(repository, &reason, error);
-        error_prefix(error, "committing to the repository %s", repository->name);
+        error_prefix(error, "making it durable in the repository %s", repository->name);
     }
     error_clear(&reason);
     return ok;
@@ -267,7 +267,7 @@ bool repository_commit(struct repository_writer *writer, const struct repository
         error_prefix(error, "committing a recovery point to the repository %s", repository->name);
     } else {
         point_key(key, point);
-        ok = make_durable(repository, error) && assure(writer, error) &&
+        ok = repository_make_durable(repository, error) && assure(writer, error) &&
              put_point(repository, point, key, &text, error) && still_held(writer, key, error);
     }
     buffer_free(&text);

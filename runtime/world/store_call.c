@@ -150,7 +150,7 @@ static void local_put(struct store *store, const char *key, const void *bytes, s
     struct store_call *call = make(store, STORE_PUT, key);
     call->length = length;
     if (length <= STORE_OBJECT_MAX) {
-        call->bytes = base_alloc(length + 1);
+        call->bytes = base_realloc(NULL, length + 1); /* not zeroed: blocks are large */
         memcpy(call->bytes, length ? bytes : "", length);
     }
     call->condition = condition;

@@ -3,7 +3,7 @@
  *
  * A put writes and syncs its bytes beside the object, and then: STORE_IF_ABSENT links them to the
  * name (link(2) fails where there is one already, on NFS too); the others rename, holding the lock
- * of the store, because a rename has no condition. STORE_LAZILY in a lazy store does not sync: syncfs(2)
+ * of the store, because a rename has no condition. STORE_LAZILY and removing in a lazy store do not sync: syncfs(2)
  * does so for all of them at once, on a descriptor that was open before they were written, because it
  * tells only of what failed since. */
 #include <dirent.h>
@@ -234,7 +234,7 @@ static void directory_remove(struct directory_store *store, struct store_call *c
         if (!is_absent(reason) && reason != EISDIR) {
             fail(call, reason, "removing", path);
         }
-    } else if (!files_sync_parent(path)) {
+    } else if (store->folder < 0 && !files_sync_parent(path)) {
         fail(call, errno, "removing", path);
     } else {
         call->outcome = STORE_OK;

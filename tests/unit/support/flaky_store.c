@@ -67,7 +67,7 @@ static void flaky_put(struct store *store, const char *key, const void *bytes, s
     struct flaky_store *flaky = (struct flaky_store *)store;
     struct store *inner = flaky->inner;
     flaky->puts++;
-    bool flawless = flaky->flaw == FLAW_NONE || flaky->next == 0 ||
+    bool flawless = flaky->flaw == FLAW_NONE || flaky->next == 0 || flaky->puts <= flaky->after ||
                     (flaky->only && !strstr(key, flaky->only));
     if (flawless && flaky->latency_ms == 0) {
         inner->put(inner, key, bytes, length, condition, version, done, context);
@@ -95,8 +95,16 @@ static void flaky_list(struct store *store, const char *prefix, const char *afte
 
 static void flaky_remove(struct store *store, const char *key, store_callback done, void *context)
 {
-    struct store *inner = ((struct flaky_store *)store)->inner;
-    inner->remove(inner, key, done, context);
+    struct flaky_store *flaky = (struct flaky_store *)store;
+    if (!flaky->breaks || flaky->removals-- > 0) {
+        flaky->inner->remove(flaky->inner, key, done, context);
+        return;
+    }
+    struct flawed *flawed = base_alloc(sizeof *flawed);
+    *flawed = (struct flawed){.next = flaky->owned, .flaky = flaky, .world = flaky->world,
+                              .done = done, .context = context};
+    flaky->owned = flawed;
+    flawed->task = world_timer(flaky->world, 10, fail_it, flawed);
 }
 
 static void flaky_sync(struct store *store, store_callback done, void *context)

@@ -17,6 +17,9 @@ struct flaky_store {
     struct world *world;
     enum flaw flaw;
     int next;    /* puts that have it; negative: all */
+    int after;   /* so many puts go well first */
+    bool breaks; /* after so many removals, all of them fail: */
+    int removals;
     const char *only;    /* keys with this in them; NULL: all */
     int64_t latency_ms;  /* of every put's answer */
     int puts;    /* so far */

@@ -70,6 +70,35 @@ char *mover_block(int kind, uint32_t seed)
     return (char *)block;
 }
 
+size_t mover_count(struct mover_place *place, const char *prefix)
+{
+    struct arena *arena = arena_create();
+    const char **keys;
+    size_t count = 0;
+    assert_int_equal(store_list_now(repository_store(place->repository), place->world, prefix, "",
+                                    arena, &keys, &count, NULL),
+                     STORE_OK);
+    arena_destroy(arena);
+    return count;
+}
+
+static void set(void *context)
+{
+    *(bool *)context = true;
+}
+
+void mover_sleep(struct mover_place *place, int64_t ms)
+{
+    bool over = false;
+    world_timer(place->world, ms, set, &over);
+    world_run(place->world, &over);
+}
+
+const char *mover_ago(struct mover_place *place, char out[32], int64_t ms)
+{
+    return format_time(out, world_utc_ms(place->world) - ms);
+}
+
 struct outcome {
     bool over;
     char *said;
@@ -122,11 +151,6 @@ struct block_digest mover_map(struct mover_place *place, struct repository_write
     assert_int_equal(blocks, count);
     map_writer_destroy(map);
     return root;
-}
-
-static void set(void *context)
-{
-    *(bool *)context = true;
 }
 
 enum map_step mover_step(struct mover_place *place, struct map_cursor *cursor,

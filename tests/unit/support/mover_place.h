@@ -19,6 +19,12 @@ struct mover_place {
 
 struct mover_place *mover_place_create(enum mover_kind kind);
 void mover_place_destroy(struct mover_place *place);
+/* How many objects lie there below the prefix. */
+size_t mover_count(struct mover_place *place, const char *prefix);
+/* Time passes. */
+void mover_sleep(struct mover_place *place, int64_t ms);
+/* "2026-…Z", so long before now; in a buffer of 32. */
+const char *mover_ago(struct mover_place *place, char out[32], int64_t ms);
 /* Another store on the same place. */
 struct store *mover_place_store(struct mover_place *place);
 void mover_place_reopen(struct mover_place *place, bool create, struct error *error);
