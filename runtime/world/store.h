@@ -70,8 +70,8 @@ struct store {
     void (*list)(struct store *store, const char *prefix, const char *after, store_callback done,
                  void *context);
     void (*remove)(struct store *store, const char *key, store_callback done, void *context);
-    /* All puts and removals that were answered before are durable when `done` comes. Of a store that is not lazy they
-     * are anyway. */
+    /* All puts and removals that were answered before are durable when `done` comes. Of a store that
+     * is not lazy they are anyway. */
     void (*sync)(struct store *store, store_callback done, void *context);
     /* The callbacks of what is under way with that context never come; it goes on all the same. */
     void (*forget)(struct store *store, void *context);
@@ -85,8 +85,8 @@ struct store {
 struct store *store_directory_create(struct world *world, const char *path, struct error *error);
 
 /* The same, lazy: an answered put of STORE_LAZILY, or a removal, is seen by all, but durable only after
- * `sync`, and costs no fsync of its own. For many objects that count for nothing until one more is there: blocks of a
- * recovery point. One that is there already may be from before a power failure, and broken: look. */
+ * `sync`, and costs no fsync of its own. For many objects that count for nothing until one more is
+ * there: blocks of a recovery point. One that is there already may be from before a power failure, and broken: look. */
 struct store *store_directory_create_lazy(struct world *world, const char *path,
                                           struct error *error);
 
