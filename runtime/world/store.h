@@ -86,7 +86,8 @@ struct store *store_directory_create(struct world *world, const char *path, stru
 
 /* The same, lazy: an answered put of STORE_LAZILY, or a removal, is seen by all, but durable only after
  * `sync`, and costs no fsync of its own. For many objects that count for nothing until one more is
- * there: blocks of a recovery point. One that is there already may be from before a power failure, and broken: look. */
+ * there: blocks of a recovery point. One that is there already may be from before a power failure, and
+ * broken: look. */
 struct store *store_directory_create_lazy(struct world *world, const char *path,
                                           struct error *error);
 

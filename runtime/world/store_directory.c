@@ -4,8 +4,8 @@
  * A put writes and syncs its bytes beside the object, and then: STORE_IF_ABSENT links them to the
  * name (link(2) fails where there is one already, on NFS too); the others rename, holding the lock
  * of the store, because a rename has no condition. STORE_LAZILY and removing in a lazy store do not
- * sync: syncfs(2) does so for all of them at once, on a descriptor that was open before they were written, because it
- * tells only of what failed since. */
+ * sync: syncfs(2) does so for all of them at once, on a descriptor that was open before they were
+ * written, because it tells only of what failed since. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
