@@ -67,9 +67,15 @@ struct findings {
     size_t count, capacity;
     size_t passed, unknown, warnings, fatal;
 };
+/* What a failover may lose. */
+struct loss_terms {
+    int64_t disaster_utc_ms; /* --disaster-at: loss is counted from here; 0: from now */
+    bool accepted;           /* --accept-data-loss: more than the objective is no error */
+};
+/* terms NULL: from now, nothing accepted. */
 bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan,
-                   const struct graph *graph, const struct facts *facts, struct findings *findings,
-                   struct error *error);
+                   const struct graph *graph, const struct facts *facts,
+                   const struct loss_terms *terms, struct findings *findings, struct error *error);
 
 /* What exists by tag for a plan (run NULL) or a run: for cleanup, orphans and where production is.
  */

@@ -135,8 +135,8 @@ static void name_account(struct preflight *preflight, const struct aws_identity 
 }
 
 bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan,
-                   const struct graph *graph, const struct facts *facts, struct findings *findings,
-                   struct error *error)
+                   const struct graph *graph, const struct facts *facts,
+                   const struct loss_terms *terms, struct findings *findings, struct error *error)
 {
     struct aws_identity identity = {0};
     if (!aws_identify(aws, arena, &identity, error)) {
@@ -149,6 +149,7 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
                                   .plan = plan,
                                   .graph = graph,
                                   .facts = facts,
+                                  .terms = terms ? *terms : (struct loss_terms){0},
                                   .network = &plan->networks[which],
                                   .which = which,
                                   .asks = asks_create(aws->client),

@@ -13,6 +13,7 @@ struct preflight {
     const struct plan *plan;
     const struct graph *graph;
     const struct facts *facts; /* may be NULL */
+    struct loss_terms terms;
     const struct network *network;
     enum site_network which;
     struct asks *asks;

@@ -1,9 +1,12 @@
 /* DR copies: still there and completed, and what loss they mean. */
+#include <stdio.h>
 #include <string.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/emit/emit.h"
 #include "runtime/aws/preflight.h"
+
+enum { CLOCK_SKEW_MS = 5 * 60 * 1000 }; /* as far as AWS lets a signature be off */
 
 /* Whole seconds, as people read them. */
 static const char *duration(struct preflight *preflight, int64_t ms)
@@ -12,26 +15,58 @@ static const char *duration(struct preflight *preflight, int64_t ms)
     return arena_strdup(preflight->arena, format_duration(text, ms < 0 ? 0 : ms / 1000 * 1000));
 }
 
+/* More than the objective: objectives.on_miss decides, of a failover. A test loses nothing. */
+static void tell_miss(struct preflight *preflight, const char *subject, const char *time,
+                      int64_t loss)
+{
+    int64_t rpo = preflight->plan->objectives.rpo.ms;
+    bool refused = preflight->plan->objectives.refuse_on_miss && !preflight->terms.accepted &&
+                   preflight->graph->workflow == WORKFLOW_FAILOVER;
+    preflight_find(preflight, refused ? FINDING_FATAL : FINDING_WARNING, subject,
+                   refused
+                       ? "--accept-data-loss goes on all the same; objectives.on_miss of the plan "
+                         "is refuse"
+                       : "the objective is objectives.rpo of the plan",
+                   "recovery point %s: %s would be lost, more than the objective of %s", time,
+                   duration(preflight, loss), duration(preflight, rpo));
+}
+
+/* What went wrong may be in it already. */
+static void tell_after(struct preflight *preflight, const char *subject, const char *time)
+{
+    char disaster[32], help[128];
+    format_time(disaster, preflight->terms.disaster_utc_ms);
+    snprintf(help, sizeof help, "--recovery-point %s takes one from before", disaster);
+    preflight_find(preflight, FINDING_WARNING, subject, help,
+                   "recovery point %s is of after the disaster (%s): it may hold what went wrong",
+                   time, disaster);
+}
+
 static void tell_loss(struct preflight *preflight, const struct plan_vm *vm)
 {
     const char *subject = arena_printf(preflight->arena, "DR copies of %s", vm->name);
     const char *time = map_get(&preflight->facts->bindings,
                                arena_printf(preflight->arena, "%s/recovery-point", vm->name));
     int64_t at = time ? parse_time(time) : -1;
-    int64_t loss = world_utc_ms(aws_client_world(preflight->aws->client)) - at;
+    int64_t disaster = preflight->terms.disaster_utc_ms;
+    int64_t from = disaster > 0 ? disaster : world_utc_ms(aws_client_world(preflight->aws->client));
     int64_t rpo = preflight->plan->objectives.rpo.ms;
     if (at < 0) {
         preflight_find(preflight, FINDING_FATAL, subject, "gather facts again, or replicate first",
                        "the facts bind no recovery point");
-    } else if (rpo > 0 && loss > rpo) {
-        preflight_find(preflight,
-                       preflight->plan->objectives.refuse_on_miss ? FINDING_FATAL : FINDING_WARNING,
-                       subject, "the objective is objectives.rpo of the plan",
-                       "recovery point %s: %s would be lost, more than the objective of %s", time,
-                       duration(preflight, loss), duration(preflight, rpo));
+    } else if (rpo > 0 && from - at > rpo) {
+        tell_miss(preflight, subject, time, from - at);
+    } else if (disaster > 0 && at > disaster) {
+        tell_after(preflight, subject, time);
+    } else if (at > from + CLOCK_SKEW_MS) {
+        preflight_find(
+            preflight, FINDING_WARNING, subject,
+            "set the clock of this host, or that of what makes the recovery points",
+            "recovery point %s is %s ahead of this clock: what would be lost is not known", time,
+            duration(preflight, at - from));
     } else {
         preflight_find(preflight, FINDING_PASSED, subject, NULL,
-                       "recovery point %s: %s would be lost", time, duration(preflight, loss));
+                       "recovery point %s: %s would be lost", time, duration(preflight, from - at));
     }
 }
 

@@ -157,6 +157,20 @@ static enum exit_status dry_run_offline(struct session *session, enum workflow w
     return EXIT_DONE;
 }
 
+/* By the site's clock. */
+static bool check_disaster(const struct session *session, struct error *error)
+{
+    char now[32];
+    int64_t now_utc_ms = world_utc_ms(session->site.world);
+    if (session->options.disaster_utc_ms <= now_utc_ms) {
+        return true;
+    }
+    error_set(error, "--disaster-at %s is in the future: it is %s",
+              session->invocation->values[FLAG_DISASTER_AT], format_time(now, now_utc_ms));
+    return error_help(error, "leave it out for a disaster that is now; times are UTC unless they say "
+                             "otherwise (+01:00)");
+}
+
 static void print_findings(const struct session *session)
 {
     struct buffer text = {0};
@@ -168,7 +182,7 @@ static void print_findings(const struct session *session)
 static enum exit_status dry_run_live(struct session *session)
 {
     struct error error = {0};
-    if (!session_open_site(session, &error) ||
+    if (!session_open_site(session, &error) || !check_disaster(session, &error) ||
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error) ||
         !session_prepare(session, &error)) {
         return tell_error(&error);
@@ -298,7 +312,8 @@ static void print_summary(const struct session *session)
         .facts = session->facts,
         .findings = &session->findings,
         .account = session->identity.account,
-        .now_utc_ms = world_utc_ms(session->site.world),
+        .now_utc_ms = session->options.disaster_utc_ms > 0 ? session->options.disaster_utc_ms
+                                                           : world_utc_ms(session->site.world),
         .width = output_width(stderr),
         .colour = wants_colour(stderr),
     };
@@ -456,7 +471,7 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
         error_help(&error, "give --yes, or a compiled graph (drc plan compile) that was reviewed");
         status = tell_error(&error);
     } else {
-        bool ok = session_open_world(&session, &error) &&
+        bool ok = session_open_world(&session, &error) && check_disaster(&session, &error) &&
                   find_state(&session, &error) && session_open_shared(&session, &error) &&
                   refuse_unfinished(&session, &error);
         status = ok ? apply(&session) : tell_error(&error);

@@ -29,6 +29,27 @@ static bool check_recovery_point(const char *text, struct error *error)
     return error_help(error, "a time looks like 2026-11-22T10:00:00Z (RFC 3339, UTC)");
 }
 
+static bool check_disaster(const struct invocation *invocation, enum workflow workflow,
+                           int64_t *utc_ms, struct error *error)
+{
+    static const enum flag flags[] = {FLAG_DISASTER_AT, FLAG_ACCEPT_DATA_LOSS};
+    for (size_t i = 0; i < 2; i++) {
+        if (invocation->given[flags[i]] && workflow != WORKFLOW_FAILOVER) {
+            error_set(error, "--%s is for failovers, not for %s", flag_infos[flags[i]].name,
+                      workflow_name(workflow));
+            return error_help(error, "leave it out: nothing is lost by %s",
+                              workflow_name(workflow));
+        }
+    }
+    const char *text = invocation->values[FLAG_DISASTER_AT];
+    *utc_ms = text ? parse_time(text) : 0;
+    if (*utc_ms >= 0) {
+        return true;
+    }
+    error_set(error, "--disaster-at wants a time, not \"%s\"", text);
+    return error_help(error, "a time looks like 2026-11-22T10:00:00Z (RFC 3339, UTC)");
+}
+
 bool options_from(const struct invocation *invocation, const struct plan *plan,
                   enum workflow workflow, struct run_options *options, struct error *error)
 {
@@ -46,6 +67,7 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
         .profile = plan->aws.profile.value,
         .role_arn = plan->aws.role_arn.value,
         .approved = invocation->given[FLAG_YES],
+        .data_loss_accepted = invocation->given[FLAG_ACCEPT_DATA_LOSS],
         .rto_ms = plan->objectives.rto.ms,
         .rpo_ms = plan->objectives.rpo.ms,
         .variables = invocation->variables,
@@ -59,5 +81,6 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
         }
     }
     return options->plan_path && (!sandbox || options->sandbox) &&
-           check_recovery_point(options->recovery_point, error);
+           check_recovery_point(options->recovery_point, error) &&
+           check_disaster(invocation, workflow, &options->disaster_utc_ms, error);
 }

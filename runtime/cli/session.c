@@ -173,8 +173,10 @@ bool session_prepare(struct session *session, struct error *error)
         return false;
     }
     session->schedule = estimate(arena, session->graph, session->facts, true);
+    struct loss_terms terms = {session->options.disaster_utc_ms,
+                               session->options.data_loss_accepted};
     if (!aws_preflight(session->site.aws, arena, session->plan, session->graph, session->facts,
-                       &session->findings, error)) {
+                       &terms, &session->findings, error)) {
         return false;
     }
     warn_of_sources(session);

@@ -72,7 +72,7 @@ static void fill_row(struct arena *arena, const struct summary *summary, uint32_
     char text[32];
     row[0] = name;
     row[1] = short_time(arena, binding(summary->facts, name, "recovery-point"));
-    row[2] = loss < 0 ? "unknown" : arena_strdup(arena, format_duration(text, loss));
+    row[2] = loss < 0 ? "unknown" : arena_strdup(arena, format_duration(text, loss / 1000 * 1000));
     row[3] = instance_type(summary->graph, index);
     row[4] = vm && vm->card_count && vm->cards[0].subnet_name.value ? vm->cards[0].subnet_name.value
                                                                     : "";
@@ -195,6 +195,26 @@ void findings_write(const struct findings *findings, int width, bool colour, str
     }
 }
 
+/* The worst of the VMs against the objective. */
+static void put_loss(const struct summary *summary, struct buffer *out)
+{
+    char text[32];
+    int64_t worst = -1, rpo = summary->plan->objectives.rpo.ms;
+    for (uint32_t i = 0; i < summary->graph->vm_count; i++) {
+        const char *vm = summary->graph->vms[i].name;
+        int64_t loss = summary_loss_ms(summary->facts, vm, summary->now_utc_ms);
+        worst = loss > worst ? loss : worst;
+    }
+    if (worst < 0 || summary->graph->workflow != WORKFLOW_FAILOVER) {
+        return;
+    }
+    buffer_printf(out, " · loses %s", format_duration(text, worst / 1000 * 1000));
+    if (rpo > 0) {
+        buffer_printf(out, " of %s%s", format_duration(text, rpo),
+                      worst > rpo ? " (RPO missed)" : "");
+    }
+}
+
 void summary_write(const struct summary *summary, struct buffer *out)
 {
     const struct plan *plan = summary->plan;
@@ -207,6 +227,7 @@ void summary_write(const struct summary *summary, struct buffer *out)
     if (plan->objectives.rto.ms) {
         buffer_printf(&head, " of %s", format_duration(objective, plan->objectives.rto.ms));
     }
+    put_loss(summary, &head);
     text_wrap(out, buffer_text(&head), 0, 4, summary->width);
     buffer_free(&head);
     buffer_puts(out, "\n\n");

@@ -23,6 +23,14 @@ static void known(struct json_writer *json, const char *key, int64_t value)
     }
 }
 
+/* A failover without a known loss has neither met nor missed it. */
+static void put_rpo_met(struct json_writer *json, const struct report *report, int64_t loss_ms)
+{
+    if (report->options.rpo_ms > 0 && loss_ms >= 0) {
+        json_key_bool(json, "rpo_met", loss_ms <= report->options.rpo_ms);
+    }
+}
+
 static void write_vm(struct json_writer *json, const struct report *report,
                      const struct report_vm *vm)
 {
@@ -34,6 +42,7 @@ static void write_vm(struct json_writer *json, const struct report *report,
     known(json, "predicted_ms", vm->predicted_ms);
     json_key_string(json, "recovery_point", vm->recovery_point);
     known(json, "loss_ms", vm->loss_ms);
+    put_rpo_met(json, report, vm->loss_ms);
     json_key_string(json, "instance_id", vm->instance_id);
     json_key_string(json, "instance_type", vm->instance_type);
     if (vm->cause != NO_NODE) {
@@ -128,6 +137,7 @@ static void write_summary(struct json_writer *json, const struct report *report)
         json_key_int(json, "rto_objective_ms", report->options.rto_ms);
     }
     known(json, "loss_ms", report->loss_ms);
+    put_rpo_met(json, report, report->loss_ms);
     if (report->options.rpo_ms) {
         json_key_int(json, "rpo_objective_ms", report->options.rpo_ms);
     }

@@ -11,9 +11,15 @@
 #include "runtime/report/report_parts.h"
 #include "runtime/world/world.h"
 
-enum { BAR_MIN = 16, BAR_MAX = 40, TEXT_INDENT = 7, BETWEEN = 5,
-       BESIDE = 72 /* a bar: when it was back, and where the time went, in one line mostly */,
-       LEGEND = 55, LEGEND_OUTAGE = 18 /* columns */ };
+enum {
+    BAR_MIN = 16,
+    BAR_MAX = 40,
+    TEXT_INDENT = 7,
+    BETWEEN = 5,
+    BESIDE = 72 /* a bar: when it was back, and where the time went, in one line mostly */,
+    LEGEND = 55,
+    LEGEND_OUTAGE = 18 /* columns */
+};
 
 struct page {
     const struct report *report;
@@ -128,6 +134,26 @@ void report_put_loss(const struct report *report, struct buffer *out)
     }
 }
 
+/* The VMs that lost more than the objective allows. */
+static void write_losses(const struct page *page)
+{
+    const struct report *report = page->report;
+    struct buffer text = {0};
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        const struct report_vm *vm = &report->vms[i];
+        if (report->options.rpo_ms > 0 && vm->loss_ms > report->options.rpo_ms) {
+            buffer_printf(&text, "%s%s ", text.length ? ", " : "RPO missed: ", vm->name);
+            put_duration(&text, vm->loss_ms / 1000 * 1000);
+            buffer_printf(&text, " (recovery point %s)", vm->recovery_point);
+        }
+    }
+    if (text.length) {
+        text_wrap(page->out, buffer_text(&text), 0, 2, page->width);
+        buffer_putc(page->out, '\n');
+    }
+    buffer_free(&text);
+}
+
 static void write_objectives(const struct page *page)
 {
     struct buffer parts[3] = {{0}};
@@ -146,6 +172,7 @@ static void write_objectives(const struct page *page)
         buffer_free(&parts[i]);
     }
     buffer_putc(page->out, '\n');
+    write_losses(page);
 }
 
 /* --- causes --- */
@@ -306,7 +333,8 @@ static void write_bar(const struct page *page, const struct report_vm *vm, int c
     int64_t whole = page->report->elapsed_ms > 0 ? page->report->elapsed_ms : 1;
     buffer_puts(page->out, "▕");
     for (int i = 0; i < cells; i++) {
-        buffer_puts(page->out, bar_cell(page->report, vm, whole * i / cells, whole * (i + 1) / cells));
+        buffer_puts(page->out,
+                    bar_cell(page->report, vm, whole * i / cells, whole * (i + 1) / cells));
     }
     buffer_puts(page->out, "▏");
 }
@@ -406,8 +434,7 @@ static void write_calls(const struct page *page)
                   "calls %" PRId64 " (floor %" PRId64 ") · throttled %" PRId64 " · retried %" PRId64
                   " · %zu of %zu actions done\n",
                   counters->requests, report_calls_floor(page->report), counters->throttled,
-                  counters->retries, counters->done,
-                  counters->total);
+                  counters->retries, counters->done, counters->total);
 }
 
 /* The things of one VM that are in no use, from `first` on, in a line. Returns the next VM's. */

@@ -211,3 +211,67 @@ def test_bad_usage(drc, site):
     assert "no format \"yaml\"" in drc("rpo", site.plan, "--format", "yaml", status=1).err
     assert "needs PLAN" in drc("rpo", status=1).err
     assert "contradict" in drc("rpo", site.plan, "--json", "--format", "prometheus", status=1).err
+
+
+# --- failover: what it may lose ---
+
+@pytest.fixture
+def late(drc, tmp_path):
+    """Copies that are older than the objective, which the plan insists on."""
+    site = Served(drc, tmp_path, speed=200)
+    plan_with(site, objectives="objectives: {rpo: 1m, rto: 20m, on_miss: refuse}")
+    return site
+
+
+def failover(drc, site, *flags, status=0):
+    return drc("plan", "apply", site.plan, "failover", "--yes", "--sandbox", site.directory, *flags,
+               status=status, timeout=240)
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def test_more_than_the_objective_is_refused_until_it_is_accepted(drc, late):
+    told = failover(drc, late, status=1)
+    assert "more than the objective of 1m" in words(told.err) and "--accept-data-loss" in told.err
+    assert "(RPO missed)" in words(told.err) and "nothing was changed" in told.err
+    assert late.made() == ([], [])
+    looked = drc("plan", "apply", late.plan, "failover", "--dry-run=live", "--sandbox", late.directory, status=1)
+    assert "--accept-data-loss" in looked.err
+    done = failover(drc, late, "--accept-data-loss")
+    assert "(missed)" in done.out and "RPO missed: db " in done.out
+    report = drc.json("run", "report", "--json")
+    assert report["rpo_met"] is False and {vm["rpo_met"] for vm in report["vms"]} == {False}
+    assert "drc_plan_rpo_objective_seconds" in drc("run", "report", "--format", "prometheus").out
+
+
+def test_the_loss_is_counted_from_the_disaster(drc, late):
+    """A disaster a minute after the oldest recovery point lost less than the objective."""
+    points = [vm["dr_copy"]["recovery_point"] for vm in vms(rpo(drc, late, status=2)).values()]
+    disaster = max(points)
+    failover(drc, late, "--disaster-at", "2999-01-01T00:00:00Z", status=1)
+    plan_with(late)
+    late.plan.write_text(late.plan.read_text().replace("rpo: 1m", "rpo: 10m"))
+    told = failover(drc, late, "--disaster-at", disaster)
+    report = drc.json("run", "report", "--json")
+    newest = datetime.datetime.fromisoformat(disaster)
+    for vm in report["vms"]:
+        lost = newest - datetime.datetime.fromisoformat(vm["recovery_point"])
+        assert vm["loss_ms"] == lost.total_seconds() * 1000 and vm["rpo_met"] is True
+    assert "(missed)" not in told.out
+
+
+def test_of_after_the_disaster(drc, late):
+    disaster = "2020-01-01T00:00:00Z"
+    told = failover(drc, late, "--disaster-at", disaster)
+    assert f"--recovery-point {disaster}" in words(told.err) and "may hold what went wrong" in words(told.err)
+
+
+def test_flags_of_a_failover(drc, late):
+    assert "wants a time" in failover(drc, late, "--disaster-at", "yesterday", status=1).err
+    told = failover(drc, late, "--disaster-at", "2999-01-01T00:00:00Z", status=1)
+    assert "in the future" in told.err
+    for flag in (["--accept-data-loss"], ["--disaster-at", "2020-01-01T00:00:00Z"]):
+        told = drc("plan", "apply", late.plan, "replicate", "--yes", "--sandbox", late.directory, *flag, status=1)
+        assert "is for failovers" in told.err

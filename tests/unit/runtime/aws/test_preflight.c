@@ -15,12 +15,24 @@ struct flight {
     bool ok;
 };
 
+/* What may be lost, by the plan and by flags; of recovery points that are 15 minutes old. */
+struct terms {
+    int64_t rpo_minutes;
+    bool refuse;
+    struct loss_terms flags;
+};
+
 /* Facts and graph of the sound site, then preflight with one answer replaced. */
-static struct flight fly(const char *expect, int status, const char *body)
+static struct flight fly_with(const char *expect, int status, const char *body,
+                              const struct terms *terms)
 {
     struct flight f = {.canned = canned_create(NULL, 0), .plan = canned_site_plan()};
     struct arena *arena = f.canned->arena;
     size_t count;
+    if (terms) {
+        f.plan.plan->objectives.rpo.ms = terms->rpo_minutes * 60000;
+        f.plan.plan->objectives.refuse_on_miss = terms->refuse;
+    }
     struct canned_answer *site = canned_site(arena, NULL, 0, NULL, &count);
     canned_script(f.canned, site, count);
     struct aws *aws = canned_aws(f.canned);
@@ -35,9 +47,15 @@ static struct flight fly(const char *expect, int status, const char *body)
     assert_non_null(graph);
     site = canned_site(arena, expect, status, body, &count);
     canned_script(f.canned, site, count);
-    f.ok = aws_preflight(aws, arena, f.plan.plan, graph, facts, &f.findings, &f.error);
+    f.ok = aws_preflight(aws, arena, f.plan.plan, graph, facts, terms ? &terms->flags : NULL, &f.findings,
+                         &f.error);
     aws_destroy(aws);
     return f;
+}
+
+static struct flight fly(const char *expect, int status, const char *body)
+{
+    return fly_with(expect, status, body, NULL);
 }
 
 static void land(struct flight *f)
@@ -127,6 +145,39 @@ static void test_dry_runs_are_few(void **state)
     land(&f);
 }
 
+static void assert_loss(const struct terms *terms, enum finding_severity severity, const char *says,
+                        const char *help)
+{
+    struct flight f = fly_with(NULL, 0, NULL, terms);
+    assert_true(f.ok);
+    const struct finding *finding = find(&f, "DR copies of db");
+    if (finding->severity != severity || !strstr(finding->text, says) ||
+        (help && !strstr(finding->help, help))) {
+        fail_msg("%d: %s (%s)", finding->severity, finding->text, finding->help);
+    }
+    assert_int_equal(f.findings.fatal, severity == FINDING_FATAL ? 2 : 0); /* of db and web */
+    land(&f);
+}
+
+static void test_what_may_be_lost(void **state)
+{
+    (void)state;
+    int64_t at = parse_time("2026-11-22T09:45:00Z");
+    assert_loss(&(struct terms){.rpo_minutes = 16}, FINDING_PASSED, ": 15m would be lost", NULL);
+    assert_loss(&(struct terms){.rpo_minutes = 14}, FINDING_WARNING,
+                "15m would be lost, more than the objective of 14m", NULL);
+    struct terms refused = {.rpo_minutes = 14, .refuse = true};
+    assert_loss(&refused, FINDING_FATAL, "more than the objective", "--accept-data-loss");
+    refused.flags.accepted = true;
+    assert_loss(&refused, FINDING_WARNING, "more than the objective", NULL);
+    /* The disaster was earlier than now. */
+    struct terms earlier = {.rpo_minutes = 14, .refuse = true, .flags.disaster_utc_ms = at + 60000};
+    assert_loss(&earlier, FINDING_PASSED, ": 1m would be lost", NULL);
+    earlier.flags.disaster_utc_ms = at - 1000;
+    assert_loss(&earlier, FINDING_WARNING, "may hold what went wrong",
+                "--recovery-point 2026-11-22T09:44:59Z");
+}
+
 #define NONE(operation, set) "<" operation "Response><" set "/></" operation "Response>"
 
 static void test_what_is_missing(void **state)
@@ -212,7 +263,8 @@ static void test_what_cannot_be_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_is_well),     cmocka_unit_test(test_dry_runs_are_few),
+        cmocka_unit_test(test_all_is_well),     cmocka_unit_test(test_what_may_be_lost),
+        cmocka_unit_test(test_dry_runs_are_few),
         cmocka_unit_test(test_what_is_missing), cmocka_unit_test(test_what_is_wrong),
         cmocka_unit_test(test_subnets),         cmocka_unit_test(test_what_cannot_be_read),
     };

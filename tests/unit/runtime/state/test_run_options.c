@@ -42,6 +42,7 @@ static void what_is_written_is_read(void **state)
         .rpo_ms = 1800000,
         .approved = true,
         .disaster_utc_ms = 1795341600123,
+        .data_loss_accepted = true,
         .variables = variables,
         .variable_count = 2,
     };
@@ -57,6 +58,7 @@ static void what_is_written_is_read(void **state)
     assert_string_equal(in.account, "111122223333");
     assert_int_equal(in.rto_ms, 1200000);
     assert_int_equal(in.disaster_utc_ms, 1795341600123);
+    assert_true(in.data_loss_accepted);
     assert_true(in.approved);
     assert_int_equal(in.variable_count, 2);
     assert_string_equal(in.variables[1].name, "b");
