@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/cli/size_text.h"
 #include "runtime/world/world.h"
 
 static const char *absolute(struct arena *arena, const char *path, struct error *error)
@@ -50,6 +51,20 @@ static bool check_disaster(const struct invocation *invocation, enum workflow wo
     return error_help(error, "a time looks like 2026-11-22T10:00:00Z (RFC 3339, UTC)");
 }
 
+bool options_take_mover(const struct invocation *invocation, struct run_options *options,
+                        struct error *error)
+{
+    const char *bandwidth = invocation->values[FLAG_BANDWIDTH];
+    const char *memory = invocation->values[FLAG_MOVER_MEMORY];
+    if (bandwidth && !rate_read(bandwidth, &options->bandwidth, error)) {
+        return error_prefix(error, "--bandwidth");
+    }
+    if (memory && !size_read(memory, &options->mover_memory, error)) {
+        return error_prefix(error, "--mover-memory");
+    }
+    return true;
+}
+
 bool options_from(const struct invocation *invocation, const struct plan *plan,
                   enum workflow workflow, struct run_options *options, struct error *error)
 {
@@ -82,5 +97,6 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
     }
     return options->plan_path && (!sandbox || options->sandbox) &&
            check_recovery_point(options->recovery_point, error) &&
-           check_disaster(invocation, workflow, &options->disaster_utc_ms, error);
+           check_disaster(invocation, workflow, &options->disaster_utc_ms, error) &&
+           options_take_mover(invocation, options, error);
 }

@@ -103,7 +103,7 @@ bool lookup_run(struct session *session, enum lookup_default otherwise, struct e
     if (invocation->values[FLAG_LIMITS]) {
         session->options.limits = invocation->values[FLAG_LIMITS];
     }
-    return ok;
+    return ok && options_take_mover(invocation, &session->options, error);
 }
 
 bool lookup_open_clock(struct session *session, struct error *error)

@@ -39,6 +39,10 @@ struct session {
     struct findings findings;
 };
 
+/* --bandwidth, --mover-memory: on a resume in place of those that the run began with. */
+bool options_take_mover(const struct invocation *invocation, struct run_options *options,
+                        struct error *error);
+
 /* What the invocation and the plan say. False: a path or a flag is wrong. */
 bool options_from(const struct invocation *invocation, const struct plan *plan,
                   enum workflow workflow, struct run_options *options, struct error *error);

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "runtime/aws/aws.h"
+#include "runtime/aws/ebs_target.h"
 #include "runtime/engine/limits.h"
 #include "runtime/host/host.h"
+#include "runtime/mover/mover.h"
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/site/stores.h"
 #include "runtime/state/run_options.h"
@@ -64,6 +66,26 @@ static bool limits_mode(const struct run_options *options, struct aws *aws, bool
     return true;
 }
 
+/* A given world has no stores. */
+static struct store *no_store(void *context, const char *url, bool lazy, struct error *error)
+{
+    (void)context, (void)lazy;
+    error_set(error, "%s cannot be read here: no repository is simulated", url);
+    return NULL;
+}
+
+static void open_mover(struct site *site, const struct run_options *options)
+{
+    site->blocks = ebs_target_create(site->aws);
+    site->mover = mover_provider_create(&(struct mover_options){
+        .world = site->world,
+        .stores = site->stores ? site_store_opener(site) : (struct store_opener){NULL, no_store},
+        .target = site->blocks,
+        .bandwidth = options->bandwidth,
+        .memory_bytes = options->mover_memory,
+    });
+}
+
 bool site_open_providers(struct site *site, const struct run_options *options, struct error *error)
 {
     bool sandbox = site->sandbox != NULL;
@@ -84,10 +106,13 @@ bool site_open_providers(struct site *site, const struct run_options *options, s
     }
     limits_set_mode(site->limits, mode);
     site->host = host_provider_create(site->world);
+    open_mover(site, options);
     site->providers[PROVIDER_AWS] = aws_provider(site->aws);
     site->providers[PROVIDER_HOST] = site->host;
+    site->providers[PROVIDER_MOVER] = site->mover;
     return provider_check(site->providers[PROVIDER_AWS], error) &&
-           provider_check(site->providers[PROVIDER_HOST], error);
+           provider_check(site->providers[PROVIDER_HOST], error) &&
+           provider_check(site->providers[PROVIDER_MOVER], error);
 }
 
 void site_close_providers(struct site *site)
@@ -95,8 +120,13 @@ void site_close_providers(struct site *site)
     if (site->host) {
         site->host->destroy(site->host);
     }
+    if (site->mover) {
+        site->mover->destroy(site->mover);
+    }
+    ebs_target_destroy(site->blocks);
     aws_destroy(site->aws);
-    site->host = NULL;
+    site->host = site->mover = NULL;
+    site->blocks = NULL;
     site->aws = NULL;
     memset(site->providers, 0, sizeof site->providers);
 }

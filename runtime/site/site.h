@@ -11,6 +11,7 @@
 
 struct arena;
 struct aws;
+struct block_target;
 struct limits;
 struct run_options;
 struct sandbox;
@@ -28,7 +29,8 @@ struct site {
     struct world *real; /* also under the sandbox; NULL: the world is a given one. The same loop */
     struct limits *limits;
     struct aws *aws;
-    struct provider *host;
+    struct provider *host, *mover;
+    struct block_target *blocks; /* of the mover */
     struct provider *providers[PROVIDER_COUNT];
 };
 

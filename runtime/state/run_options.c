@@ -26,6 +26,8 @@ void run_options_write(const struct run_options *options, struct buffer *out)
     json_key_string(&json, "account", options->account);
     json_key_string(&json, "profile", options->profile);
     json_key_string(&json, "role_arn", options->role_arn);
+    json_key_int(&json, "bandwidth", options->bandwidth);
+    json_key_int(&json, "mover_memory", options->mover_memory);
     json_key_int(&json, "rto_ms", options->rto_ms);
     json_key_int(&json, "rpo_ms", options->rpo_ms);
     json_key_bool(&json, "approved", options->approved);
@@ -84,6 +86,8 @@ static bool read_options(struct arena *arena, const cJSON *object, struct run_op
         .account = text_member(arena, object, "account"),
         .profile = text_member(arena, object, "profile"),
         .role_arn = text_member(arena, object, "role_arn"),
+        .bandwidth = int_member(object, "bandwidth"),
+        .mover_memory = int_member(object, "mover_memory"),
         .rto_ms = int_member(object, "rto_ms"),
         .rpo_ms = int_member(object, "rpo_ms"),
         .approved = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "approved")),

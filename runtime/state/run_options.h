@@ -20,6 +20,7 @@ struct run_options {
     const char *sandbox, *recovery_point, *limits; /* --sandbox DIR, --recovery-point, --limits */
     const char *only; /* the VMs that were chosen, "db,app"; NULL: all */
     const char *region, *account, *profile, *role_arn;
+    int64_t bandwidth, mover_memory; /* --bandwidth (bytes a second), --mover-memory (bytes); 0: as usual */
     int64_t rto_ms, rpo_ms;  /* objectives; 0: none */
     bool approved;           /* --yes, or a reviewed graph: a resume does not ask again */
     int64_t disaster_utc_ms; /* loss is counted from here; 0: from the run's start */

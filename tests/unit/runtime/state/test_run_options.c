@@ -38,6 +38,8 @@ static void what_is_written_is_read(void **state)
         .limits = "none",
         .region = "eu-west-1",
         .account = "111122223333",
+        .bandwidth = 200 << 20,
+        .mover_memory = INT64_C(8) << 30,
         .rto_ms = 1200000,
         .rpo_ms = 1800000,
         .approved = true,
@@ -56,6 +58,8 @@ static void what_is_written_is_read(void **state)
     assert_null(in.sandbox); /* what is not given stays so */
     assert_null(in.recovery_point);
     assert_string_equal(in.account, "111122223333");
+    assert_int_equal(in.bandwidth, 200 << 20);
+    assert_int_equal(in.mover_memory, INT64_C(8) << 30);
     assert_int_equal(in.rto_ms, 1200000);
     assert_int_equal(in.disaster_utc_ms, 1795341600123);
     assert_true(in.data_loss_accepted);
