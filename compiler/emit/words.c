@@ -360,9 +360,9 @@ static void tell_put_blocks(struct sentence *to)
 {
     part(to, graph_input(to->node, "parent_map") ? "what differs from its last copy"
                                                  : "all blocks that are not zero");
-    buffer_puts(to->out, ", from ");
     const struct value *repository = graph_input(to->node, "repository");
-    if (repository) {
+    if (repository && repository->kind != VALUE_BIND) {
+        buffer_puts(to->out, ", from ");
         words_value(to->graph, repository, to->out);
     }
 }

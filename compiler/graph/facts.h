@@ -86,7 +86,7 @@ struct facts {
      * "db/recovery-point". Of replicate: "db/recovery-point" (of the repository), "db/last-copy" (the
      * recovery point of the last usable DR copy; absent: there is none), "db/disk-0/map",
      * "db/disk-0/parent-map" and "db/disk-0/parent-snapshot" (of increments), "db/excess-0/snapshot",
-     * "kms-key" (the ARN of the plan's key) */
+     * "kms-key" (the ARN of the plan's key), "repository" (with an absolute path) */
     struct map bindings;
     struct map durations; /* action name, or node id -> int64_t * (ms), measured before */
     struct map blocks;    /* "db/disk-0" -> int64_t *: how many blocks of 512 KiB its next copy takes */

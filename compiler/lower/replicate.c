@@ -193,13 +193,22 @@ static int64_t expected_ms(const struct copying *c)
     return ms < 1e15 ? (int64_t)ms : INT64_C(1000000000000000);
 }
 
+/* A path that is relative to the plan's file is made absolute by who gathers facts. */
+static void input_repository(struct copying *c)
+{
+    const char *url = c->l->plan->backup.repository.value;
+    bool relative = strncmp(url, "dir:", 4) == 0 && url[4] != '/';
+    builder_input(c->l->builder, "repository",
+                  relative ? bind_value("repository") : text_value(url));
+}
+
 static void put_blocks(struct copying *c)
 {
     c->sent = add(c, ACTION_PUT_BLOCKS,
                   is_whole(c) ? "all blocks that are not zero are sent"
                               : "the blocks that differ from the last copy are sent");
     builder_current(c->l->builder)->expected_ms = expected_ms(c);
-    builder_input(c->l->builder, "repository", text_value(c->l->plan->backup.repository.value));
+    input_repository(c);
     input_point(c);
     builder_input(c->l->builder, "disk", int_value((int64_t)c->number));
     input_binding(c, "map", "map");
@@ -288,7 +297,7 @@ static uint32_t record_copy(struct copying *c, uint32_t completed)
     uint32_t recorded = add(c, ACTION_RECORD_COPY,
                             "the next copy needs only what differs from what this one holds");
     builder_current(c->l->builder)->continue_on_failure = true;
-    builder_input(c->l->builder, "repository", text_value(c->l->plan->backup.repository.value));
+    input_repository(c);
     input_snapshot(c);
     input_binding(c, "map", "map");
     builder_input(c->l->builder, "disk", int_value((int64_t)c->number));

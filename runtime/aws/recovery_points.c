@@ -43,6 +43,19 @@ static struct recovery_point *point_of(struct recovery_points *points, const cha
     return *at;
 }
 
+/* The run of a tag drc:hold:RUN. */
+static const char *holder_of(struct recovery_points *points, const struct xml *snapshot)
+{
+    static const char hold[] = "drc:hold:";
+    for (const struct xml *tag = xml_first(snapshot, "tagSet"); tag; tag = tag->next) {
+        const char *key = xml_text(tag, "key");
+        if (key && strncmp(key, hold, sizeof hold - 1) == 0) {
+            return kept(points, key + sizeof hold - 1);
+        }
+    }
+    return NULL;
+}
+
 static struct dr_copy *read_copy(struct recovery_points *points, const struct xml *snapshot)
 {
     struct dr_copy *copy = ARENA_NEW(points->arena, struct dr_copy);
@@ -62,6 +75,10 @@ static struct dr_copy *read_copy(struct recovery_points *points, const struct xm
     copy->os = kept(points, xml_tag(snapshot, "drc:os"));
     copy->arch = kept(points, xml_tag(snapshot, "drc:arch"));
     copy->guest_id = kept(points, xml_tag(snapshot, "drc:guest-id"));
+    const char *encrypted = xml_text(snapshot, "encrypted");
+    copy->encrypted = encrypted && strcmp(encrypted, "true") == 0;
+    copy->kms_key = kept(points, xml_text(snapshot, "kmsKeyId"));
+    copy->held_by = holder_of(points, snapshot);
     return copy;
 }
 
@@ -71,7 +88,13 @@ static void put(struct dr_copy **slot, struct dr_copy *copy)
 {
     bool better = !*slot || (copy->completed && !(*slot)->completed) ||
                   (copy->completed == (*slot)->completed && strcmp(copy->id, (*slot)->id) < 0);
-    *slot = better ? copy : *slot;
+    if (better) {
+        copy->other = *slot;
+        *slot = copy;
+    } else {
+        copy->other = (*slot)->other;
+        (*slot)->other = copy;
+    }
 }
 
 static void see_snapshot(struct recovery_points *points, const struct xml *snapshot)

@@ -19,6 +19,10 @@ struct dr_copy { /* a snapshot */
     /* of disk 0 */
     int64_t disks, cpus, memory_mib; /* 0: not told */
     const char *firmware, *os, *arch, *guest_id;
+    bool encrypted;
+    const char *kms_key;   /* its ARN; NULL: not encrypted */
+    const char *held_by;   /* a run that holds it (drc:hold:RUN); NULL: nobody */
+    struct dr_copy *other; /* one more of the same disk and time, which counts for nothing */
 };
 
 struct recovery_point {
