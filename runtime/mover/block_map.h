@@ -47,8 +47,4 @@ const struct error *map_cursor_error(const struct map_cursor *cursor);
 int64_t map_cursor_disk_bytes(const struct map_cursor *cursor);
 void map_cursor_destroy(struct map_cursor *cursor);
 
-/* How many entries a cursor over them would yield. Runs the loop. */
-bool map_difference_count(struct repository *repository, const struct block_digest *root,
-                          const struct block_digest *old, uint64_t *count, struct error *error);
-
 #endif

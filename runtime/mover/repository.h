@@ -132,4 +132,11 @@ bool repository_list_copies(struct repository *repository, struct arena *arena, 
 bool repository_remove_copy(struct repository *repository, const char *snapshot_id,
                             struct error *error);
 
+/* ---- block maps, beside block_map.h ---- */
+
+/* How many blocks differ: what is in `root` and not the same in `old` (NULL: all non-zero ones), as a cursor
+ * over them (block_map.h) would yield them. Runs the loop. */
+bool map_difference_count(struct repository *repository, const struct block_digest *root,
+                          const struct block_digest *old, uint64_t *count, struct error *error);
+
 #endif

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
-#include "runtime/mover/block_map.h"
 #include "runtime/world/world.h"
 
 #define GIB (INT64_C(1) << 30)
