@@ -67,6 +67,10 @@ struct findings {
     size_t count, capacity;
     size_t passed, unknown, warnings, fatal;
 };
+/* Adds one; all texts are copied into the arena. help may be NULL. */
+void findings_add(struct findings *findings, struct arena *arena, enum finding_severity severity,
+                  const char *subject, const char *help, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 /* What a failover may lose. */
 struct loss_terms {
     int64_t disaster_utc_ms; /* --disaster-at: loss is counted from here; 0: from now */

@@ -15,23 +15,40 @@ static void count(struct findings *findings, enum finding_severity severity)
     ++*counters[severity];
 }
 
-void preflight_find(struct preflight *preflight, enum finding_severity severity,
-                    const char *subject, const char *help, const char *format, ...)
+static void add(struct findings *findings, struct arena *arena, const struct finding *finding)
 {
-    struct findings *findings = preflight->findings;
+    findings->items = arena_grow(arena, findings->items, findings->count, &findings->capacity,
+                                 sizeof *findings->items);
+    findings->items[findings->count++] =
+        (struct finding){.severity = finding->severity,
+                         .subject = arena_strdup(arena, finding->subject),
+                         .text = arena_strdup(arena, finding->text),
+                         .help = finding->help ? arena_strdup(arena, finding->help) : NULL};
+    count(findings, finding->severity);
+}
+
+void findings_add(struct findings *findings, struct arena *arena, enum finding_severity severity,
+                  const char *subject, const char *help, const char *format, ...)
+{
     struct buffer text = {0};
     va_list args;
     va_start(args, format);
     buffer_vprintf(&text, format, args);
     va_end(args);
-    findings->items = arena_grow(preflight->kept, findings->items, findings->count,
-                                 &findings->capacity, sizeof *findings->items);
-    findings->items[findings->count++] =
-        (struct finding){.severity = severity,
-                         .subject = arena_strdup(preflight->kept, subject),
-                         .text = arena_strdup(preflight->kept, buffer_text(&text)),
-                         .help = help ? arena_strdup(preflight->kept, help) : NULL};
-    count(findings, severity);
+    add(findings, arena, &(struct finding){severity, subject, buffer_text(&text), help});
+    buffer_free(&text);
+}
+
+void preflight_find(struct preflight *preflight, enum finding_severity severity,
+                    const char *subject, const char *help, const char *format, ...)
+{
+    struct buffer text = {0};
+    va_list args;
+    va_start(args, format);
+    buffer_vprintf(&text, format, args);
+    va_end(args);
+    add(preflight->findings, preflight->kept,
+        &(struct finding){severity, subject, buffer_text(&text), help});
     buffer_free(&text);
 }
 

@@ -399,11 +399,12 @@ enum exit_status apply_prepared(struct session *session)
     if (!session_store_graph(session, &error)) {
         return tell_error(&error);
     }
-    return session_execute(session);
+    return session_replicate_end(session, session_execute(session));
 }
 
 /* The run's record is made before the first request, so that a failure after it can be resumed;
- * but where the state says that there may be nothing to do, that is looked at without a record. */
+ * but where there may be nothing to do (the VMs are over by the state; replicate), that is looked at
+ * without a record. */
 static enum exit_status apply(struct session *session)
 {
     struct error error = {0};
@@ -412,7 +413,10 @@ static enum exit_status apply(struct session *session)
     if (error.message) {
         return tell_error(&error);
     }
-    if (over && !go_ahead(session, &status)) {
+    if ((over || session_is_replicate(session)) && !go_ahead(session, &status)) {
+        return status;
+    }
+    if (session_is_replicate(session) && !session_replicate_has_work(session, &status)) {
         return status;
     }
     return open_run(session, &error) ? apply_prepared(session) : tell_error(&error);
@@ -494,8 +498,11 @@ enum exit_status command_plan_facts(const struct invocation *invocation)
               session_open_site(&session, &error) &&
               aws_identify(session.site.aws, invocation->arena, &session.identity, &error);
     if (ok) {
-        session.facts = aws_gather_facts(session.site.aws, invocation->arena, session.plan,
-                                         workflow, point ? point : "latest", &error);
+        session.facts =
+            workflow == WORKFLOW_REPLICATE
+                ? session_replicate_facts(&session, false, &error)
+                : aws_gather_facts(session.site.aws, invocation->arena, session.plan, workflow,
+                                   point ? point : "latest", &error);
     }
     if (session.facts) {
         struct buffer text = {0};

@@ -102,6 +102,9 @@ enum production_verdict session_check_production(struct session *session, struct
 {
     struct arena *arena = session->invocation->arena;
     const struct plan *plan = session->plan;
+    if (session_is_replicate(session)) {
+        return session_replicate_leave_recovered(session, error) ? PRODUCTION_GO : PRODUCTION_REFUSED;
+    }
     struct production *production = production_read(arena, session->state, plan->name, error);
     struct aws_resource *resources = NULL;
     size_t count = 0;

@@ -63,14 +63,20 @@ void session_close(struct session *session)
     site_close(&session->site);
 }
 
-/* The shape of a graph is its text without what only the facts' digest says. */
+/* The shape of a graph is its text without what only the facts' digest says, and how long it takes. */
 static void shape(const struct graph *graph, struct buffer *out)
 {
     struct graph copy = *graph;
     copy.inventory_digest = "";
     copy.assumptions = NULL;
     copy.assumption_count = 0;
+    copy.nodes = base_alloc((graph->node_count + 1) * sizeof *copy.nodes);
+    for (size_t i = 0; i < graph->node_count; i++) {
+        copy.nodes[i] = graph->nodes[i];
+        copy.nodes[i].expected_ms = 0;
+    }
     graph_write_json(&copy, out);
+    free(copy.nodes);
 }
 
 static const char *first_difference(struct arena *arena, const struct graph *reviewed,
@@ -135,8 +141,11 @@ static bool gather(struct session *session, struct error *error)
 {
     struct arena *arena = session->invocation->arena;
     const char *point = session->options.recovery_point;
-    session->facts = aws_gather_facts(session->site.aws, arena, session->plan,
-                                      session->options.workflow, point ? point : "latest", error);
+    session->facts =
+        session_is_replicate(session)
+            ? session_replicate_facts(session, false, error)
+            : aws_gather_facts(session->site.aws, arena, session->plan, session->options.workflow,
+                               point ? point : "latest", error);
     struct facts *given = NULL;
     return session->facts && load_facts(session->invocation, &given, error) &&
            (!given || same_inventory(given, session->facts, error));
@@ -146,16 +155,9 @@ static bool gather(struct session *session, struct error *error)
  * and its recovered copy run at the same time. */
 static void warn_of_sources(struct session *session)
 {
-    struct findings *findings = &session->findings;
-    findings->items = arena_grow(session->invocation->arena, findings->items, findings->count,
-                                 &findings->capacity, sizeof *findings->items);
-    findings->items[findings->count++] = (struct finding){
-        .severity = FINDING_WARNING,
-        .subject = "source VMs",
-        .text = "vCenter is not asked by this version: whether they still run cannot be seen",
-        .help = "make sure that they are off before the recovered ones serve anybody",
-    };
-    findings->warnings++;
+    findings_add(&session->findings, session->invocation->arena, FINDING_WARNING, "source VMs",
+                 "make sure that they are off before the recovered ones serve anybody",
+                 "vCenter is not asked by this version: whether they still run cannot be seen");
 }
 
 bool session_prepare(struct session *session, struct error *error)
@@ -173,6 +175,9 @@ bool session_prepare(struct session *session, struct error *error)
         return false;
     }
     session->schedule = estimate(arena, session->graph, session->facts, true);
+    if (session_is_replicate(session)) {
+        return session_replicate_preflight(session, error);
+    }
     struct loss_terms terms = {session->options.disaster_utc_ms,
                                session->options.data_loss_accepted};
     if (!aws_preflight(session->site.aws, arena, session->plan, session->graph, session->facts,
@@ -243,6 +248,9 @@ static bool set_places(struct session *session, const struct report *report, enu
 {
     struct arena *arena = session->invocation->arena;
     const char *plan = session->run.plan;
+    if (session_is_replicate(session)) {
+        return true; /* it moves nothing */
+    }
     struct production *production = production_read(arena, session->state, plan, error);
     if (!production) {
         return false;

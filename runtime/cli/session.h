@@ -12,6 +12,7 @@
 #include "compiler/plan/plan.h"
 #include "runtime/aws/aws.h"
 #include "runtime/cli/command.h"
+#include "runtime/site/replicate_facts.h"
 #include "runtime/site/site.h"
 #include "runtime/state/run.h"
 #include "runtime/state/run_options.h"
@@ -37,6 +38,8 @@ struct session {
     struct schedule *schedule;
     struct aws_identity identity;
     struct findings findings;
+    struct replicate_notes notes; /* of replicate: beside its facts */
+    struct aws_replication replication;
 };
 
 /* --bandwidth, --mover-memory: on a resume in place of those that the run began with. */
@@ -70,6 +73,19 @@ bool session_share_production(struct session *session, struct error *error);
 /* Facts, graph (held against the reviewed one), schedule, preflight. False: told on
  * stderr already, or in `error` (then it has a message). */
 bool session_prepare(struct session *session, struct error *error);
+
+/* --- session_replicate.c: what replicate does otherwise than a failover --- */
+bool session_is_replicate(const struct session *session);
+/* Of the repository and the DR copies. brief: only what VMs there are and whether they are copied. */
+struct facts *session_replicate_facts(struct session *session, bool brief, struct error *error);
+bool session_replicate_preflight(struct session *session, struct error *error);
+/* Whether anything has to be copied, without a record of it; told on stdout when there is nothing.
+ * False: *status says how the command ends. */
+bool session_replicate_has_work(struct session *session, enum exit_status *status);
+/* VMs of which there is nothing to copy: an error for critical ones, told at the end. */
+enum exit_status session_replicate_end(const struct session *session, enum exit_status status);
+/* Leaves the VMs out that run at the recovery site. False: all do, or the state cannot be read. */
+bool session_replicate_leave_recovered(struct session *session, struct error *error);
 
 /* From the journal: graph, facts, schedule. False with an empty error: the run had not come that
  * far. */
