@@ -380,8 +380,9 @@ const char *replicate_repository_url(struct arena *arena, const struct plan *pla
         return url;
     }
     char *directory = realpath(plan->directory, NULL);
-    const char *absolute = arena_printf(arena, "dir:%s/%s", directory ? directory : plan->directory,
-                                        url + 4);
+    const char *base = directory ? directory : plan->directory;
+    const char *absolute =
+        arena_printf(arena, "dir:%s/%s", strcmp(base, "/") == 0 ? "" : base, url + 4);
     free(directory);
     return absolute;
 }
