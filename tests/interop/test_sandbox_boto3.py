@@ -1,85 +1,18 @@
 """boto3 and the AWS CLI against `drc sandbox serve`: what AWS's own clients make of its answers."""
 import json
-import os
 import pathlib
 import signal
 import socket
-import subprocess
 import sys
 import time
 
-import boto3
-import botocore.config
-import botocore.exceptions
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "servers"))
-from sandbox_server import SandboxServer  # noqa: E402
+from sandbox_boto3 import SPEED, Served, quick, refused  # noqa: E402
 
-REGION = "eu-west-1"
 CONVERSION = "i-0f00ba40000000000"
-SPEED = 100  # half a minute of EC2 in 0.3 s
-
-PLAN = """\
-version: 1
-name: shop
-objectives: {rpo: 30m, rto: 20m}
-sites:
-  recovery:
-    aws:
-      region: eu-west-1
-      account: "111122223333"
-      placeholder_image: {bios: ami-0c000000000000001, uefi: ami-0c000000000000002}
-      conversion:
-        instances: {eu-west-1a: i-0f00ba40000000000}
-networks:
-  production:
-    vpc: vpc-0a000000000000001
-    subnets:
-      app: {id: subnet-0a00000000000000a, cidr: 10.20.1.0/24, zone: eu-west-1a}
-      db: {id: subnet-0a00000000000000b, cidr: 10.20.2.0/24, zone: eu-west-1a}
-    security_groups: {web: sg-0a000000000000001, db: sg-0a000000000000002}
-vms:
-  db:
-    source: /DC0/vm/shop/db01
-    instance_type: r6i.xlarge
-    subnet: db
-    security_groups: [db]
-    private_ip: 10.20.2.10
-    key_name: dr
-    elastic_ip: {production: eipalloc-0a000000000000001}
-    volumes:
-      1: {type: gp3}
-"""
-
-
-class Served(SandboxServer):
-    """A sandbox of its own, served, as boto3 and the AWS CLI see it."""
-
-    def __init__(self, folder):
-        folder.mkdir()
-        plan = folder / "plan.yaml"
-        plan.write_text(PLAN)
-        super().__init__(folder / "sandbox", plan, "--seed", 7, "--speed", SPEED, "--no-throttle")
-        self.set_fault("consistency", 0)
-        self.start()
-
-    def client(self, service, secret="sandbox", token=None, key="sandbox", region=REGION, retries=0):
-        config = botocore.config.Config(retries={"max_attempts": retries}, region_name=region)
-        return boto3.client(service, endpoint_url=self.endpoint, aws_access_key_id=key,
-                            aws_secret_access_key=secret, aws_session_token=token, config=config)
-
-    def environment(self):
-        return {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "sandbox",
-                "AWS_SECRET_ACCESS_KEY": "sandbox", "AWS_DEFAULT_REGION": REGION,
-                "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-                "AWS_PAGER": ""}
-
-    def cli(self, *arguments):
-        program = pathlib.Path(sys.executable).parent / "aws"
-        return subprocess.run([sys.executable, str(program), "--endpoint-url", self.endpoint,
-                               *arguments], capture_output=True, text=True, env=self.environment())
 
 
 @pytest.fixture
@@ -93,21 +26,6 @@ def served(tmp_path):
 @pytest.fixture
 def ec2(served):
     return served.client("ec2")
-
-
-def refused(call, **arguments):
-    """The code and HTTP status with which a call is refused."""
-    with pytest.raises(botocore.exceptions.ClientError) as error:
-        call(**arguments)
-    answer = error.value.response
-    assert answer["ResponseMetadata"]["RequestId"]
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def quick(waiter, **arguments):
-    """boto3's waiter, at the sandbox's speed."""
-    waiter.config.delay = 15 / SPEED
-    waiter.wait(**arguments)
 
 
 def run(ec2, **more):
