@@ -17,6 +17,9 @@ from e2e_drc import Drc, wait_for
 from served import KEYS, Served
 
 
+ON_THEIR_WAY = 7  # three instances, four volumes
+
+
 class Counter:
     """Passes a runner's connections on to the cloud, and counts the requests."""
 
@@ -211,7 +214,8 @@ def test_a_runner_that_slept_through_a_take_over_does_nothing_more(scene, undist
     assert process.returncode == 1, err
     assert b"taken over" in err or b"taken the run over" in err, err
     assert b"run resume" not in err
-    assert scene.first.counter.requests == sent
+    more = scene.first.counter.requests - sent
+    assert more <= ON_THEIR_WAY, "what waits for a connection when it is stopped goes out; nothing that begins later"
     assert scene.log() == log
     assert scene.result() == undisturbed
     assert scene.first.json("run", "list", "--json")[0]["status"] == "succeeded"
