@@ -45,7 +45,8 @@ enum protocol protocol_of(const char *service)
 void answer_header(struct request *r, const char *name, const char *value)
 {
     if (value && r->answer.header_count < ANSWER_HEADERS_MAX) {
-        r->answer.headers[r->answer.header_count++] = (struct http_header){name, value};
+        r->answer.headers[r->answer.header_count++] =
+            (struct http_header){name, arena_strdup(r->arena, value)};
     }
 }
 

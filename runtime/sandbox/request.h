@@ -78,7 +78,7 @@ struct request {
 bool fail(struct request *r, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* A header of the answer; name and value are borrowed. */
+/* A header of the answer; the name is borrowed. */
 void answer_header(struct request *r, const char *name, const char *value);
 /* A header of the request; NULL: not there. */
 const char *header_of(const struct request *r, const char *name);

@@ -36,13 +36,15 @@ KINDS = {
     "memory-ever": {"memory": True, "SWEEP_EVER": "1"},
 }
 
-# "shared" has its state where several runners share it, and another runner goes on. "abandon" is a failover that is cleaned up after it was disturbed, instead of being resumed. The others
+# "shared" has its state where several runners share it, "bucket" in the sandbox's S3, and another runner goes
+# on. "abandon" is a failover that is cleaned up after it was disturbed, instead of being resumed. The others
 # but failover and abandon begin with a failover that has succeeded.
 WORKFLOWS = {
     "attach": ("examples/minimal.yaml", "failover"),
     "image": ("examples/boot-image.yaml", "failover"),
     "shop": ("plans/shop", "failover"),
     "shared": ("examples/minimal.yaml", "failover"),
+    "bucket": ("examples/minimal.yaml", "failover"),
     "cleanup": ("examples/minimal.yaml", "cleanup"),
     "cleanup-image": ("examples/boot-image.yaml", "cleanup"),
     "rollback": ("examples/addresses.yaml", "rollback"),
@@ -50,6 +52,7 @@ WORKFLOWS = {
     "abandon": ("examples/minimal.yaml", "abandon"),
     "abandon-image": ("examples/boot-image.yaml", "abandon"),
 }
+BUCKET = "s3://drc-state/dr"
 COMMANDS = {"cleanup": "cleanup", "rollback": "rollback", "commit": "commit", "abandon": "cleanup"}
 ENDS = {"failover": "succeeded", "cleanup": "cleaned", "rollback": "rolled-back", "commit": "committed",
         "abandon": "cleaned"}
@@ -61,6 +64,8 @@ def kinds_of(name):
     """A shared state that takes nothing any more is waited for, five minutes long (state/records.h), on the
     machine's own clock: too long for a sweep, and tested by itself."""
     lasting = ("full", "short", "quota", "io")
+    if name == "bucket":
+        return ["kill", "killed"]
     return [kind for kind in KINDS if name != "shared" or kind not in lasting]
 
 
@@ -77,15 +82,19 @@ class Place:
     """A folder with a sandbox and a state, and drc at work in it."""
 
     def __init__(self, folder, name):
-        self.folder, self.shared = pathlib.Path(folder), name == "shared"
+        self.folder, self.shared = pathlib.Path(folder), name in ("shared", "bucket")
         self.plan, self.workflow = WORKFLOWS[name]
         self.sandbox, self.state = self.folder / "aws", self.folder / "state"
+        self.url = {"shared": f"file://{self.state}", "bucket": BUCKET}.get(name, str(self.state))
+        self.there = ["--sandbox", self.sandbox] if name == "bucket" else []
+        if name == "bucket":
+            self.plan = str(self.folder / "plan.yaml")
         self.cache = self.folder / ".cache"  # what a runner keeps of a shared state
         self.disk = self.state  # what a power cut takes from
         self.trace = []
 
     def drc(self, *words, shim=None, timeout=120):
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DRC_STATE_DIR": f"file://{self.state}" if self.shared else str(self.state),
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "DRC_STATE_DIR": self.url,
                "LANG": "C.UTF-8"}
         if shim:
             env.update({"LD_PRELOAD": SHIM, **shim})
@@ -99,7 +108,7 @@ class Place:
         return done
 
     def runs(self):
-        done = self.drc("run", "list", "--json")
+        done = self.drc("run", "list", "--json", *self.there)
         demand(done.returncode == 0, "drc run list does not work any more", done.err)
         return json.loads(done.out)
 
@@ -107,7 +116,7 @@ class Place:
         return self.drc("plan", "apply", self.plan, "failover", "--sandbox", self.sandbox, "--yes", shim=shim)
 
     def resume(self, run):
-        return self.drc("run", "resume", run, *(["--take-over"] if self.shared else []))
+        return self.drc("run", "resume", run, *(["--take-over"] if self.shared else []), *self.there)
 
     def journal(self, run):
         found, = (self.cache / "drc" if self.shared else self.state).glob(f"**/runs/{run}/journal.db")
@@ -121,7 +130,10 @@ def prepare(folder, name):
     """What a point of this workflow begins with."""
     place = Place(folder, name)
     place.folder.mkdir(parents=True)
-    if place.shared:
+    if place.url == BUCKET:
+        text = (ROOT / WORKFLOWS[name][0]).read_text()
+        pathlib.Path(place.plan).write_text(f"{text}\nstate: {BUCKET}\n")
+    elif place.shared:
         place.state.mkdir(mode=0o700)
     done = place.drc("sandbox", "init", place.sandbox, place.plan, "--seed", 7, "--speed", SPEED)
     demand(done.returncode == 0, done.err)
@@ -208,11 +220,10 @@ def check_state(place, run):
     workflow = place.workflow
     if not run:
         return
-    folder, = place.state.glob(f"*/runs/{run}")
-    production = folder.parents[1] / "production.json"
     if workflow != "abandon":
         check_journal(place.journal(run))
-    if workflow != "abandon" or production.exists():
+    production = place.state / place.journal(run).parents[2].name / "production.json"
+    if place.url != BUCKET and (workflow != "abandon" or production.exists()):
         places = {vm["place"] for vm in json.loads(production.read_text())["vms"]}
         demand(places <= ({"primary"} if workflow in AT_HOME else {"recovery"}), production.read_text())
     again = place.apply() if workflow == "failover" else place.run(COMMANDS[workflow])
