@@ -68,6 +68,60 @@ void compile_check_rto(struct arena *arena, const struct plan *plan, const struc
                     plan->source->path);
 }
 
+/* What the next copies take, by what has to be sent and how fast that went; -1: not known. */
+static int64_t copies_ms(struct arena *arena, const struct plan *plan, const struct facts *facts,
+                         struct diagnostics *diagnostics)
+{
+    if (!facts || facts->throughput.copy_bytes_per_s <= 0 || !plan->objectives.rpo.given ||
+        !plan->replication.given || !plan->backup.given) {
+        return -1;
+    }
+    struct graph *graph = compile_graph(arena, plan, WORKFLOW_REPLICATE, facts, diagnostics);
+    const struct schedule *schedule = graph ? estimate(arena, graph, facts, true) : NULL;
+    return schedule ? schedule->makespan_ms : -1;
+}
+
+static void label_intervals(const struct plan *plan, int64_t copies,
+                            struct diagnostics *diagnostics, struct diagnostic *found)
+{
+    char every[32];
+    diagnostic_secondary(diagnostics, found, plan->backup.every.at,
+                         "a recovery point is up to %s old …",
+                         format_duration(every, plan->backup.every.ms));
+    if (copies > plan->replication.every.ms) {
+        diagnostic_secondary(diagnostics, found, plan->replication.every.at,
+                             "… the copies before it take longer than %s, so it waits for them …",
+                             format_duration(every, plan->replication.every.ms));
+    } else {
+        diagnostic_secondary(diagnostics, found, plan->replication.every.at,
+                             "… and waits up to %s for the next copy …",
+                             format_duration(every, plan->replication.every.ms));
+    }
+}
+
+void compile_check_rpo(struct arena *arena, const struct plan *plan, const struct facts *facts,
+                       struct diagnostics *diagnostics)
+{
+    char took[32], lost[32], rpo[32];
+    int64_t copies = copies_ms(arena, plan, facts, diagnostics);
+    int64_t every = plan->replication.every.ms;
+    int64_t worst = plan->backup.every.ms + (copies > every ? copies : every) + copies;
+    if (copies < 0 || worst <= plan->objectives.rpo.ms) {
+        return;
+    }
+    struct diagnostic *found =
+        diagnose(diagnostics, DIAG_RPO_EXCEEDED, plan->objectives.rpo.at,
+                 "up to %s are predicted to be lost, more than the rpo of %s",
+                 format_duration(lost, worst), format_duration(rpo, plan->objectives.rpo.ms));
+    diagnostic_label(diagnostics, found, "the copies take %s", format_duration(took, copies));
+    label_intervals(plan, copies, diagnostics, found);
+    diagnostic_help(
+        diagnostics, found,
+        "shorten the intervals, give drc plan apply %s replicate more bandwidth, or promise "
+        "less; drc plan show %s replicate --facts FILE lists what takes how long",
+        plan->source->path, plan->source->path);
+}
+
 const char *drc_version(void)
 {
     return "drc " DRC_VERSION;

@@ -26,6 +26,12 @@ struct graph *compile_graph(struct arena *arena, const struct plan *plan, enum w
 void compile_check_rto(struct arena *arena, const struct plan *plan, const struct facts *facts,
                        struct diagnostics *diagnostics);
 
+/* Warns when, by the throughput that the facts hold as measured, more than objectives.rpo would be lost in
+ * the worst case: just before a DR copy is completed. Says nothing without that; facts that do not
+ * fit the plan are told as compile_graph tells them. facts may be NULL. */
+void compile_check_rpo(struct arena *arena, const struct plan *plan, const struct facts *facts,
+                       struct diagnostics *diagnostics);
+
 /* "drc 0.1.0": in digests and `drc version`. */
 const char *drc_version(void);
 

@@ -37,7 +37,7 @@ static bool diagnostic_format(const struct invocation *invocation, enum diagnost
 
 /* Adds all that is wrong with one plan. False when the file cannot be read, which is told. */
 static bool check_one(const struct invocation *invocation, const char *path,
-                      struct diagnostics *diagnostics)
+                      const struct facts *facts, struct diagnostics *diagnostics)
 {
     struct error error = {0};
     const struct source *source = load_source(invocation, path, &error);
@@ -48,22 +48,34 @@ static bool check_one(const struct invocation *invocation, const char *path,
     const struct plan *plan = compile_plan(invocation->arena, source, invocation->variables,
                                            invocation->variable_count, diagnostics);
     if (plan) {
-        compile_check_rto(invocation->arena, plan, NULL, diagnostics);
+        compile_check_rto(invocation->arena, plan, facts, diagnostics);
+        compile_check_rpo(invocation->arena, plan, facts, diagnostics);
     }
     return true;
+}
+
+static bool facts_for_one(const struct invocation *invocation, struct error *error)
+{
+    if (!invocation->given[FLAG_FACTS] || invocation->argument_count == 1) {
+        return true;
+    }
+    error_set(error, "--facts are of one plan, and %zu are given", invocation->argument_count);
+    return error_help(error, "check it with its facts by itself");
 }
 
 enum exit_status command_plan_check(const struct invocation *invocation)
 {
     struct error error = {0};
     enum diagnostic_format format = DIAGNOSTIC_FORMAT_HUMAN;
-    if (!diagnostic_format(invocation, &format, &error)) {
+    struct facts *facts = NULL;
+    if (!diagnostic_format(invocation, &format, &error) || !facts_for_one(invocation, &error) ||
+        !load_facts(invocation, &facts, &error)) {
         return tell_error(&error);
     }
     struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
     bool read = true;
     for (size_t i = 0; i < invocation->argument_count; i++) {
-        read = check_one(invocation, invocation->arguments[i], diagnostics) && read;
+        read = check_one(invocation, invocation->arguments[i], facts, diagnostics) && read;
     }
     bool human = format == DIAGNOSTIC_FORMAT_HUMAN;
     struct buffer text = {0};

@@ -80,7 +80,7 @@ def test_mistakes_are_told_with_a_way_out(drc, words, help_text):
     assert help_text in done.err
 
 
-@pytest.mark.parametrize("words", ["plan diff a b failover", "rpo x", "inject ebs:vol-1"])
+@pytest.mark.parametrize("words", ["plan diff a b failover", "inject ebs:vol-1"])
 def test_what_is_not_built_yet_says_so(drc, words):
     assert "not built yet" in drc(*words.split(), status=1).err
 
