@@ -14,6 +14,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "runtime/aws/fetch.h"
+#include "runtime/world/child.h"
 
 enum { OUTPUT_MAX = 1 << 16, PROCESS_TIMEOUT_MS = 60000, WORDS_MAX = 256 };
 
@@ -94,31 +95,6 @@ static const char *drain(int pipe, struct buffer *output)
             return "its output is too long";
         }
     }
-}
-
-/* The environment but for keys and tokens of drc's own: a process that yields keys needs none, and
- * what it does not have it cannot leak. The proxies' variables stay, which it may need. */
-static char **child_environment(struct arena *arena)
-{
-    static const char *const kept_back[] = {
-        "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=", "AWS_SECURITY_TOKEN=",
-        "AWS_ACCESS_KEY_ID=", "AWS_CONTAINER_AUTHORIZATION_TOKEN=", "OTEL_EXPORTER_OTLP_HEADERS=",
-        "OTEL_EXPORTER_OTLP_TRACES_HEADERS="};
-    size_t count = 0, used = 0;
-    while (environ && environ[count]) {
-        count++;
-    }
-    char **kept = ARENA_ARRAY(arena, char *, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        bool secret = false;
-        for (size_t k = 0; k < sizeof kept_back / sizeof *kept_back; k++) {
-            secret = secret || strncmp(environ[i], kept_back[k], strlen(kept_back[k])) == 0;
-        }
-        if (!secret) {
-            kept[used++] = environ[i];
-        }
-    }
-    return kept;
 }
 
 static int spawn(struct process *process, int output, pid_t *pid)
