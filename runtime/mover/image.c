@@ -195,12 +195,12 @@ const char *image_name(const struct image *image)
     return image->name;
 }
 
-const char *image_kind(const struct image *image)
+const char *image_form(const struct image *image)
 {
     return image->is_uri ? "nbd" : image_format_name(image->kind);
 }
 
-bool image_kind_was_guessed(const struct image *image)
+bool image_form_was_guessed(const struct image *image)
 {
     return image->guessed;
 }

@@ -33,8 +33,8 @@ void image_stop(struct image *image);
 
 const char *image_name(const struct image *image);
 /* Once it is open: "raw", "qcow2", … "nbd"; and whether only its first bytes say so. */
-const char *image_kind(const struct image *image);
-bool image_kind_was_guessed(const struct image *image);
+const char *image_form(const struct image *image);
+bool image_form_was_guessed(const struct image *image);
 int64_t image_bytes(const struct image *image);
 /* Whether both are the same file or export. */
 bool image_is_same(const struct image *a, const struct image *b);
