@@ -25,6 +25,7 @@ enum flag {
 #undef FLAG
     FLAG_COUNT
 };
+_Static_assert(FLAG_COUNT <= 64, "a command's flags are the bits of a uint64_t");
 
 enum flag_argument { FLAG_ARG_NONE, FLAG_ARG_REQUIRED, FLAG_ARG_OPTIONAL, FLAG_ARG_REPEATED };
 struct flag_info {
@@ -107,6 +108,8 @@ enum exit_status command_simulate(const struct invocation *invocation);
 enum exit_status command_sandbox_init(const struct invocation *invocation);
 enum exit_status command_sandbox_serve(const struct invocation *invocation);
 enum exit_status command_sandbox_show(const struct invocation *invocation);
+enum exit_status command_repo_import(const struct invocation *invocation);
+enum exit_status command_repo_export(const struct invocation *invocation);
 enum exit_status command_explain(const struct invocation *invocation);
 enum exit_status command_version(const struct invocation *invocation);
 enum exit_status command_completion(const struct invocation *invocation);

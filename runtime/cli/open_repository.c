@@ -43,7 +43,8 @@ static const char *name_of(struct arena *arena, const char *place)
 bool open_repository(const struct invocation *invocation, const char *place, bool create,
                      struct opened_repository *opened, struct error *error)
 {
-    if (!site_open_world(&opened->site, invocation->values[FLAG_SANDBOX], error)) {
+    if (!opened->site.world &&
+        !site_open_world(&opened->site, invocation->values[FLAG_SANDBOX], error)) {
         return false;
     }
     struct store *store = open_store(opened, place, create, error);

@@ -7,7 +7,7 @@
 #include "runtime/site/site.h"
 
 struct opened_repository {
-    struct site site; /* --sandbox counts */
+    struct site site; /* --sandbox counts; a world that is open already is used */
     struct repository *repository;
 };
 

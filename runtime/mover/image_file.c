@@ -53,8 +53,8 @@ static bool check_kind(struct image_file *image, struct error *error)
     image->is_device = S_ISBLK(mode);
     if (!image->is_device && !S_ISREG(mode)) {
         error_set(error, "%s: neither a file nor a block device", image->name);
-        return error_help(error, "what comes through a pipe has to be put into a file first: a disk is read in "
-                                 "parts, in any order");
+        return error_help(error, "what comes through a pipe has to be put into a file first: a "
+                                 "disk is read in parts, in any order");
     }
     image->bytes = image->is_device ? device_bytes(image->file) : image->at_first.st_size;
     if (image->bytes <= 0) {

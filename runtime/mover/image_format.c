@@ -97,8 +97,9 @@ static bool needs_another(struct error *error, const char *what, const char *nam
     length = length > NAME_SHOWN ? NAME_SHOWN : length;
     error_set(error, "its data are not all in it: it has %s%s%.*s%s", what, length ? " \"" : "",
               (int)length, name, length ? "\"" : "");
-    return error_help(error, "where the file comes from somebody else, the other one could be any file of this "
-                             "host; if that is right, give --backing, or make one file of it: qemu-img convert");
+    return error_help(error, "where the file comes from somebody else, the other one could be any file "
+                             "of this host; if that is right, give --backing, or make one file "
+                             "of it: qemu-img convert");
 }
 
 /* QEMU, docs/interop/qcow2.txt: header, incompatible features. */

@@ -1,0 +1,44 @@
+#include "runtime/cli/transfer_line.h"
+
+#include <string.h>
+
+#include "compiler/base/buffer.h"
+#include "runtime/cli/progress_line.h"
+#include "runtime/cli/sizes.h"
+
+enum { BAR_COLUMNS = 24, WARM_UP_MS = 1000, NAME_COLUMNS = 28 };
+
+static void put_bar(struct line *line, double part)
+{
+    int filled = (int)(part * BAR_COLUMNS);
+    for (int i = 0; i < BAR_COLUMNS; i++) {
+        line_put(line, i < filled ? INK_CYAN : INK_DIM, i < filled ? "━" : "─");
+    }
+    line_put(line, INK_PLAIN, "  ");
+}
+
+void transfer_line(const struct transfer_state *state, int width, bool bar, bool colour,
+                   struct buffer *out)
+{
+    char done[32], total[32], rate[32], left[32];
+    struct line line = {.out = out, .width = width, .colour = colour};
+    double part = state->total > 0 ? (double)state->passed / (double)state->total : 1;
+    line_put(&line, INK_PLAIN, state->what);
+    line_put(&line, INK_PLAIN, "  ");
+    if (bar && width - line.column > BAR_COLUMNS + 44) {
+        line_to_column(&line, NAME_COLUMNS);
+        put_bar(&line, part);
+    }
+    line_printf(&line, INK_BOLD, "%3d %%", (int)(part * 100));
+    line_printf(&line, INK_PLAIN, "  %s of %s", size_format(done, state->passed),
+                size_format(total, state->total));
+    if (state->elapsed_ms >= WARM_UP_MS) {
+        double seconds = (double)state->elapsed_ms / 1000;
+        line_printf(&line, INK_PLAIN, "  %s/s",
+                    size_format(rate, (int64_t)((double)state->moved / seconds)));
+        if (part > 0.01 && part < 1) {
+            line_printf(&line, INK_DIM, "  %s left",
+                        line_clock(left, (int64_t)(seconds * 1000 * (1 - part) / part)));
+        }
+    }
+}
