@@ -27,7 +27,7 @@ struct export {
     struct sink *sink;
     int64_t bytes;
     struct map_cursor *map;
-    struct map_entry entry; /* that waits for a slot */
+    struct block_entry entry; /* that waits for a slot */
     bool entry_valid, ended, waits;
     int64_t position; /* everything before is written, or on its way */
     struct slot slots[SLOTS_MAX];

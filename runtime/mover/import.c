@@ -50,7 +50,7 @@ struct import {
     int64_t bytes;
     struct map_writer *map;
     struct map_cursor *previous; /* NULL: none */
-    struct map_entry entry;      /* of it, the next one */
+    struct block_entry entry;      /* of it, the next one */
     bool entry_valid;
     bool cursor_waits;
     char *previous_failure;
