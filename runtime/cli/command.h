@@ -103,6 +103,8 @@ enum exit_status command_run_orphans(const struct invocation *invocation);
 enum exit_status command_run_report(const struct invocation *invocation);
 enum exit_status command_run_cleanup(const struct invocation *invocation);
 enum exit_status command_repo_list(const struct invocation *invocation);
+enum exit_status command_repo_verify(const struct invocation *invocation);
+enum exit_status command_repo_prune(const struct invocation *invocation);
 enum exit_status command_rpo(const struct invocation *invocation);
 enum exit_status command_simulate(const struct invocation *invocation);
 enum exit_status command_sandbox_init(const struct invocation *invocation);

@@ -7,50 +7,60 @@
 #include "compiler/base/arena.h"
 #include "runtime/world/store.h"
 
+#define DIR_SCHEME "dir:"
+
+/* NULL: it is in no directory. */
+static const char *directory_of(const char *place)
+{
+    static const char *const schemes[] = {DIR_SCHEME, "file://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        if (strncmp(place, schemes[i], strlen(schemes[i])) == 0) {
+            return place + strlen(schemes[i]);
+        }
+    }
+    return NULL;
+}
+
 /* Looking at what is not there must not make it. */
-static bool is_there(const char *path, struct error *error)
+static bool is_there(const char *place, struct error *error)
 {
     struct stat info;
-    if (stat(path, &info) == 0) {
-        return S_ISDIR(info.st_mode) ||
-               error_set(error, "opening the repository %s: it is no directory", path);
+    const char *directory = directory_of(place);
+    if (!directory || stat(directory, &info) == 0) {
+        return true;
     }
-    error_set(error, "opening the repository %s: %s", path, strerror(errno));
+    error_set(error, "opening the repository %s: %s", place, strerror(errno));
     return error_help(error, "see that the place is right; drc repo import makes a new one");
 }
 
-static struct store *open_store(struct opened_repository *opened, const char *place, bool create,
-                                struct error *error)
-{
-    if (strncmp(place, "s3://", 5) == 0) {
-        error_set(error, "opening the repository %s: this drc reads directories only", place);
-        return NULL;
-    }
-    const char *path = strncmp(place, "dir:", 4) == 0 ? place + 4 : place;
-    if (!create && !is_there(path, error)) {
-        return NULL;
-    }
-    return store_directory_create_lazy(opened->site.world, path, error);
-}
-
-/* "dir:PATH" for people too, so that what is told can be given again. */
+/* With its scheme for people too, so that what is told can be given again. */
 static const char *name_of(struct arena *arena, const char *place)
 {
-    bool has_kind = strncmp(place, "dir:", 4) == 0 || strstr(place, "://");
-    return has_kind ? place : arena_printf(arena, "dir:%s", place);
+    return directory_of(place) || strstr(place, "://")
+               ? place
+               : arena_printf(arena, DIR_SCHEME "%s", place);
+}
+
+bool open_repository_world(const struct invocation *invocation, struct opened_repository *opened,
+                           struct error *error)
+{
+    opened->site.region = invocation->values[FLAG_REGION];
+    opened->site.profile = invocation->values[FLAG_PROFILE];
+    return site_open_world(&opened->site, invocation->values[FLAG_SANDBOX], error);
 }
 
 bool open_repository(const struct invocation *invocation, const char *place, bool create,
                      struct opened_repository *opened, struct error *error)
 {
-    if (!opened->site.world &&
-        !site_open_world(&opened->site, invocation->values[FLAG_SANDBOX], error)) {
+    const char *name = name_of(invocation->arena, place);
+    if ((!create && !is_there(name, error)) ||
+        (!opened->site.world && !open_repository_world(invocation, opened, error))) {
         return false;
     }
-    struct store *store = open_store(opened, place, create, error);
+    struct store_opener opener = site_store_opener(&opened->site);
+    struct store *store = opener.open(opener.context, name, true, error);
     if (store) {
-        opened->repository = repository_open(store, opened->site.world,
-                                             name_of(invocation->arena, place), create, error);
+        opened->repository = repository_open(store, opened->site.world, name, create, error);
     }
     return opened->repository;
 }

@@ -11,6 +11,9 @@ struct opened_repository {
     struct repository *repository;
 };
 
+/* The world alone, for what is needed of it first; open_repository does so otherwise. */
+bool open_repository_world(const struct invocation *invocation, struct opened_repository *opened,
+                           struct error *error);
 /* `create`: makes it where it is missing. opened_repository_close also after a failure. */
 bool open_repository(const struct invocation *invocation, const char *place, bool create,
                      struct opened_repository *opened, struct error *error);

@@ -455,7 +455,7 @@ enum exit_status command_repo_import(const struct invocation *invocation)
 {
     struct error error = {0};
     struct importing importing = {.invocation = invocation, .arena = invocation->arena};
-    bool ok = site_open_world(&importing.opened.site, invocation->values[FLAG_SANDBOX], &error);
+    bool ok = open_repository_world(invocation, &importing.opened, &error);
     if (ok) {
         transfer_begin(&importing.transfer, importing.opened.site.world);
         ok = read_point(&importing, &error) && take_images(&importing, &error) &&

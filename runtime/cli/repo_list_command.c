@@ -9,6 +9,7 @@
 #include "compiler/emit/text.h"
 #include "runtime/cli/open_repository.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/repo_text.h"
 #include "runtime/world/world.h"
 
 struct totals {
@@ -41,16 +42,8 @@ static size_t points_of_vm(const struct repository_points *points, size_t first)
 
 static void put_size(struct buffer *out, int64_t bytes)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     char text[32];
-    double value = (double)bytes;
-    int unit = 0;
-    while (value >= 1024 && unit < 4) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(text, sizeof text, value < 10 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-    text_pad_left(out, text, 9);
+    text_pad_left(out, repo_size(text, bytes), 9);
     buffer_puts(out, "  ");
 }
 
@@ -170,7 +163,6 @@ static void put_json(const struct repository *repository, const struct repositor
     }
     json_end_array(&json);
     json_end_object(&json);
-    buffer_putc(out, '\n');
 }
 
 static enum exit_status tell(const struct invocation *invocation, struct repository *repository,

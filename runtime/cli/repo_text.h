@@ -1,0 +1,17 @@
+/* What the commands of repositories share: sizes, percentages and progress as text. */
+#ifndef DRC_CLI_REPO_TEXT_H
+#define DRC_CLI_REPO_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler/base/error.h"
+
+/* "512 KiB", "1.5 GiB". Returns text in the buffer given. */
+const char *repo_size(char out[32], int64_t bytes);
+/* "10%", "0.5%" as a part of one, more than 0 and at most 1; false: it is none. */
+bool repo_percentage(const char *text, double *part, struct error *error);
+/* "1 block", "2 blocks". */
+const char *repo_count(char out[64], uint64_t count, const char *thing);
+
+#endif
