@@ -18,6 +18,7 @@
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/session.h"
 #include "runtime/cli/summary.h"
+#include "runtime/state/published.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/lease.h"
 #include "runtime/state/production.h"
@@ -60,7 +61,7 @@ static bool load_plan_of_graph(struct session *session, struct error *error)
     const struct graph *graph = session->reviewed;
     const char *path = session->invocation->values[FLAG_PLAN];
     path = path ? path : graph->plan_file;
-    if (!path || access(path, R_OK) != 0) {
+    if (!path || (!published_is_url(path) && access(path, R_OK) != 0)) {
         error_set(error, "the plan %s, from which the graph was compiled, cannot be read here",
                   path ? path : "");
         error_help(error, "run from the same folder, or say where it is: --plan PLAN");
@@ -145,7 +146,7 @@ static void print_dry_run(const struct session *session)
 static enum exit_status dry_run_offline(struct session *session, enum workflow workflow)
 {
     struct error error = {0};
-    if (!load_facts(session->invocation, &session->facts, &error)) {
+    if (!load_facts_of(session->invocation, session->plan->source->path, &session->facts, &error)) {
         return tell_error(&error);
     }
     session->graph = load_compiled(session->invocation, session->plan, workflow, session->facts);
@@ -426,7 +427,7 @@ static bool find_state(struct session *session, struct error *error)
 {
     const struct plan *plan = session->plan;
     session->state = run_state_directory(session->invocation->arena, session->site.world,
-                                         session->invocation->values[FLAG_STATE], plan->state.value,
+                                         load_state_option(session->invocation), plan->state.value,
                                          plan->directory, error);
     return session->state && files_check_private(session->state, true, error);
 }

@@ -130,7 +130,7 @@ enum ask_answer ask_run(struct session *session, enum inbox_verb verb, struct de
     }
     struct errand errand = {.session = session};
     struct site site = {.region = session->options.region, .profile = session->options.profile};
-    if (lookup_open_state_site(session->invocation->arena, session->state,
+    if (lookup_open_state_site(shared_name(session->invocation->arena, session->state),
                                session->options.sandbox, &site, error)) {
         errand.world = site.real;
         errand.store = shared_store_of(errand.world, session->state, error);

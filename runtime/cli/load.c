@@ -12,6 +12,8 @@
 #include "compiler/front/diagnostic.h"
 #include "compiler/plan/select.h"
 #include "runtime/cli/output.h"
+#include "runtime/site/site.h"
+#include "runtime/state/published.h"
 
 enum { FORMAT_WITHIN = 4096 }; /* bytes at a graph's beginning that say what it is */
 
@@ -37,9 +39,34 @@ void tell_diagnostics(const struct diagnostics *diagnostics)
     buffer_free(&text);
 }
 
+/* s3://BUCKET/STATE/PLAN, file:///STATE/PLAN: the path of the plan in the cache. */
+static const char *fetch(const struct invocation *invocation, const char *url, struct error *error)
+{
+    struct site site = {0};
+    bool s3 = strncmp(url, "s3://", strlen("s3://")) == 0;
+    const char *path =
+        site_open_world(&site, s3 ? invocation->values[FLAG_SANDBOX] : NULL, error)
+            ? published_fetch(invocation->arena, site.real, url, error)
+            : NULL;
+    site_close(&site);
+    return path;
+}
+
+const char *load_state_option(const struct invocation *invocation)
+{
+    const char *state = invocation->values[FLAG_STATE];
+    const char *plan = invocation->argument_count ? invocation->arguments[0] : NULL;
+    plan = plan && published_is_url(plan) ? plan : invocation->values[FLAG_PLAN];
+    return state || !plan || !published_is_url(plan) ? state
+                                                     : published_state(invocation->arena, plan);
+}
+
 struct source *load_source(const struct invocation *invocation, const char *path,
                            struct error *error)
 {
+    if (published_is_url(path) && !(path = fetch(invocation, path, error))) {
+        return NULL;
+    }
     const char *file = plan_file(invocation->arena, path);
     struct source *source = source_read(invocation->arena, file, error);
     enum workflow workflow;
@@ -87,10 +114,10 @@ bool load_plan(const struct invocation *invocation, const char *path, struct pla
     return load_plan_text(invocation, source, plan);
 }
 
-bool load_facts(const struct invocation *invocation, struct facts **facts, struct error *error)
+static bool read_facts(const struct invocation *invocation, const char *path, struct facts **facts,
+                       struct error *error)
 {
     *facts = NULL;
-    const char *path = invocation->values[FLAG_FACTS];
     if (!path) {
         return true;
     }
@@ -99,6 +126,20 @@ bool load_facts(const struct invocation *invocation, struct facts **facts, struc
         *facts = facts_read(invocation->arena, path, source->text, source->length, error);
     }
     return *facts != NULL;
+}
+
+bool load_facts(const struct invocation *invocation, struct facts **facts, struct error *error)
+{
+    return read_facts(invocation, invocation->values[FLAG_FACTS], facts, error);
+}
+
+bool load_facts_of(const struct invocation *invocation, const char *plan_path, struct facts **facts,
+                   struct error *error)
+{
+    const char *path = invocation->values[FLAG_FACTS];
+    bool published = !path && published_is_url(invocation->arguments[0]);
+    return read_facts(invocation, published ? published_facts(invocation->arena, plan_path) : path,
+                      facts, error);
 }
 
 bool load_selection(const struct invocation *invocation, const bool *there, struct plan **plan,
@@ -206,8 +247,8 @@ bool load_graph(const struct invocation *invocation, struct loaded *loaded)
     struct error error = {0};
     const struct source *source = NULL;
     bool given = false;
-    if (load_facts(invocation, &loaded->facts, &error) &&
-        (source = load_source(invocation, invocation->arguments[0], &error)) &&
+    if ((source = load_source(invocation, invocation->arguments[0], &error)) &&
+        load_facts_of(invocation, source->path, &loaded->facts, &error) &&
         (given = is_graph(source))) {
         loaded->graph = load_graph_text(invocation, source, &error);
     }

@@ -27,7 +27,8 @@ void tell_diagnostics(const struct diagnostics *diagnostics);
 /* PLAN as a file: a directory stands for its plan.yaml. */
 const char *plan_file(struct arena *arena, const char *path);
 
-/* The text of PLAN, GRAPH or a plan's directory. It is read once, because it may be a pipe. */
+/* The text of PLAN, GRAPH, a plan's directory, or a published plan's URL (which is fetched into the
+ * cache: its path is the one there). It is read once, because it may be a pipe. */
 struct source *load_source(const struct invocation *invocation, const char *path,
                            struct error *error);
 
@@ -51,6 +52,13 @@ struct graph *load_graph_text(const struct invocation *invocation, const struct 
 
 /* --facts; true with *facts NULL when the flag is absent. */
 bool load_facts(const struct invocation *invocation, struct facts **facts, struct error *error);
+/* The same; without --facts those that were published with the plan at `plan_path`, if any: for all that
+ * asks nobody. */
+bool load_facts_of(const struct invocation *invocation, const char *plan_path, struct facts **facts,
+                   struct error *error);
+
+/* --state, or the state under which the plan that is named was published; NULL: neither. */
+const char *load_state_option(const struct invocation *invocation);
 
 /* --only: *plan becomes the part that was selected, and what was added is told on stderr. `there`: by
  * VM, what is at the recovery site already; NULL: nothing is known to be. With nothing left to do the

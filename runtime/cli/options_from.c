@@ -7,6 +7,7 @@
 
 #include "compiler/base/arena.h"
 #include "runtime/cli/size_text.h"
+#include "runtime/state/published.h"
 #include "runtime/world/world.h"
 
 static const char *absolute(struct arena *arena, const char *path, struct error *error)
@@ -69,8 +70,10 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
                   enum workflow workflow, struct run_options *options, struct error *error)
 {
     struct arena *arena = invocation->arena;
+    bool published = invocation->argument_count && published_is_url(invocation->arguments[0]);
     *options = (struct run_options){
-        .plan_path = absolute(arena, plan->source->path, error),
+        .plan_path = published ? invocation->arguments[0] /* wherever it is gone on with */
+                               : absolute(arena, plan->source->path, error),
         .plan_digest = plan->digest,
         .plan_name = plan->name,
         .owner = plan->owner,

@@ -12,10 +12,10 @@
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
-bool lookup_open_state_site(struct arena *arena, const char *state, const char *sandbox,
-                            struct site *site, struct error *error)
+bool lookup_open_state_site(const char *url, const char *sandbox, struct site *site,
+                            struct error *error)
 {
-    bool s3 = strncmp(shared_name(arena, state), "s3://", strlen("s3://")) == 0;
+    bool s3 = strncmp(url, "s3://", strlen("s3://")) == 0;
     return site_open_world(site, s3 ? sandbox : NULL, error);
 }
 
@@ -24,8 +24,8 @@ static bool refresh(const struct invocation *invocation, const struct plan *plan
 {
     struct site site = {.region = plan ? plan->aws.region.value : NULL,
                         .profile = plan ? plan->aws.profile.value : NULL};
-    bool ok = lookup_open_state_site(invocation->arena, state, invocation->values[FLAG_SANDBOX],
-                                     &site, error) &&
+    bool ok = lookup_open_state_site(shared_name(invocation->arena, state),
+                                     invocation->values[FLAG_SANDBOX], &site, error) &&
               shared_refresh_state(site.real, state, error);
     site_close(&site);
     return ok;
@@ -39,7 +39,7 @@ const char *lookup_state_of_plan(const struct invocation *invocation, const stru
         return NULL;
     }
     const char *state = run_state_directory(
-        invocation->arena, world, invocation->values[FLAG_STATE], plan ? plan->state.value : NULL,
+        invocation->arena, world, load_state_option(invocation), plan ? plan->state.value : NULL,
         plan ? plan->directory : NULL, error);
     bool ok = state && files_check_private(state, true, error);
     world_destroy(world);

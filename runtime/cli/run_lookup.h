@@ -13,9 +13,9 @@ const char *lookup_state_of_plan(const struct invocation *invocation, const stru
                                  struct error *error);
 
 /* Opens the world that a state is looked at through, without a session: this machine's, and of a state in
- * S3 the sandbox's S3 when there is a sandbox (NULL: none). */
-bool lookup_open_state_site(struct arena *arena, const char *state, const char *sandbox,
-                            struct site *site, struct error *error);
+ * S3 the sandbox's S3 when there is a sandbox (NULL: none). `url` as shared_name has it. */
+bool lookup_open_state_site(const char *url, const char *sandbox, struct site *site,
+                            struct error *error);
 
 /* A run's status for people: one whose process is gone in the middle is "killed". */
 const char *lookup_status_word(const struct run_info *run);

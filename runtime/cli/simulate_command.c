@@ -134,8 +134,8 @@ static bool load(struct simulation *simulation)
     struct plan *plan = NULL;
     const char *word = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
     const struct source *source = NULL;
-    if (!load_facts(invocation, &facts, &error) ||
-        !(source = load_source(invocation, invocation->arguments[0], &error))) {
+    if (!(source = load_source(invocation, invocation->arguments[0], &error)) ||
+        !load_facts_of(invocation, source->path, &facts, &error)) {
         tell_error(&error);
         return false;
     }

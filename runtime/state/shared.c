@@ -76,6 +76,12 @@ static const char *cache_home(struct arena *arena, struct world *world, struct e
     return arena_printf(arena, "%s/.cache", home);
 }
 
+const char *shared_plan_cache(struct arena *arena, struct world *world, struct error *error)
+{
+    const char *cache = cache_home(arena, world, error);
+    return cache ? arena_printf(arena, "%s/drc/plans", cache) : NULL;
+}
+
 /* The same URL is another place at another endpoint. */
 static const char *at_endpoint(struct arena *arena, struct world *world, const char *url)
 {
@@ -134,6 +140,21 @@ static struct store *open_url(struct world *world, const char *url, struct error
         return NULL;
     }
     return store_directory_create(world, path, error);
+}
+
+struct store *shared_open_url(struct world *world, const char *url, struct error *error)
+{
+    struct error failure = {0};
+    if (shared_is_url(url, &failure)) {
+        return open_url(world, url, error);
+    }
+    if (failure.message) {
+        error_move(error, &failure);
+    } else {
+        error_set(error, "%s is no state that runners share", url);
+        error_help(error, "give file:///DIR or s3://BUCKET/PREFIX");
+    }
+    return NULL;
 }
 
 static const char *origin_of(struct arena *arena, const char *state, struct error *error)

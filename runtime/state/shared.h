@@ -25,6 +25,11 @@ bool shared_is_url(const char *setting, struct error *error);
 const char *shared_cache(struct arena *arena, struct world *world, const char *url,
                          struct error *error);
 
+/* Where this host keeps published plans (published.h): $XDG_CACHE_HOME/drc/plans; in the arena. */
+const char *shared_plan_cache(struct arena *arena, struct world *world, struct error *error);
+/* The store of a shared state, by its URL; the caller destroys it. */
+struct store *shared_open_url(struct world *world, const char *url, struct error *error);
+
 /* The state for people: the URL of which it is a copy, or the directory itself; in the arena. */
 const char *shared_name(struct arena *arena, const char *state);
 

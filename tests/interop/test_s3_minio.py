@@ -258,3 +258,23 @@ def test_unreachable(scene):
     told = scene.first("run", "list", status=1, timeout=120).err
     assert "cannot be reached" in told and scene.state in told
     scene.proxy = Proxy(scene.minio.endpoint)
+
+
+def test_a_published_plan_is_applied_where_nothing_else_is(scene):
+    told = scene.first.json("plan", "publish", scene.path, "--json")
+    assert told["url"] == f"{scene.state}/erp"
+    listed = scene.keys("dr/state/erp/plan/")
+    assert "dr/state/erp/plan/manifest" in listed and len(listed) == told["files"] + 1
+    del scene.second.env["DRC_STATE_DIR"]
+    os.rename(scene.path, str(scene.path) + ".gone")
+    scene.second("plan", "apply", told["url"], "failover", "--yes", timeout=300)
+    os.rename(str(scene.path) + ".gone", scene.path)
+    report = scene.first.json("run", "report", "--json")
+    verify(scene.moto, scene.path, scene.made, report)
+    # What is not what its name says is not carried out.
+    s3, key = scene.minio.client(), next(key for key in listed if "/objects/" in key)
+    body = s3.get_object(Bucket=scene.bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=scene.bucket, Key=key, Body=body.replace(b"running", b"runnin9") + b"\n")
+    third = scene.runner("third")
+    refused = third("plan", "apply", told["url"], "failover", "--yes", status=1).err
+    assert key.removeprefix("dr/state/") in refused and "has been changed" in refused
