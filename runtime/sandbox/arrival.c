@@ -9,6 +9,7 @@
 #include "runtime/sandbox/blobs.h"
 #include "runtime/sandbox/checksum.h"
 #include "runtime/sandbox/chunked.h"
+#include "runtime/sandbox/internal.h"
 
 const char *request_header(const struct http_request *request, const char *name)
 {
@@ -126,12 +127,11 @@ static bool take_object(struct arrival *arrival)
     return check_md5(arrival) && check_sums(arrival);
 }
 
-/* A block whose digest or length is wrong is refused later, by the operation: it has to be told
- * from where to put, first. */
+/* A block whose digest or length is wrong is refused later, by the operation. */
 static bool is_sound_block(const struct arrival *arrival)
 {
     uint8_t told[SHA256_SIZE];
-    return arrival->payload_length == BLOCK_BYTES &&
+    return arrival->length == BLOCK_BYTES &&
            base64_decode(request_header(arrival->http, "x-amz-Checksum"), told, sizeof told) &&
            memcmp(told, arrival->payload_sha256, sizeof told) == 0;
 }
@@ -142,27 +142,48 @@ static void store(struct arrival *arrival, struct blobs *blobs)
     if (!blobs_put(blobs, arrival->payload_sha256, arrival->payload, arrival->payload_length,
                    &error)) {
         refuse(arrival, 500, "InternalError", arena_strdup(arrival->arena, error.message));
+        error_clear(&error);
+    }
+}
+
+const char *arrival_service(struct arena *arena, const struct http_request *request)
+{
+    struct signature signature;
+    return signature_parse(arena, request_header(request, "Authorization"), &signature)
+               ? signature.service
+               : NULL;
+}
+
+static void take_known(struct arrival *arrival, const struct arrival_body *known)
+{
+    memcpy(arrival->sha256, known->sha256, SHA256_SIZE);
+    arrival->length = known->length;
+    if (known->error.message) {
+        refuse(arrival, 500, "InternalError", arena_strdup(arrival->arena, known->error.message));
     }
 }
 
 void arrival_take(struct arrival *arrival, struct arena *arena, const struct http_request *request,
-                  const uint8_t *known, struct blobs *blobs)
+                  const struct arrival_body *known, struct blobs *blobs)
 {
     *arrival = (struct arrival){.http = request,
                                 .arena = arena,
                                 .payload = request->body ? request->body : "",
                                 .payload_length = request->body ? request->body_length : 0};
+    arrival->length = arrival->payload_length;
     if (known) {
-        memcpy(arrival->sha256, known, SHA256_SIZE);
+        take_known(arrival, known);
     } else {
         sha256(arrival->payload, arrival->payload_length, arrival->sha256);
     }
     memcpy(arrival->payload_sha256, arrival->sha256, SHA256_SIZE);
-    const char *authorization = request_header(request, "Authorization");
     bool put = strcmp(request->method, "PUT") == 0, post = strcmp(request->method, "POST") == 0;
-    bool s3 = authorization && strstr(authorization, "/s3/aws4_request");
-    bool ebs = authorization && strstr(authorization, "/ebs/aws4_request");
-    bool sound = s3 && (put || post) ? take_object(arrival) : ebs && put && is_sound_block(arrival);
+    const char *service = put || post ? arrival_service(arena, request) : NULL;
+    if (!service || arrival->code || (known && known->stored)) {
+        return;
+    }
+    bool s3 = strcmp(service, "s3") == 0, ebs = strcmp(service, "ebs") == 0;
+    bool sound = s3 ? take_object(arrival) : ebs && put && is_sound_block(arrival);
     if (sound && put) {
         store(arrival, blobs);
     }

@@ -10,11 +10,21 @@
 
 struct blobs;
 
+/* What is known of a body already. One that is stored is not in the request, but for its beginning.
+ */
+struct arrival_body {
+    uint8_t sha256[SHA256_SIZE];
+    size_t length;
+    bool stored;
+    struct error error; /* why it is not; no message: it was not tried */
+};
+
 struct arrival {
     const struct http_request *http;
     struct arena *arena;
     uint8_t sha256[SHA256_SIZE]; /* of the body as it came */
-    /* Of a block or an object: */
+    size_t length;
+    /* Of a block or an object; of a block that is stored, its beginning: */
     const char *payload;
     size_t payload_length;
     uint8_t payload_sha256[SHA256_SIZE];
@@ -24,9 +34,12 @@ struct arrival {
     const char *code, *message;
 };
 
-/* sha256: of the body where it is known already, else NULL. The request has to outlive it. */
+/* known: NULL for nothing. The request has to outlive it. */
 void arrival_take(struct arrival *arrival, struct arena *arena, const struct http_request *request,
-                  const uint8_t *sha256, struct blobs *blobs);
+                  const struct arrival_body *known, struct blobs *blobs);
+
+/* The service in whose name a request is signed, which decides what it is; NULL: not signed. */
+const char *arrival_service(struct arena *arena, const struct http_request *request);
 
 /* A header of a request; NULL: not there. */
 const char *request_header(const struct http_request *request, const char *name);

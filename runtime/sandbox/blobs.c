@@ -112,30 +112,61 @@ static int create(const struct blobs *blobs, const char *path)
     return open(path, flags, 0600);
 }
 
-static bool put_file(struct blobs *blobs, const char *path, const void *bytes, size_t length,
-                     struct error *error)
+struct blob_draft {
+    int file;   /* -1: the bytes are there already */
+    int failed; /* errno of the first write that failed; 0: none */
+    char path[PATH_BYTES], draft[PATH_BYTES];
+};
+
+struct blob_draft *blobs_begin(struct blobs *blobs, const uint8_t digest[SHA256_SIZE])
 {
+    struct blob_draft *draft = NULL;
+    char path[PATH_BYTES];
+    if (!blobs->directory || !path_of(blobs, digest, path)) {
+        return NULL;
+    }
+    draft = base_alloc(sizeof *draft);
+    draft->file = -1;
+    strcpy(draft->path, path);
     /* One that is there counts as put now, so that blobs_drop leaves it. */
-    if (utimensat(AT_FDCWD, path, NULL, 0) == 0) {
-        return true;
+    if (blobs_is_zero_block(digest) || utimensat(AT_FDCWD, path, NULL, 0) == 0) {
+        return draft;
     }
-    char draft[PATH_BYTES];
-    if (snprintf(draft, sizeof draft, "%s.%ld-%u", path, (long)getpid(), blobs->number++) >=
-        PATH_BYTES) {
-        errno = ENAMETOOLONG;
-        return cannot(error, path);
+    int length =
+        snprintf(draft->draft, PATH_BYTES, "%s.%ld-%u", path, (long)getpid(), blobs->number++);
+    draft->file = length < PATH_BYTES ? create(blobs, draft->draft) : -1;
+    if (draft->file < 0) {
+        free(draft);
+        return NULL;
     }
-    int file = create(blobs, draft);
-    if (file < 0) {
-        return cannot(error, draft);
+    return draft;
+}
+
+void blobs_add(struct blob_draft *draft, const void *bytes, size_t length)
+{
+    if (draft->file >= 0 && !draft->failed && !write_all(draft->file, bytes, length)) {
+        draft->failed = errno ? errno : EIO;
     }
-    bool written = write_all(file, bytes, length);
-    if (close(file) != 0 || !written || rename(draft, path) != 0) {
-        cannot(error, path);
-        unlink(draft);
-        return false;
+}
+
+bool blobs_end(struct blob_draft *draft, bool keep, struct error *error)
+{
+    bool kept = keep;
+    if (draft->file >= 0) {
+        int failed = close(draft->file) != 0 && !draft->failed ? errno : draft->failed;
+        if (keep && !failed && rename(draft->draft, draft->path) != 0) {
+            failed = errno;
+        }
+        if (!keep || failed) {
+            unlink(draft->draft);
+        }
+        if (keep && failed) {
+            errno = failed;
+            kept = cannot(error, draft->path);
+        }
     }
-    return true;
+    free(draft);
+    return kept;
 }
 
 static struct blob *find(struct blobs *blobs, const uint8_t digest[SHA256_SIZE])
@@ -164,19 +195,22 @@ static void put_memory(struct blobs *blobs, const uint8_t digest[SHA256_SIZE], c
 bool blobs_put(struct blobs *blobs, const uint8_t digest[SHA256_SIZE], const void *bytes,
                size_t length, struct error *error)
 {
-    char path[PATH_BYTES];
-    if (blobs_is_zero_block(digest)) {
-        return true;
-    }
     if (!blobs->directory) {
-        put_memory(blobs, digest, bytes, length);
+        if (!blobs_is_zero_block(digest)) {
+            put_memory(blobs, digest, bytes, length);
+        }
         return true;
     }
-    if (!path_of(blobs, digest, path)) {
-        errno = ENAMETOOLONG;
-        return cannot(error, blobs->directory);
+    struct blob_draft *draft = blobs_begin(blobs, digest);
+    if (!draft) {
+        struct buffer folder = {0};
+        buffer_printf(&folder, "%s/blocks", blobs->directory);
+        cannot(error, buffer_text(&folder));
+        buffer_free(&folder);
+        return false;
     }
-    return put_file(blobs, path, bytes, length, error);
+    blobs_add(draft, bytes, length);
+    return blobs_end(draft, true, error);
 }
 
 static bool get_memory(struct blobs *blobs, const uint8_t digest[SHA256_SIZE], int64_t offset,

@@ -25,6 +25,14 @@ void blobs_destroy(struct blobs *blobs);
 /* Keeps the bytes, whose digest the caller knows. */
 bool blobs_put(struct blobs *blobs, const uint8_t digest[SHA256_SIZE], const void *bytes,
                size_t length, struct error *error);
+/* The same piece by piece, while the bytes arrive. NULL: they have to be put as a whole (in memory,
+ * or there is no place for them: blobs_put says why). Where they are there already nothing is
+ * written. */
+struct blob_draft;
+struct blob_draft *blobs_begin(struct blobs *blobs, const uint8_t digest[SHA256_SIZE]);
+void blobs_add(struct blob_draft *draft, const void *bytes, size_t length);
+/* Keeps them, or takes them back; the draft is gone. True: they are kept. */
+bool blobs_end(struct blob_draft *draft, bool keep, struct error *error);
 /* Appends `length` bytes from `offset` on. False when they are not there. */
 bool blobs_get(struct blobs *blobs, const uint8_t digest[SHA256_SIZE], int64_t offset,
                size_t length, struct buffer *out);

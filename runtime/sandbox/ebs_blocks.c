@@ -90,9 +90,9 @@ static bool check_block(struct request *r)
         return ebs_invalid(r, "INVALID_PARAMETER_VALUE", "%s is missing",
                            length < 0 ? "x-amz-Data-Length" : "x-amz-Checksum");
     }
-    if (r->arrival->payload_length != BLOCK_BYTES) {
+    if (r->arrival->length != BLOCK_BYTES) {
         return ebs_invalid(r, "INVALID_BLOCK", "The block has %zu bytes, not %d",
-                           r->arrival->payload_length, BLOCK_BYTES);
+                           r->arrival->length, BLOCK_BYTES);
     }
     return (base64_decode(checksum, told, sizeof told) &&
             memcmp(told, r->arrival->payload_sha256, sizeof told) == 0) ||

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "runtime/sandbox/base64.h"
 #include "runtime/sandbox/internal.h"
 
 enum {
@@ -15,7 +16,8 @@ enum {
     HEADERS_MAX = 64,
     CONNECTIONS_MAX = 256,
     IDLE_S = 120,
-    CONNECTION_MEMORY = 320 << 10, /* so that a block of 512 KiB arrives in few pieces */
+    CONNECTION_MEMORY = 256 << 10, /* so that a block of 512 KiB arrives in few pieces */
+    BLOCK_HEAD = 512,              /* what is looked at of a block, besides its digest */
 };
 
 struct sandbox_server {
@@ -34,13 +36,34 @@ struct line {
     size_t capacity;
 };
 
+struct collected {
+    struct arena *arena;
+    struct http_header items[HEADERS_MAX];
+    size_t count;
+};
+
+static enum MHD_Result collect_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    (void)kind;
+    struct collected *headers = context;
+    if (headers->count < HEADERS_MAX) {
+        headers->items[headers->count++] = (struct http_header){
+            arena_strdup(headers->arena, name), arena_strdup(headers->arena, value ? value : "")};
+    }
+    return MHD_YES;
+}
+
 /* A request while it arrives. Its body is hashed while it does. */
 struct incoming {
     struct arena *arena;
     char *target; /* as sent, with its query */
     struct line *line;
-    size_t length;
+    size_t length, kept; /* bytes that came, and those of them in the line's memory */
     struct sha256 *digest;
+    struct blob_draft *draft;      /* a block on its way to where it is kept; NULL: none */
+    uint8_t promised[SHA256_SIZE]; /* its digest, as the request tells it */
+    struct collected *headers;
     bool begun, too_large;
 };
 
@@ -96,6 +119,9 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
         if (incoming->digest) {
             sha256_finish(incoming->digest, unused);
         }
+        if (incoming->draft) {
+            blobs_end(incoming->draft, false, NULL);
+        }
         arena_destroy(incoming->arena);
         free(incoming);
         *slot = NULL;
@@ -110,45 +136,76 @@ static void make_room(struct line *line, size_t length)
     }
 }
 
-/* As much room at once as the request says that it needs. */
-static void expect_body(struct incoming *incoming, struct MHD_Connection *connection)
+/* A block goes to where it is kept while it comes in, unless it is there already. */
+static void expect_block(struct sandbox_server *server, struct incoming *incoming,
+                         const struct http_request *request)
 {
-    const char *told = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-    unsigned long long length = told ? strtoull(told, NULL, 10) : 0;
-    incoming->begun = true;
-    incoming->too_large = length > BODY_MAX;
-    if (!incoming->too_large) {
-        make_room(incoming->line, (size_t)length + 1);
+    const char *service = arrival_service(incoming->arena, request);
+    if (service && strcmp(service, "ebs") == 0 && strcmp(request->method, "PUT") == 0 &&
+        base64_decode(request_header(request, "x-amz-Checksum"), incoming->promised, SHA256_SIZE)) {
+        incoming->draft = blobs_begin(server->sandbox->blobs, incoming->promised);
     }
+}
+
+/* As much room at once as the request says that it needs. */
+static void expect_body(struct sandbox_server *server, struct MHD_Connection *connection,
+                        const char *method, struct incoming *incoming)
+{
+    struct collected *headers = ARENA_NEW(incoming->arena, struct collected);
+    headers->arena = incoming->arena;
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, collect_header, headers);
+    incoming->headers = headers;
+    incoming->begun = true;
+    struct http_request request = {
+        .method = method, .headers = headers->items, .header_count = headers->count};
+    const char *told = request_header(&request, "Content-Length");
+    unsigned long long length = told ? strtoull(told, NULL, 10) : 0;
+    incoming->too_large = length > BODY_MAX;
+    if (length == BLOCK_BYTES) {
+        expect_block(server, incoming, &request);
+    }
+    if (!incoming->too_large) {
+        make_room(incoming->line, incoming->draft ? BLOCK_HEAD + 1 : (size_t)length + 1);
+    }
+}
+
+static void keep_bytes(struct incoming *incoming, const char *bytes, size_t length)
+{
+    make_room(incoming->line, incoming->kept + length + 1);
+    memcpy(incoming->line->bytes + incoming->kept, bytes, length);
+    incoming->kept += length;
 }
 
 static void take_bytes(struct incoming *incoming, const char *bytes, size_t length)
 {
     incoming->too_large = incoming->too_large || length > BODY_MAX - incoming->length;
-    if (!incoming->too_large) {
-        make_room(incoming->line, incoming->length + length + 1);
-        memcpy(incoming->line->bytes + incoming->length, bytes, length);
-        sha256_update(incoming->digest, bytes, length);
-        incoming->length += length;
+    if (incoming->too_large) {
+        return;
+    }
+    sha256_update(incoming->digest, bytes, length);
+    incoming->length += length;
+    if (incoming->draft) {
+        size_t room = BLOCK_HEAD - incoming->kept;
+        blobs_add(incoming->draft, bytes, length);
+        keep_bytes(incoming, bytes, length < room ? length : room);
+    } else {
+        keep_bytes(incoming, bytes, length);
     }
 }
 
-struct collected {
-    struct arena *arena;
-    struct http_header items[HEADERS_MAX];
-    size_t count;
-};
-
-static enum MHD_Result collect_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                      const char *value)
+/* What is known of the body when all of it is there. */
+static struct arrival_body end_body(struct incoming *incoming)
 {
-    (void)kind;
-    struct collected *headers = context;
-    if (headers->count < HEADERS_MAX) {
-        headers->items[headers->count++] = (struct http_header){
-            arena_strdup(headers->arena, name), arena_strdup(headers->arena, value ? value : "")};
+    struct arrival_body body = {.length = incoming->length};
+    sha256_finish(incoming->digest, body.sha256);
+    incoming->digest = NULL;
+    if (incoming->draft) {
+        bool right = memcmp(body.sha256, incoming->promised, SHA256_SIZE) == 0;
+        blobs_end(incoming->draft, right, &body.error);
+        incoming->draft = NULL;
+        body.stored = true; /* or refused: the body is not here any more */
     }
-    return MHD_YES;
+    return body;
 }
 
 static void copy_reply(struct sandbox *sandbox, struct arena *arena, struct reply *reply,
@@ -212,28 +269,24 @@ static void answer_locked(struct sandbox_server *server, const struct arrival *a
 static struct reply ask(struct sandbox_server *server, struct MHD_Connection *connection,
                         const char *method, struct incoming *incoming)
 {
-    struct collected *headers = ARENA_NEW(incoming->arena, struct collected);
     struct reply reply = {0};
-    headers->arena = incoming->arena;
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, collect_header, headers);
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
-    make_room(incoming->line, incoming->length + 1);
-    incoming->line->bytes[incoming->length] = '\0';
+    make_room(incoming->line, incoming->kept + 1);
+    incoming->line->bytes[incoming->kept] = '\0';
     struct http_request request = {
         .method = method,
         .url = arena_printf(incoming->arena, "http://%s%s", host ? host : "127.0.0.1",
                             incoming->target[0] == '/' ? incoming->target : "/"),
-        .headers = headers->items,
-        .header_count = headers->count,
+        .headers = incoming->headers->items,
+        .header_count = incoming->headers->count,
         .body = incoming->line->bytes,
-        .body_length = incoming->length,
+        .body_length = incoming->kept,
     };
-    uint8_t digest[SHA256_SIZE];
-    sha256_finish(incoming->digest, digest);
-    incoming->digest = NULL;
+    struct arrival_body body = end_body(incoming);
     struct arrival arrival;
-    arrival_take(&arrival, incoming->arena, &request, digest, server->sandbox->blobs);
+    arrival_take(&arrival, incoming->arena, &request, &body, server->sandbox->blobs);
     answer_locked(server, &arrival, &reply);
+    error_clear(&body.error);
     return reply;
 }
 
@@ -315,7 +368,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     struct incoming *incoming = *slot;
     /* The first call comes with the headers alone. */
     if (!incoming->begun) {
-        expect_body(incoming, connection);
+        expect_body(server, connection, method, incoming);
         return MHD_YES;
     }
     if (*length) {
