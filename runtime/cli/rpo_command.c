@@ -7,10 +7,10 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "runtime/cli/load.h"
-#include "runtime/cli/open_repository.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/session.h"
+#include "runtime/mover/repository.h"
 #include "runtime/report/rpo.h"
 #include "runtime/state/production.h"
 #include "runtime/world/world.h"
@@ -160,14 +160,6 @@ static bool find_state(struct look *look, struct error *error)
 
 /* --- the repository: what does not answer is told, and is no error --- */
 
-/* "dir:PATH" is relative to the plan. */
-static const char *place_of(struct arena *arena, const struct plan *plan)
-{
-    const char *place = plan->backup.repository.value;
-    bool relative = strncmp(place, "dir:", 4) == 0 && place[4] != '/';
-    return relative ? arena_printf(arena, "dir:%s/%s", plan->directory, place + 4) : place;
-}
-
 static void find_point(struct look *look, struct repository *repository, struct rpo_vm *vm)
 {
     struct arena *arena = look->session.invocation->arena;
@@ -184,22 +176,19 @@ static void find_point(struct look *look, struct repository *repository, struct 
 
 static void find_points(struct look *look)
 {
-    const struct plan *plan = look->session.plan;
-    struct arena *arena = look->session.invocation->arena;
-    struct opened_repository opened = {0};
     struct error error = {0};
-    if (!plan->backup.repository.value) {
+    if (!look->rpo->repository) {
         return;
     }
-    if (open_repository(look->session.invocation, place_of(arena, plan), false, &opened, &error)) {
-        for (size_t i = 0; i < look->rpo->vm_count; i++) {
-            find_point(look, opened.repository, &look->rpo->vms[i]);
-        }
-    } else {
-        look->rpo->repository_problem = arena_strdup(arena, error.message);
+    struct repository *repository = session_open_repository(&look->session, &error);
+    for (size_t i = 0; repository && i < look->rpo->vm_count; i++) {
+        find_point(look, repository, &look->rpo->vms[i]);
+    }
+    if (!repository) {
+        look->rpo->repository_problem = arena_strdup(look->session.invocation->arena, error.message);
         error_clear(&error);
     }
-    opened_repository_close(&opened);
+    repository_close(repository);
 }
 
 /* --- one plan --- */

@@ -77,6 +77,8 @@ bool session_prepare(struct session *session, struct error *error);
 /* --- session_replicate.c: what replicate does otherwise than a failover --- */
 bool session_is_replicate(const struct session *session);
 /* Of the repository and the DR copies. brief: only what VMs there are and whether they are copied. */
+/* That of the plan, read-only; NULL: `error` says why. */
+struct repository *session_open_repository(struct session *session, struct error *error);
 struct facts *session_replicate_facts(struct session *session, bool brief, struct error *error);
 bool session_replicate_preflight(struct session *session, struct error *error);
 /* Whether anything has to be copied, without a record of it; told on stdout when there is nothing.

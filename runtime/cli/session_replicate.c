@@ -12,6 +12,8 @@
 #include "compiler/emit/emit.h"
 #include "compiler/plan/select.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/run_lookup.h"
+#include "runtime/report/throughput.h"
 #include "runtime/state/production.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
@@ -39,7 +41,7 @@ static bool is_there(const char *url, struct error *error)
     return error_help(error, "see backup.repository of the plan; drc repo import makes a repository");
 }
 
-static struct repository *open_repository(struct session *session, struct error *error)
+struct repository *session_open_repository(struct session *session, struct error *error)
 {
     const char *url = replicate_repository_url(session->invocation->arena, session->plan);
     struct store *store =
@@ -53,6 +55,22 @@ static int64_t until_of(const struct session *session)
     return point && strcmp(point, "latest") != 0 ? parse_time(point) : INT64_MAX;
 }
 
+/* What is predicted of the copies rests on how fast earlier ones were. */
+static void measure(struct session *session, struct facts *facts)
+{
+    struct error ignored = {0};
+    const char *state = session->state;
+    if (!state) {
+        state = lookup_state_of_plan(session->invocation, session->plan, &ignored);
+    }
+    if (state) {
+        struct throughput throughput =
+            throughput_of_runs(state, session->plan->name, session->site.world);
+        facts->throughput.copy_bytes_per_s = throughput_bytes_per_s(&throughput);
+    }
+    error_clear(&ignored);
+}
+
 struct facts *session_replicate_facts(struct session *session, bool brief, struct error *error)
 {
     struct arena *arena = session->invocation->arena;
@@ -61,12 +79,15 @@ struct facts *session_replicate_facts(struct session *session, bool brief, struc
                                  error)) {
         return NULL;
     }
-    struct repository *repository = open_repository(session, error);
+    struct repository *repository = session_open_repository(session, error);
     struct facts *facts = repository ? replicate_facts(repository, arena, session->plan,
                                                        &session->replication, &wanted,
                                                        &session->notes, error)
                                      : NULL;
     repository_close(repository);
+    if (facts && !brief) {
+        measure(session, facts);
+    }
     return facts;
 }
 

@@ -270,7 +270,7 @@ static void say_backup(const struct page *page, const struct rpo_plan *plan, str
     } else if (plan->backup.last_utc_ms < 0) {
         buffer_printf(text, ": %s does not hold every VM yet", plan->repository);
     } else {
-        buffer_printf(text, ": every VM has a recovery point of the last %s",
+        buffer_printf(text, ": every VM has a recovery point no older than %s",
                       span(ago, now - plan->backup.last_utc_ms));
         put_next(page, &plan->backup, text);
     }

@@ -213,6 +213,79 @@ def test_bad_usage(drc, site):
     assert "contradict" in drc("rpo", site.plan, "--json", "--format", "prometheus", status=1).err
 
 
+# --- with a repository, and what replicate has made of it ---
+
+@pytest.fixture
+def backed_up(drc, site, tmp_path):
+    """Every VM has a recovery point in the repository, newer than its DR copies."""
+    plan_with(site, backup="{every: 10m, repository: dir:backup}", replication="{every: 10m}")
+    image = tmp_path / "disk.img"
+    image.write_bytes(bytes(range(256)) * 4096 * 8 + bytes(1 << 20))
+    for vm in ("db", "app", "web"):
+        drc("repo", "import", tmp_path / "backup", image, "--plan", "shop", "--vm", vm, "--sandbox", site.directory,
+            "--cpus", 2, "--memory", "4GiB", "--firmware", "bios", "--os", "linux", "--arch", "x86_64")
+    return site
+
+
+def replicate(drc, site, *flags, status=0):
+    return drc("plan", "apply", site.plan, "replicate", "--yes", "--sandbox", site.directory, *flags, status=status)
+
+
+def test_recovery_points_that_wait_and_their_copies(drc, backed_up, tmp_path):
+    site = backed_up
+    before = rpo(drc, site)["plans"][0]
+    assert before["backup"]["every_ms"] == 600000 and "run" not in before["replicate"]
+    points = {vm["vm"]: vm["recovery_point"]["time"] for vm in before["vms"]}
+    assert all(vm["dr_copy"]["recovery_point"] < points[vm["vm"]] for vm in before["vms"])
+    site.plan.write_text(site.plan.read_text().replace("rpo: 30m", "rpo: 20m").replace("10m", "1m"))
+    replicate(drc, site)
+    after = rpo(drc, site)["plans"][0]
+    assert after["state"] == "met" and after["replicate"]["status"] == "succeeded" and not after["replicate"]["alive"]
+    assert {vm["vm"]: vm["dr_copy"]["recovery_point"] for vm in after["vms"]} == points
+    text = words(drc("rpo", site.plan, "--sandbox", site.directory).out)
+    assert f"run {after['replicate']['run']} succeeded" in text
+    # Another runner's state does not know the run; the copies tell when the next one is due.
+    other = rpo(drc, site, DRC_STATE_DIR=str(tmp_path / "elsewhere"))["plans"][0]
+    assert other["state"] == "met" and "run" not in other["replicate"] and "next_by" in other["replicate"]
+    # What was measured goes into the facts of the next one, and from there into plan check.
+    facts = tmp_path / "facts.json"
+    drc("plan", "facts", site.plan, "replicate", "--sandbox", site.directory, "-o", facts)
+    measured = json.loads(facts.read_text())
+    assert measured["throughput"]["copy_bytes_per_s"] > 0
+    assert "no errors" in drc("plan", "check", site.plan, "--facts", facts, "--strict").err
+    assert "of one plan" in drc("plan", "check", site.plan, site.plan, "--facts", facts, status=1).err
+
+
+def test_the_repository_may_be_gone(drc, backed_up, tmp_path):
+    (tmp_path / "backup").rename(tmp_path / "away")
+    document = rpo(drc, backed_up)
+    assert document["state"] == "met" and "no such directory" in document["plans"][0]["backup"]["problem"]
+    assert "recovery_point" not in vms(document)["db"]
+    assert not (tmp_path / "backup").exists()
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "repository").write_text("{}")
+    assert "problem" in rpo(drc, backed_up)["plans"][0]["backup"]
+    prom = drc("rpo", backed_up.plan, "--sandbox", backed_up.directory, "--format", "prometheus").out
+    families = {family.name: family for family in text_string_to_metric_families(prom)}
+    assert families["drc_repository_up"].samples[0].value == 0
+    assert "drc_recovery_point_age_seconds" not in families
+
+
+def test_a_damaged_recovery_point_is_told_of_its_vm(drc, backed_up, tmp_path):
+    point = next((tmp_path / "backup").glob("points/shop/web/*"))
+    point.write_bytes(point.read_bytes()[:40])
+    document = rpo(drc, backed_up)
+    assert "damaged" in vms(document)["web"]["recovery_point"] and "time" in vms(document)["db"]["recovery_point"]
+    assert "web: in the repository" in drc("rpo", backed_up.plan, "--sandbox", backed_up.directory).out
+
+
+def test_who_is_late_is_told(drc, backed_up):
+    """Copies are late: replicate. Recovery points are: the backup."""
+    backed_up.plan.write_text(backed_up.plan.read_text().replace("rpo: 30m", "rpo: 2m").replace("10m", "1m"))
+    text = words(drc("rpo", backed_up.plan, "--sandbox", backed_up.directory, status=2).out)
+    assert f"drc plan apply {backed_up.plan} replicate" in text and "the backup is late" not in text
+
+
 # --- failover: what it may lose ---
 
 @pytest.fixture

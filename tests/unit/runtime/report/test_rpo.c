@@ -156,8 +156,8 @@ static void as_text(void **state)
         "  web  met  10m       2026-11-22 09:50 UTC  8m ago  5m old\n"
         "\n"
         "  replicate every 10m: run 7k2f succeeded, ended 6m ago; the next by 10:02 UTC\n"
-        "  backup every 10m: every VM has a recovery point of the last 5m; the next by\n"
-        "    10:05 UTC\n");
+        "  backup every 10m: every VM has a recovery point no older than 5m; the next by\n"
+                        "    10:05 UTC\n");
     assert_lacks(buffer_text(&out), "\033");
     assert_contains(text_of(&f, true, &out), "\033[1;32mmet\033[0m");
     buffer_free(&out);
