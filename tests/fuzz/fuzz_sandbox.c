@@ -1,10 +1,12 @@
-/* Hostile requests: any bytes as a form, as JSON, as a header of authorization, as a URL. The first
- * byte chooses; half of the requests are signed, so that they get to the operations. The state is
- * one in memory for the whole run, so that requests meet what earlier ones left. */
+/* Hostile requests: any bytes as a form, as JSON, as a header of authorization, as a URL, as path,
+ * headers and body of a REST request. The first byte chooses; half of the requests are signed, so
+ * that they get to the operations. The state is one in memory for the whole run, so that requests
+ * meet what earlier ones left. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/compile.h"
@@ -98,6 +100,76 @@ static void send_signed(struct arena *arena, const char *service, const char *ta
     send(arena, &request);
 }
 
+/* Lines of the text, the first: METHOD PATH, then headers up to an empty line, then the body. */
+static char *cut_line(char **rest)
+{
+    char *line = *rest, *end = strchr(line, '\n');
+    *rest = end ? end + 1 : line + strlen(line);
+    if (end) {
+        *end = '\0';
+    }
+    return line;
+}
+
+static size_t read_headers(char **rest, struct http_header *headers, size_t room)
+{
+    size_t count = 0;
+    while (**rest && count < room) {
+        char *line = cut_line(rest), *colon = strchr(line, ':');
+        if (!*line) {
+            break;
+        }
+        if (colon) {
+            *colon = '\0';
+            headers[count++] = (struct http_header){line, colon + 1};
+        }
+    }
+    return count;
+}
+
+/* A request to EBS or S3, signed as it is, so that it is the service that has to refuse it. */
+static void send_rest(struct arena *arena, const char *service, char *text, size_t length)
+{
+    static const char *const methods[] = {"GET", "PUT", "POST", "HEAD", "DELETE"};
+    enum { GIVEN_MAX = 20 };
+    struct http_header headers[GIVEN_MAX + 1 + SIGV4_HEADERS_MAX];
+    char *rest = text, *path = cut_line(&rest);
+    size_t method = (unsigned char)*path % (sizeof methods / sizeof *methods);
+    path += *path != '\0';
+    size_t count = read_headers(&rest, headers, GIVEN_MAX);
+    const char *query = strchr(path, '?'), *hash = NULL;
+    for (size_t i = 0; i < count; i++) {
+        hash = strcasecmp(headers[i].name, "x-amz-content-sha256") == 0 ? headers[i].value : hash;
+    }
+    struct sigv4_key key = {.id = "sandbox", .secret = "sandbox"};
+    struct sigv4_request to_sign = {
+        .method = methods[method],
+        .host = "aws.example",
+        .path =
+            arena_printf(arena, "/%.*s", (int)(query ? query - path : (long)strlen(path)), path),
+        .query = query ? query + 1 : "",
+        .headers = headers,
+        .header_count = count,
+        .body = rest,
+        .body_length = length - (size_t)(rest - text),
+        .payload_hash = hash,
+        .service = service,
+        .region = "eu-west-1",
+        .s3 = strcmp(service, "s3") == 0};
+    struct sigv4_headers added;
+    sigv4_sign(arena, &to_sign, &key, BEGIN_MS, &added);
+    for (size_t i = 0; i < added.count; i++) {
+        headers[count++] = added.items[i];
+    }
+    struct http_request request = {.method = methods[method],
+                                   .url = arena_printf(arena, "https://aws.example/%s", path),
+                                   .headers = headers,
+                                   .header_count = count,
+                                   .body = rest,
+                                   .body_length = to_sign.body_length};
+    send(arena, &request);
+}
+
 /* The second byte chooses the operation, so that the bytes can go to its parameters. */
 static void send_operation(struct arena *arena, uint8_t which, const char *text, size_t length)
 {
@@ -110,7 +182,12 @@ static void send_operation(struct arena *arena, uint8_t which, const char *text,
     };
     size_t chosen = which % (sizeof operations / sizeof *operations);
     const char *service = operations[chosen].service, *name = operations[chosen].name;
-    if (strcmp(service, "ssm") == 0) {
+    enum protocol protocol = protocol_of(service);
+    if (protocol == PROTOCOL_REST_JSON || protocol == PROTOCOL_REST_XML) {
+        send_rest(arena, service, arena_strndup(arena, text, length), length);
+        return;
+    }
+    if (protocol == PROTOCOL_JSON) {
         send_signed(arena, service, arena_printf(arena, "AmazonSSM.%s", name), text, length);
         return;
     }
@@ -135,7 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct http_header authorization[2] = {{"Authorization", text}, {"X-Amz-Target", text}};
     struct http_request raw = {
         .method = "POST", .url = "http://127.0.0.1/", .body = data + 2, .body_length = size - 2};
-    switch (data[0] % 4) {
+    switch (data[0] % 6) {
     case 0:
         raw.headers = authorization;
         raw.header_count = 1 + data[1] % 2;
@@ -144,6 +221,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 1:
         raw.url = text;
         send(arena, &raw);
+        break;
+    case 4:
+        send_rest(arena, "ebs", (char *)text, strlen(text));
+        break;
+    case 5:
+        send_rest(arena, "s3", (char *)text, strlen(text));
         break;
     default:
         send_operation(arena, data[1], (const char *)data + 2, size - 2);

@@ -126,14 +126,45 @@ static void test_hardware_by_facts(void **state)
     client_destroy(c);
 }
 
+/* What replicate starts from. */
+static void test_without_copies(void **state)
+{
+    (void)state;
+    struct sandbox_options options = {
+        .seed = 7, .speed = 1, .utc_base_ms = SANDBOX_BEGIN_MS, .real_base_ms = SANDBOX_BEGIN_MS};
+    struct error error = {0};
+    struct sandbox *sandbox = sandbox_init(":memory:", &options, &error);
+    assert_non_null(sandbox);
+    struct sandbox_client *c = client_over(sandbox);
+    assert_true(sandbox_populate_without_copies(sandbox, client_plan_bound(c->arena), &error));
+    client_fault(c, "consistency", 0);
+    ec2_ok(c, "Action=DescribeSnapshots&Filter.1.Name=tag:drc:role&Filter.1.Value.1=dr-copy");
+    assert_int_equal(got_count(c, "snapshotSet"), 0);
+    ec2_ok(c, "Action=DescribeImages&ImageId.1=ami-0c000000000000001");
+    struct sandbox_item *buckets = NULL;
+    assert_int_equal(sandbox_list(sandbox, c->arena, c->now_ms, SANDBOX_BUCKET, &buckets), 1);
+    assert_string_equal(buckets[0].id, "dr-shop");
+    assert_int_equal(buckets[0].parts, 0);
+    const char *body = "{\"VolumeSize\":3}";
+    assert_int_equal(client_rest(c, "ebs", "POST", "/snapshots", NULL, body, strlen(body)), 201);
+    const char *id = got_json(c, "SnapshotId");
+    struct sandbox_item *items = NULL;
+    size_t count = sandbox_list(sandbox, c->arena, c->now_ms, SANDBOX_SNAPSHOT, &items);
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        found = found || (strcmp(items[i].id, id) == 0 && items[i].size_gib == 3 &&
+                          items[i].parts == 0 && strcmp(items[i].state, "pending") == 0);
+    }
+    assert_true(found);
+    client_destroy(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_twice_is_once),
-        cmocka_unit_test(test_another_region_is_refused),
-        cmocka_unit_test(test_bootable_copies),
-        cmocka_unit_test(test_hardware_by_facts),
+        cmocka_unit_test(test_copies),          cmocka_unit_test(test_without_copies),
+        cmocka_unit_test(test_twice_is_once),   cmocka_unit_test(test_another_region_is_refused),
+        cmocka_unit_test(test_bootable_copies), cmocka_unit_test(test_hardware_by_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
