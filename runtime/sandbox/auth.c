@@ -172,13 +172,14 @@ static enum dialect dialect_of(const struct request *r)
 
 static bool refuse(struct request *r, enum refusal refusal)
 {
+    static const char signature_wrong[] =
+        "The request signature we calculated does not match the signature you provided. Check your "
+        "AWS Secret Access Key and signing method.";
     static const char *const messages[] = {
         [REFUSAL_UNSIGNED] = "Request is missing Authentication Token",
         [REFUSAL_EXPIRED] = "The security token included in the request is expired",
         [REFUSAL_KEY] = "The security token included in the request is invalid.",
-        [REFUSAL_SIGNATURE] =
-            "The request signature we calculated does not match the signature you "
-            "provided. Check your AWS Secret Access Key and signing method.",
+        [REFUSAL_SIGNATURE] = signature_wrong,
     };
     enum dialect dialect = dialect_of(r);
     const char *message = messages[refusal];
