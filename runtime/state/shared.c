@@ -15,6 +15,7 @@
 #include "compiler/base/sha256.h"
 #include "runtime/state/journal_state.h"
 #include "runtime/state/lease.h"
+#include "runtime/state/prefetch.h"
 #include "runtime/state/records.h"
 #include "runtime/state/run.h"
 #include "runtime/world/files.h"
@@ -33,6 +34,8 @@ struct shared {
     struct arena *memory;
     char *directory;       /* the copy */
     struct map versions;   /* of production.json, by plan */
+    const char **keys;     /* of the store, sorted, while it is refreshed */
+    size_t key_count;
 };
 
 /* --- where it is --- */
@@ -258,6 +261,28 @@ static bool is_copy(struct shared *shared, const char *prefix, const char *path,
     return copy && (number <= last || is_there(shared, prefix, number));
 }
 
+/* What a copy of that number lacks of the log, read all at once: its records, and of a new copy also the
+ * blobs beside them. */
+static struct store *read_ahead(struct shared *shared, const char *prefix, int64_t number)
+{
+    const char *first = arena_printf(shared->arena, "%s/log/%08lld", prefix, (long long)number);
+    const char *folder = arena_printf(shared->arena, "%s/", prefix);
+    const char *log = arena_printf(shared->arena, "%s/log/", prefix);
+    const char *blobs = arena_printf(shared->arena, "%s/blob/", prefix);
+    const char **keys = ARENA_ARRAY(shared->arena, const char *, shared->key_count + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < shared->key_count; i++) {
+        const char *key = shared->keys[i];
+        bool wanted = strncmp(key, folder, strlen(folder)) == 0 &&
+                      ((strncmp(key, log, strlen(log)) == 0 && strcmp(key, first) > 0) ||
+                       (number == 0 && strncmp(key, blobs, strlen(blobs)) == 0));
+        if (wanted) {
+            keys[count++] = key;
+        }
+    }
+    return prefetch_open(shared->store, shared->world, keys, count);
+}
+
 static bool sync_file(struct shared *shared, const char *prefix, const char *path,
                       struct error *error)
 {
@@ -268,9 +293,11 @@ static bool sync_file(struct shared *shared, const char *prefix, const char *pat
         error_clear(error); /* another process has just made it */
         journal = journal_open(path, false, error);
     }
-    struct records *records = records_open(shared->store, shared->world, prefix);
+    struct store *ahead = read_ahead(shared, prefix, journal ? journal_number(journal) : 0);
+    struct records *records = records_open(ahead, shared->world, prefix);
     bool ok = journal && records_sync(records, journal, error);
     records_close(records);
+    store_destroy(ahead);
     journal_close(journal);
     return ok;
 }
@@ -518,6 +545,8 @@ static bool refresh(struct shared *shared, struct error *error)
                        error) != STORE_OK) {
         return false;
     }
+    shared->keys = keys;
+    shared->key_count = count;
     prune(shared, keys, count);
     for (size_t i = 0; i < count; i++) {
         const char *slash = strchr(keys[i], '/');
@@ -528,6 +557,8 @@ static bool refresh(struct shared *shared, struct error *error)
         }
     }
     refresh_logs(shared, keys, count);
+    shared->keys = NULL;
+    shared->key_count = 0;
     return true;
 }
 
