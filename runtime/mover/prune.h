@@ -10,7 +10,7 @@
 
 #include "runtime/mover/repository.h"
 
-enum { PRUNE_MEMORY_MIB = 256 }; /* of digests: 8 million blocks (4 TiB of them) a round */
+enum { PRUNE_MEMORY_MIB = 256 }; /* of digests: 12 million blocks (6 TiB of them) a round */
 
 /* A point stays that any of the rules keeps. The newest of each VM always stays. */
 struct prune_options {
