@@ -27,6 +27,11 @@ static void run_manual(struct buffer *out)
     command_manual("run", out);
 }
 
+static void repo_manual(struct buffer *out)
+{
+    command_manual("repo", out);
+}
+
 static void sandbox_manual(struct buffer *out)
 {
     command_manual("sandbox", out);
@@ -42,6 +47,7 @@ static const struct page {
     {"reference/cli.md", command_reference},
     {"man/drc-plan.1.scd", plan_manual},
     {"man/drc-run.1.scd", run_manual},
+    {"man/drc-repo.1.scd", repo_manual},
     {"man/drc-sandbox.1.scd", sandbox_manual},
 };
 

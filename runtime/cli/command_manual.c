@@ -96,5 +96,5 @@ void command_manual(const char *group, struct buffer *out)
     }
     buffer_puts(out, "# EXIT STATUS\n\n0 done; 1 an error; 2 done, and there is something to look "
                      "at; 3 stopped and resumable.\n\n# SEE ALSO\n\n*drc*(1), *drc-plan*(1), "
-                     "*drc-run*(1), *drc-sandbox*(1), *drc-plan*(5)\n");
+                     "*drc-run*(1), *drc-repo*(1), *drc-sandbox*(1), *drc-plan*(5)\n");
 }

@@ -61,6 +61,9 @@ bool open_repository(const struct invocation *invocation, const char *place, boo
     struct store *store = opener.open(opener.context, name, true, error);
     if (store) {
         opened->repository = repository_open(store, opened->site.world, name, create, error);
+    } else if (directory_of(name)) {
+        error_prefix(error, "the repository %s", name);
+        error_help(error, "see that this user may read and write there, and that there is room");
     }
     return opened->repository;
 }

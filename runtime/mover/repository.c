@@ -51,15 +51,19 @@ void repository_store_error(const struct repository *repository, const struct er
 {
     const char *message = reason && reason->message ? reason->message : "the store failed";
     error_set(error, "%s", message);
+    bool of_state = strcmp(repository->store->name, "directory") == 0; /* whose help is of --state */
     if (strstr(message, strerror(ENOSPC)) || strstr(message, strerror(EDQUOT))) {
         error_help(error,
                    "make room for the repository %s (drc repo prune removes what is old), then do "
                    "it again: what is there already is not written twice",
                    repository->name);
+    } else if (reason && reason->help && !of_state) {
+        error_help(error, "%s", reason->help);
     } else {
-        error_help(error,
-                   "see that the repository %s can be reached, read and written, then do it again",
-                   repository->name);
+        error_help(
+            error,
+            "see that the repository %s can be reached, read and written, then do it again",
+            repository->name);
     }
 }
 
