@@ -43,7 +43,7 @@ static size_t points_of_vm(const struct repository_points *points, size_t first)
 static void put_size(struct buffer *out, int64_t bytes)
 {
     char text[32];
-    text_pad_left(out, repo_size(text, bytes), 9);
+    text_pad_left(out, format_size(text, bytes), 9);
     buffer_puts(out, "  ");
 }
 

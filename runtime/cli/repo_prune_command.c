@@ -6,6 +6,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
+#include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
 #include "compiler/plan/plan.h"
 #include "runtime/cli/open_repository.h"
@@ -110,12 +111,12 @@ static void put_text(const struct repository *repository, const struct prune_opt
                   options->dry_run ? "would remove" : "removed",
                   repo_count(points, result->point_count, "recovery point"),
                   repo_count(blocks, result->blocks, "block"),
-                  repo_size(size, (int64_t)result->blocks * BLOCK_BYTES),
+                  format_size(size, (int64_t)result->blocks * BLOCK_BYTES),
                   repo_count(maps, result->maps, "map"));
     buffer_printf(out, "; %s with %s (%s) stay%s\n",
                   repo_count(points, result->kept_count, "recovery point"),
                   repo_count(stay, result->kept_blocks, "block"),
-                  repo_size(size, (int64_t)result->kept_blocks * BLOCK_BYTES),
+                  format_size(size, (int64_t)result->kept_blocks * BLOCK_BYTES),
                   result->kept_count == 1 ? "s" : "");
 }
 

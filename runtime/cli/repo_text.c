@@ -5,19 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *repo_size(char out[32], int64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double value = (double)bytes;
-    int unit = 0;
-    while (value >= 1024 && unit < 5) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(out, 32, value < 9.95 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-    return out;
-}
-
 bool repo_percentage(const char *text, double *part, struct error *error)
 {
     char *end;

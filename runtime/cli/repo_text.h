@@ -1,4 +1,4 @@
-/* What the commands of repositories share: sizes, percentages and progress as text. */
+/* What the commands of repositories share: percentages and counts as text. */
 #ifndef DRC_CLI_REPO_TEXT_H
 #define DRC_CLI_REPO_TEXT_H
 
@@ -7,8 +7,6 @@
 
 #include "compiler/base/error.h"
 
-/* "512 KiB", "1.5 GiB". Returns text in the buffer given. */
-const char *repo_size(char out[32], int64_t bytes);
 /* "10%", "0.5%" as a part of one, more than 0 and at most 1; false: it is none. */
 bool repo_percentage(const char *text, double *part, struct error *error);
 /* "1 block", "2 blocks". */

@@ -6,6 +6,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
+#include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
 #include "runtime/cli/open_repository.h"
 #include "runtime/cli/output.h"
@@ -18,7 +19,7 @@ static void show_progress(void *context, uint64_t blocks)
     char size[32];
     (void)context;
     fprintf(stderr, "\r\033[K%" PRIu64 " blocks hashed (%s)", blocks,
-            repo_size(size, (int64_t)blocks * BLOCK_BYTES));
+            format_size(size, (int64_t)blocks * BLOCK_BYTES));
 }
 
 static bool read_options(const struct invocation *invocation, struct verify_options *options,

@@ -10,11 +10,12 @@
 #include "compiler/graph/estimate.h"
 #include "compiler/graph/graph.h"
 #include "compiler/plan/plan.h"
+#include "runtime/cli/summary_parts.h"
 #include "runtime/world/world.h"
 
-enum { COLUMN_COUNT = 6, GAP = 2, BINDING_NAME_MAX = 96 };
+enum { COLUMN_COUNT = SUMMARY_COLUMNS, GAP = 2, BINDING_NAME_MAX = 96 };
 
-static const char *binding(const struct facts *facts, const char *vm, const char *name)
+const char *summary_binding(const struct facts *facts, const char *vm, const char *name)
 {
     char key[BINDING_NAME_MAX];
     if (!facts || snprintf(key, sizeof key, "%s/%s", vm, name) >= (int)sizeof key) {
@@ -25,13 +26,13 @@ static const char *binding(const struct facts *facts, const char *vm, const char
 
 int64_t summary_loss_ms(const struct facts *facts, const char *vm, int64_t now_utc_ms)
 {
-    const char *time = binding(facts, vm, "recovery-point");
+    const char *time = summary_binding(facts, vm, "recovery-point");
     int64_t at = time ? parse_time(time) : -1;
     return at < 0 ? -1 : now_utc_ms > at ? now_utc_ms - at : 0;
 }
 
 /* "2026-11-22 10:00 UTC" from RFC 3339. */
-static const char *short_time(struct arena *arena, const char *time)
+const char *summary_time(struct arena *arena, const char *time)
 {
     if (!time || strlen(time) < 16) {
         return "unknown";
@@ -71,7 +72,7 @@ static void fill_row(struct arena *arena, const struct summary *summary, uint32_
     int64_t loss = summary_loss_ms(summary->facts, name, summary->now_utc_ms);
     char text[32];
     row[0] = name;
-    row[1] = short_time(arena, binding(summary->facts, name, "recovery-point"));
+    row[1] = summary_time(arena, summary_binding(summary->facts, name, "recovery-point"));
     row[2] = loss < 0 ? "unknown" : arena_strdup(arena, format_duration(text, loss / 1000 * 1000));
     row[3] = instance_type(summary->graph, index);
     row[4] = vm && vm->card_count && vm->cards[0].subnet_name.value ? vm->cards[0].subnet_name.value
@@ -79,7 +80,7 @@ static void fill_row(struct arena *arena, const struct summary *summary, uint32_
     row[5] = vm ? names_of(arena, vm) : "";
 }
 
-static void write_rows(const char *(*rows)[COLUMN_COUNT], size_t count, int width, bool colour,
+void summary_rows(const char *(*rows)[COLUMN_COUNT], size_t count, int width, bool colour,
                        struct buffer *out)
 {
     int last_at = 2;
@@ -117,11 +118,11 @@ static void write_vms(const struct summary *summary, struct buffer *out)
     for (uint32_t i = 0; i + 1 < count; i++) {
         fill_row(arena, summary, i, rows[i + 1]);
     }
-    write_rows(rows, count, summary->width, summary->colour, out);
+    summary_rows(rows, count, summary->width, summary->colour, out);
     arena_destroy(arena);
 }
 
-static void count_word(struct buffer *out, size_t count, const char *word, bool *first)
+void summary_count(struct buffer *out, size_t count, const char *word, bool *first)
 {
     if (count) {
         const char *plural = word[strlen(word) - 1] == 's' ? "es" : "s";
@@ -139,18 +140,18 @@ static void write_counts(const struct graph *graph, int width, struct buffer *li
     }
     bool first = true;
     buffer_puts(out, "creates ");
-    count_word(out, counts[ACTION_RUN_INSTANCE], "instance", &first);
-    count_word(out, counts[ACTION_CREATE_VOLUME], "volume", &first);
-    count_word(out, counts[ACTION_REGISTER_IMAGE], "image", &first);
+    summary_count(out, counts[ACTION_RUN_INSTANCE], "instance", &first);
+    summary_count(out, counts[ACTION_CREATE_VOLUME], "volume", &first);
+    summary_count(out, counts[ACTION_REGISTER_IMAGE], "image", &first);
     if (counts[ACTION_DELETE_VOLUME]) {
         first = true;
         buffer_puts(out, " · deletes ");
-        count_word(out, counts[ACTION_DELETE_VOLUME], "placeholder root", &first);
+        summary_count(out, counts[ACTION_DELETE_VOLUME], "placeholder root", &first);
     }
     if (counts[ACTION_ASSOCIATE_ADDRESS]) {
         first = true;
         buffer_puts(out, " · moves ");
-        count_word(out, counts[ACTION_ASSOCIATE_ADDRESS], "elastic address", &first);
+        summary_count(out, counts[ACTION_ASSOCIATE_ADDRESS], "elastic address", &first);
     }
     buffer_puts(lines, "  ");
     text_wrap(lines, buffer_text(&text), 2, 4, width);
@@ -221,6 +222,10 @@ void summary_write(const struct summary *summary, struct buffer *out)
     char predicted[32];
     char objective[32];
     struct buffer head = {0};
+    if (summary->graph->workflow == WORKFLOW_REPLICATE) {
+        summary_write_replicate(summary, out);
+        return;
+    }
     buffer_printf(&head, "%s · %s into %s (account %s) · plan %.7s · predicted RTO %s", plan->name,
                   workflow_name(summary->graph->workflow), plan->aws.region.value, summary->account,
                   plan->digest, format_duration(predicted, summary->schedule->rto_ms));

@@ -1,3 +1,5 @@
+/* Durations, moments and sizes as people read them.
+ * Covers: size.c */
 #include "compiler/emit/emit.h"
 
 #include <setjmp.h>
@@ -42,11 +44,24 @@ static void moments_count_minutes_then_hours(void **state)
     assert_string_equal(format_clock(text, -5), "0:00");
 }
 
+static void sizes_are_in_powers_of_1024(void **state)
+{
+    (void)state;
+    char out[32];
+    assert_string_equal(format_size(out, 0), "0 B");
+    assert_string_equal(format_size(out, 1023), "1023 B");
+    assert_string_equal(format_size(out, 1536), "1.5 KiB");
+    assert_string_equal(format_size(out, 524288), "512 KiB");
+    assert_string_equal(format_size(out, 10485759), "10 MiB");
+    assert_string_equal(format_size(out, INT64_C(64) << 40), "64 TiB");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_are_short_and_round),
         cmocka_unit_test(moments_count_minutes_then_hours),
+        cmocka_unit_test(sizes_are_in_powers_of_1024),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

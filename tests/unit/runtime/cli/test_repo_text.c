@@ -2,18 +2,6 @@
 
 #include "tests/unit/support/cmocka_all.h"
 
-static void test_sizes(void **state)
-{
-    (void)state;
-    char out[32];
-    assert_string_equal(repo_size(out, 0), "0 B");
-    assert_string_equal(repo_size(out, 1023), "1023 B");
-    assert_string_equal(repo_size(out, 1536), "1.5 KiB");
-    assert_string_equal(repo_size(out, 524288), "512 KiB");
-    assert_string_equal(repo_size(out, 10485759), "10 MiB");
-    assert_string_equal(repo_size(out, INT64_C(64) << 40), "64 TiB");
-}
-
 static void test_percentages(void **state)
 {
     (void)state;
@@ -40,7 +28,6 @@ static void test_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_percentages),
         cmocka_unit_test(test_counts),
     };
