@@ -286,7 +286,7 @@ static bool matters(const struct executor_event *event)
     case EVENT_RUN_ENDED:
         return true;
     case EVENT_NODE_DONE:
-        return event->node->action == ACTION_RECOVERED;
+        return graph_is_goal(event->node);
     default:
         return false;
     }

@@ -150,7 +150,7 @@ static bool put_started(const struct plain *plain)
 static void put_milestone(const struct plain *plain)
 {
     char duration[32];
-    bool recovered = plain->event->node->action == ACTION_RECOVERED;
+    bool recovered = graph_is_goal(plain->event->node);
     int64_t predicted_ms = predicted_end(plain);
     buffer_putc(plain->out, ' ');
     text_put(plain->out, words_vm(plain->state->graph, plain->event->node));
@@ -176,6 +176,9 @@ static bool put_done(const struct plain *plain)
             put_milestone(plain);
         }
         return of_vm;
+    }
+    if (plain->event->node->action == ACTION_RELEASE_PLACE) {
+        return false;
     }
     if (is_short_wait(plain->event->node) &&
         status->ended_ms - status->started_ms < WORTH_TELLING_MS) {

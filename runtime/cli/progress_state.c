@@ -114,7 +114,7 @@ static void take_status(struct progress_state *state, const struct graph_node *n
         known->detail = detail ? base_strdup(detail) : NULL;
     }
     struct lane *lane = lane_of(state, node);
-    if (node->action == ACTION_RECOVERED && status->state == NODE_DONE) {
+    if (graph_is_goal(node) && status->state == NODE_DONE) {
         lane->stage = LANE_RECOVERED;
         lane->ended_ms = status->ended_ms;
         lane->recovers = true;

@@ -7,6 +7,7 @@
 #include "compiler/base/arena.h"
 #include "runtime/report/history.h"
 #include "runtime/report/ledger.h"
+#include "runtime/report/throughput.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/run_source.h"
 
@@ -88,11 +89,24 @@ static void note_phases(struct report_vm *vm, const struct graph_node *node,
         vm->ready_ms = status->state == NODE_DONE ? status->ended_ms : -1;
         break;
     case ACTION_RECOVERED:
+    case ACTION_COPIED:
         vm->recovered_ms = status->state == NODE_DONE ? status->ended_ms : -1;
         break;
     default:
         break;
     }
+}
+
+static void note_sent(struct reading *reading, struct report_vm *vm, uint32_t index)
+{
+    struct report *report = reading->report;
+    const struct node_status *status = &report->nodes[index];
+    const char *blocks = ledger_output(reading->ledger, index, "changed_blocks");
+    const char *bytes = ledger_output(reading->ledger, index, "bytes");
+    vm->send_from_ms = earlier(vm->send_from_ms, status->started_ms);
+    vm->send_to_ms = later(vm->send_to_ms, status->ended_ms);
+    vm->blocks_sent += blocks ? strtoll(blocks, NULL, 10) : 0;
+    vm->bytes_sent += bytes ? strtoll(bytes, NULL, 10) : 0;
 }
 
 static void note_end(struct report *report, struct report_vm *vm, uint32_t index)
@@ -130,9 +144,13 @@ static void read_vm_nodes(struct reading *reading)
             vm->instance_id = ledger_output(reading->ledger, i, "instance_id");
             vm->instance_type = ledger_output(reading->ledger, i, "instance_type");
         }
-        if (node->action == ACTION_RECOVERED) {
+        if (graph_is_goal(node)) {
             vm->predicted_ms = report->schedule->entries[i].end_ms;
         }
+        if (node->action == ACTION_PUT_BLOCKS && status->state != NODE_SKIPPED) {
+            note_sent(reading, vm, i);
+        }
+        report->deleted += node->action == ACTION_DELETE_SNAPSHOT && status->state == NODE_DONE;
     }
 }
 
@@ -151,6 +169,16 @@ static void read_loss(struct reading *reading, struct report_vm *vm)
         vm->recovery_point = bound;
         vm->loss_ms = from > point ? from - point : 0;
     }
+}
+
+static bool has_nodes(const struct report *report, int32_t vm)
+{
+    for (size_t i = 0; i < report->graph->node_count; i++) {
+        if (report->graph->nodes[i].vm == vm) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void make_vms(struct reading *reading)
@@ -175,25 +203,37 @@ static void make_vms(struct reading *reading)
             .ready_ms = -1,
             .began_ms = -1,
             .last_ms = -1,
+            .send_from_ms = -1,
+            .send_to_ms = -1,
         };
     }
     read_vm_nodes(reading);
     note_waiting(report);
+    bool copies = graph->workflow == WORKFLOW_REPLICATE;
     int64_t rto = 0;
     report->loss_ms = -1;
     for (size_t i = 0; i < graph->vm_count; i++) {
         struct report_vm *vm = &report->vms[i];
         if (vm->recovered_ms >= 0) {
-            vm->outcome = VM_RECOVERED;
+            vm->outcome = copies ? VM_COPIED : VM_RECOVERED;
             report->recovered++;
+        } else if (copies && !has_nodes(report, (int32_t)i)) {
+            vm->outcome = VM_UNCHANGED;
         }
+        report->blocks_sent += vm->blocks_sent;
+        report->bytes_sent += vm->bytes_sent;
         read_loss(reading, vm);
         report->loss_ms = later(report->loss_ms, vm->loss_ms);
         if (vm->critical && rto >= 0) {
             rto = vm->recovered_ms < 0 ? -1 : later(rto, vm->recovered_ms);
         }
     }
-    report->rto_ms = graph->vm_count ? rto : -1;
+    report->rto_ms = graph->vm_count && !copies ? rto : -1;
+    if (copies) {
+        struct throughput throughput = {0};
+        throughput_add(&throughput, report->history);
+        report->bytes_per_s = throughput_bytes_per_s(&throughput);
+    }
 }
 
 static void find_causes(struct reading *reading)

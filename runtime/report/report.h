@@ -20,13 +20,22 @@ struct arena;
 struct buffer;
 struct journal;
 
-enum vm_outcome { VM_UNFINISHED, VM_RECOVERED, VM_FAILED, VM_SKIPPED };
+/* UNCHANGED: of replicate, there was nothing to do for it. */
+enum vm_outcome {
+    VM_UNFINISHED,
+    VM_RECOVERED,
+    VM_FAILED,
+    VM_SKIPPED,
+    VM_COPIED,
+    VM_UNCHANGED,
+    VM_OUTCOMES
+};
 
 struct report_vm {
     const char *name;
     enum vm_outcome outcome;
     bool critical;
-    int64_t recovered_ms;       /* since the run's start; -1: not */
+    int64_t recovered_ms;       /* or copied, since the run's start; -1: not */
     int64_t predicted_ms;       /* -1: unknown */
     const char *recovery_point; /* NULL: unknown */
     int64_t loss_ms;            /* -1: unknown */
@@ -37,6 +46,8 @@ struct report_vm {
     int64_t waited_from_ms, waited_until_ms; /* since the run's start */
     int64_t inject_from_ms, inject_to_ms, boot_from_ms, running_ms, ready_ms; /* -1: not */
     int64_t began_ms, last_ms; /* its first action, its last end; -1 */
+    int64_t send_from_ms, send_to_ms; /* of blocks of its DR copies; -1: not */
+    int64_t blocks_sent, bytes_sent;
     const char *instance_id;   /* NULL */
     const char *instance_type; /* NULL */
 };
@@ -62,7 +73,9 @@ struct report {
     int sessions;                       /* processes that worked on it: 1 + resumes */
     struct node_status *nodes;          /* graph->node_count */
     struct report_vm *vms;              /* graph->vm_count */
-    size_t recovered;
+    size_t recovered; /* or copied */
+    int64_t blocks_sent, bytes_sent, bytes_per_s; /* of replicate; bytes_per_s 0: not known */
+    size_t deleted;                               /* of replicate: snapshots over keep */
     int64_t rto_ms;   /* all critical VMs recovered; -1: not (yet) */
     int64_t loss_ms;  /* the worst; -1: unknown */
     struct actual_path *path; /* what rto_ms hung on; before that is known, what came last */

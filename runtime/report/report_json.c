@@ -12,7 +12,8 @@
 
 const char *report_outcome_name(enum vm_outcome outcome)
 {
-    static const char *const names[] = {"unfinished", "recovered", "failed", "skipped"};
+    static const char *const names[] = {"unfinished", "recovered", "failed", "skipped", "copied", "unchanged"};
+    _Static_assert(sizeof names / sizeof *names == VM_OUTCOMES, "a word for each");
     return names[outcome];
 }
 
@@ -43,6 +44,10 @@ static void write_vm(struct json_writer *json, const struct report *report,
     json_key_string(json, "recovery_point", vm->recovery_point);
     known(json, "loss_ms", vm->loss_ms);
     put_rpo_met(json, report, vm->loss_ms);
+    if (vm->send_from_ms >= 0) {
+        json_key_int(json, "blocks_sent", vm->blocks_sent);
+        json_key_int(json, "bytes_sent", vm->bytes_sent);
+    }
     json_key_string(json, "instance_id", vm->instance_id);
     json_key_string(json, "instance_type", vm->instance_type);
     if (vm->cause != NO_NODE) {
@@ -143,6 +148,12 @@ static void write_summary(struct json_writer *json, const struct report *report)
     }
     json_key_int(json, "recovered", (int64_t)report->recovered);
     json_key_int(json, "left_over", (int64_t)report->left_over);
+    if (report->graph->workflow == WORKFLOW_REPLICATE) {
+        json_key_int(json, "blocks_sent", report->blocks_sent);
+        json_key_int(json, "bytes_sent", report->bytes_sent);
+        json_key_int(json, "bytes_per_s", report->bytes_per_s);
+        json_key_int(json, "snapshots_deleted", (int64_t)report->deleted);
+    }
 }
 
 static void write_counters(struct json_writer *json, const struct report *report)

@@ -94,7 +94,11 @@ static void put_lane(const struct report *report, const struct report_vm *vm, st
         put_task(out, "failed", "crit, ", vm->began_ms, later(vm->last_ms, vm->began_ms + 1000));
         return;
     }
-    put_task(out, "prepare", "", vm->began_ms, inject < prepared ? inject : prepared);
+    put_task(out, "send", "", vm->send_from_ms, vm->send_to_ms);
+    put_task(out, "complete", "", vm->send_to_ms, vm->send_from_ms < 0 ? -1 : end);
+    if (vm->send_from_ms < 0) {
+        put_task(out, "prepare", "", vm->began_ms, inject < prepared ? inject : prepared);
+    }
     put_task(out, "drivers", "", vm->inject_from_ms, vm->inject_to_ms);
     put_task(out, "attach", "", vm->inject_to_ms, prepared);
     if (vm->waited_for != NO_VM && vm->waited_ms > 0) {
@@ -191,8 +195,9 @@ void report_write_markdown(const struct report *report, struct buffer *out)
         write_markdown_cause(report, report->causes[i], out);
     }
     buffer_puts(out, report->cause_count ? "\n" : "");
-    buffer_puts(out, "| VM | outcome | recovered after | predicted | loss | instance | phases |\n"
-                     "|---|---|---|---|---|---|---|\n");
+    bool copies = report->graph->workflow == WORKFLOW_REPLICATE;
+    buffer_printf(out, "| VM | outcome | %s after | predicted | loss | instance | phases |\n"
+                       "|---|---|---|---|---|---|---|\n", copies ? "copied" : "recovered");
     for (size_t i = 0; i < report->graph->vm_count; i++) {
         write_markdown_vm(report, &report->vms[i], out);
     }

@@ -60,6 +60,7 @@ static void put_vm(const struct picture *picture, const struct report_vm *vm, in
     int64_t last = vm->last_ms < vm->began_ms + shown ? vm->began_ms + shown : vm->last_ms;
     put_bar(picture, vm->outcome == VM_FAILED ? "failed" : "work", vm->began_ms, last, y, "at work");
     put_bar(picture, "inject", vm->inject_from_ms, vm->inject_to_ms, y, "drivers injected");
+    put_bar(picture, "inject", vm->send_from_ms, vm->send_to_ms, y, "blocks sent");
     if (vm->waited_ms > 0) {
         put_bar(picture, "wait", vm->waited_from_ms, vm->waited_from_ms + vm->waited_ms, y, "waited");
     }

@@ -73,6 +73,11 @@ static const char *how_it_ended(const struct report *report)
     }
 }
 
+static bool is_replicate(const struct report *report)
+{
+    return report->graph->workflow == WORKFLOW_REPLICATE;
+}
+
 static void write_head(const struct page *page)
 {
     const struct report *report = page->report;
@@ -82,8 +87,8 @@ static void write_head(const struct page *page)
     put_coloured(page, bad ? red : green, how_it_ended(report));
     buffer_puts(page->out, " after ");
     put_duration(page->out, report->elapsed_ms);
-    buffer_printf(page->out, ": %zu of %zu VMs recovered", report->recovered,
-                  report->graph->vm_count);
+    buffer_printf(page->out, ": %zu of %zu VMs %s", report->recovered,
+                  report->graph->vm_count, is_replicate(report) ? "copied" : "recovered");
     if (report->sessions > 1) {
         buffer_printf(page->out, ", resumed %d time%s", report->sessions - 1,
                       report->sessions > 2 ? "s" : "");
@@ -96,8 +101,27 @@ static void write_head(const struct page *page)
     buffer_printf(page->out, " (run %s)\n", report->run_id ? report->run_id : "?");
 }
 
+/* "sent 103 blocks (51.5 MiB), 25 MiB/s" */
+static void put_sent(const struct report *report, struct buffer *out)
+{
+    char size[32];
+    buffer_printf(out, "sent %" PRId64 " block%s (%s)", report->blocks_sent,
+                  report->blocks_sent == 1 ? "" : "s", format_size(size, report->bytes_sent));
+    if (report->bytes_per_s > 0) {
+        buffer_printf(out, ", %s/s", format_size(size, report->bytes_per_s));
+    }
+    if (report->deleted > 0) {
+        buffer_printf(out, ", deleted %zu snapshot%s over keep", report->deleted,
+                      report->deleted == 1 ? "" : "s");
+    }
+}
+
 void report_put_rto(const struct report *report, struct buffer *out)
 {
+    if (is_replicate(report)) {
+        put_sent(report, out);
+        return;
+    }
     if (report->rto_ms < 0) {
         buffer_puts(out, "RTO not reached");
     } else {
@@ -322,6 +346,9 @@ static const char *bar_cell(const struct report *report, const struct report_vm 
     if (vm->waited_for != NO_VM && middle >= vm->waited_from_ms && middle < waited_to) {
         return "░";
     }
+    if (vm->send_from_ms >= 0 && middle >= vm->send_from_ms && middle < vm->send_to_ms) {
+        return "▒";
+    }
     if (vm->inject_from_ms >= 0 && middle >= vm->inject_from_ms && middle < vm->inject_to_ms) {
         return "▒";
     }
@@ -357,6 +384,12 @@ void report_put_phases(const struct report *report, const struct report_vm *vm, 
         put_clock(out, vm->waited_ms);
         buffer_printf(out, " for %s", report->graph->vms[vm->waited_for].name);
         first = false;
+    }
+    put_phase(out, &first, "sent", vm->send_from_ms, vm->send_to_ms);
+    if (vm->send_from_ms >= 0) {
+        char size[32];
+        buffer_printf(out, ", %" PRId64 " block%s (%s)", vm->blocks_sent,
+                      vm->blocks_sent == 1 ? "" : "s", format_size(size, vm->bytes_sent));
     }
     put_phase(out, &first, "boot", vm->boot_from_ms, vm->running_ms);
     put_phase(out, &first, "ready", vm->running_ms, vm->ready_ms);
@@ -400,7 +433,9 @@ static void write_timeline(const struct page *page)
         write_lane(page, &report->vms[i], name_width, cells, outcome_width);
     }
     text_pad(page->out, "", name_width + 2);
-    buffer_puts(page->out, "█ at work  ▒ drivers injected  ░ waiting for another VM");
+    buffer_puts(page->out, is_replicate(report)
+                               ? "█ at work  ▒ blocks sent"
+                               : "█ at work  ▒ drivers injected  ░ waiting for another VM");
     if (report->history->outage_count) {
         bool fits = name_width + 2 + LEGEND + LEGEND_OUTAGE <= page->width;
         buffer_printf(page->out, "%s%*s· no drc at work", fits ? "" : "\n",
