@@ -12,7 +12,8 @@
 
 const char *report_outcome_name(enum vm_outcome outcome)
 {
-    static const char *const names[] = {"unfinished", "recovered", "failed", "skipped", "copied", "unchanged"};
+    static const char *const names[] = {"unfinished", "recovered", "failed",
+                                        "skipped",    "copied",    "unchanged"};
     _Static_assert(sizeof names / sizeof *names == VM_OUTCOMES, "a word for each");
     return names[outcome];
 }

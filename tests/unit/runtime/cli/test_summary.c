@@ -1,3 +1,5 @@
+/* What a run is about to do, before it asks.
+ * Covers: summary_replicate.c */
 #include "runtime/cli/summary.h"
 
 #include <string.h>
@@ -80,6 +82,47 @@ static void it_says_what_is_about_to_happen(void **state)
     fixture_free(&fixture.plan);
 }
 
+static void replicate_says_what_is_sent_and_why(void **state)
+{
+    static const char json[] =
+        "{\"format\":\"drc-facts/1\",\"observed_at\":\"2026-11-22T10:00:00Z\",\"inventory\":{\"vms\":{"
+        "\"db\":{\"disks\":[{\"bytes\":1,\"size_gib\":1},{\"bytes\":1,\"size_gib\":1,\"whole\":"
+        "\"key-changed\"}],\"excess\":2},"
+        "\"web\":{\"disks\":[{\"bytes\":1,\"size_gib\":1}],\"copied\":true},"
+        "\"log\":{\"disks\":[{\"bytes\":1,\"size_gib\":1,\"whole\":\"first\"}]}}},"
+        "\"bindings\":{\"db/recovery-point\":\"2026-11-22T09:38:00Z\",\"db/last-copy\":"
+        "\"2026-11-22T09:30:00Z\",\"web/recovery-point\":\"2026-11-22T09:38:00Z\"},"
+        "\"blocks\":{\"db/disk-0\":3,\"db/disk-1\":2048,\"log/disk-0\":1}}";
+    (void)state;
+    struct buffer text = {0}, out = {0};
+    buffer_printf(&text, "%svms:\n  db: {source: /a, subnet: db}\n  web: {source: /b, subnet: db}\n"
+                         "  log: {source: /c, subnet: db}\n  new: {source: /d, subnet: db}\n", fixture_head);
+    struct lower_fixture fixture = lower_workflow(buffer_text(&text), json, WORKFLOW_REPLICATE);
+    struct arena *arena = fixture.plan.arena;
+    struct findings findings = {.passed = 4};
+    struct facts *facts = facts_read(arena, "f", json, strlen(json), NULL);
+    struct summary summary = {
+        .plan = fixture.plan.plan,
+        .graph = fixture.graph,
+        .facts = facts,
+        .schedule = estimate(arena, fixture.graph, facts, true),
+        .findings = &findings,
+        .account = "111122223333",
+        .now_utc_ms = parse_time("2026-11-22T10:00:00Z"),
+    };
+    summary_write(&summary, &out);
+    expect(&out, "shop · replicate into eu-west-1 (account 111122223333) · plan ");
+    expect(&out, "  db   2026-11-22 09:38 UTC  22m  2051 blocks (1.0 GiB)  2        what changed since "
+                 "2026-11-22 09:30 UTC; disk 1 whole: the KMS key has changed\n");
+    expect(&out, "is a DR copy already\n");
+    expect(&out, "whole: there is no copy yet\n");
+    expect(&out, "  new  none ");
+    expect(&out, "creates 3 snapshots · sends 2052 blocks (1.0 GiB) · deletes 2 snapshots over keep: 1\n");
+    buffer_free(&out);
+    buffer_free(&text);
+    fixture_free(&fixture.plan);
+}
+
 static void findings_are_told_but_for_those_that_passed(void **state)
 {
     (void)state;
@@ -108,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loss_is_measured_from_the_recovery_point),
         cmocka_unit_test(it_says_what_is_about_to_happen),
+        cmocka_unit_test(replicate_says_what_is_sent_and_why),
         cmocka_unit_test(findings_are_told_but_for_those_that_passed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
