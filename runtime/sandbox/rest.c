@@ -94,15 +94,15 @@ static const char *const foreign[] = {
 
 static bool is_foreign(const char *query)
 {
-    for (const char *at = query; at && *at;) {
+    for (const char *at = query; *at;) {
         size_t length = strcspn(at, "=&");
         for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
             if (strlen(foreign[i]) == length && strncmp(at, foreign[i], length) == 0) {
                 return true;
             }
         }
-        at = strchr(at, '&');
-        at += at != NULL;
+        at += length + strcspn(at + length, "&");
+        at += *at == '&';
     }
     return false;
 }
@@ -132,7 +132,7 @@ static const char *s3_operation(struct request *r, const char *method, const cha
     }
     const char *query = strchr(r->arrival->http->url, '?');
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (strcmp(routes[i].method, method) == 0 && !is_foreign(query ? query + 1 : NULL)) {
+        if (strcmp(routes[i].method, method) == 0 && !is_foreign(query ? query + 1 : "")) {
             return !r->of  ? routes[i].of_service
                    : r->in ? routes[i].of_object
                            : routes[i].of_bucket;
