@@ -327,6 +327,26 @@ def test_files_and_kept_connections(s3):
         assert s3.get_object(Bucket="dr-state", Key="k")["Body"].read() == body[:size]
 
 
+def test_the_aws_cli(served, s3, tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "a b").mkdir(parents=True)
+    (tree / "a b" / "x").write_bytes(os.urandom(3 * MIB))
+    (tree / "y").write_text("y")
+
+    def cli(*arguments):
+        done = served.cli("s3", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    cli("sync", str(tree), "s3://dr-state/t", "--only-show-errors")
+    assert [line.split(maxsplit=3)[2:] for line in cli("ls", "--recursive", "s3://dr-state").splitlines()
+            ] == [[str(3 * MIB), "t/a b/x"], ["1", "t/y"]]
+    cli("cp", "s3://dr-state/t/a b/x", str(tmp_path / "back"), "--only-show-errors")
+    assert (tmp_path / "back").read_bytes() == (tree / "a b" / "x").read_bytes()
+    cli("rm", "--recursive", "s3://dr-state/t")
+    assert cli("ls", "--recursive", "s3://dr-state") == ""
+
+
 def test_refusals_of_s3(served, s3):
     assert refused(served.client("s3", secret="wrong").list_buckets) == ("SignatureDoesNotMatch", 403)
     assert refused(served.client("s3", key="nobody").list_buckets) == ("InvalidAccessKeyId", 403)
