@@ -32,7 +32,7 @@ enum protocol {
 };
 enum protocol protocol_of(const char *service);
 
-enum { ANSWER_HEADERS_MAX = 32 };
+enum { ANSWER_HEADERS_MAX = 80 };
 
 /* What a REST operation answers besides its body. */
 struct answer {

@@ -84,6 +84,20 @@ static bool read_key(struct request *r, const char *path)
            fail(r, 400, "InvalidURI", "Couldn't parse the specified URI.");
 }
 
+/* Whether the query has a parameter of that name. */
+static bool asks(const char *query, const char *name)
+{
+    for (const char *at = query; *at;) {
+        size_t length = strcspn(at, "=&");
+        if (strlen(name) == length && strncmp(at, name, length) == 0) {
+            return true;
+        }
+        at += length + strcspn(at + length, "&");
+        at += *at == '&';
+    }
+    return false;
+}
+
 /* A query that names something of a bucket or object that the sandbox has not: ?acl, ?uploads … */
 static const char *const foreign[] = {
     "acl",       "uploads",    "uploadId",   "versioning", "policy",       "tagging",
@@ -94,15 +108,10 @@ static const char *const foreign[] = {
 
 static bool is_foreign(const char *query)
 {
-    for (const char *at = query; *at;) {
-        size_t length = strcspn(at, "=&");
-        for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-            if (strlen(foreign[i]) == length && strncmp(at, foreign[i], length) == 0) {
-                return true;
-            }
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (asks(query, foreign[i])) {
+            return true;
         }
-        at += length + strcspn(at + length, "&");
-        at += *at == '&';
     }
     return false;
 }
@@ -131,8 +140,12 @@ static const char *s3_operation(struct request *r, const char *method, const cha
         return NULL;
     }
     const char *query = strchr(r->arrival->http->url, '?');
+    query = query ? query + 1 : "";
+    if (r->of && !r->in && strcmp(method, "GET") == 0 && asks(query, "location")) {
+        return "GetBucketLocation";
+    }
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (strcmp(routes[i].method, method) == 0 && !is_foreign(query ? query + 1 : "")) {
+        if (strcmp(routes[i].method, method) == 0 && !is_foreign(query)) {
             return !r->of  ? routes[i].of_service
                    : r->in ? routes[i].of_object
                            : routes[i].of_bucket;

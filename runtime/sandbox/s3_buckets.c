@@ -64,6 +64,18 @@ bool s3_head_bucket(struct request *r)
     return s3_bucket(r);
 }
 
+/* us-east-1 has no name here. */
+bool s3_get_bucket_location(struct request *r)
+{
+    if (!s3_bucket(r)) {
+        return false;
+    }
+    s3_open(r, "LocationConstraint");
+    buffer_printf(&r->xml.out, "%s</LocationConstraint>",
+                  strcmp(r->region, "us-east-1") == 0 ? "" : r->region);
+    return true;
+}
+
 bool s3_delete_bucket(struct request *r)
 {
     if (!s3_bucket(r)) {

@@ -61,6 +61,8 @@ static void test_buckets(void **state)
     expect_refusal(c, 400, "InvalidBucketName");
     assert_int_equal(ask(c, "HEAD", "/dr-state", NULL, NULL), 200);
     assert_string_equal(header(c, "x-amz-bucket-region"), "eu-west-1");
+    assert_int_equal(ask(c, "GET", "/dr-state?location", NULL, NULL), 200);
+    assert_string_equal(c->xml->text, "eu-west-1");
     assert_int_equal(ask(c, "HEAD", "/other", NULL, NULL), 404);
     assert_int_equal(c->response.body_length, 0);
     ask(c, "GET", "/other?list-type=2", NULL, NULL);
