@@ -1,6 +1,5 @@
 /* Repositories on directories and in memory: blocks, maps, recovery points, copies.
- * Covers: block.c block_form.c block_map.c copies.c map_form.c map_writer.c objects.c point_form.c
- *         points.c sealed.c writer.c */
+ * Covers: block.c block_map.c copies.c map_writer.c objects.c points.c writer.c */
 #include "runtime/mover/repository.h"
 
 #include <stdlib.h>
