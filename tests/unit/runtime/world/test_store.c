@@ -24,7 +24,7 @@
 #include "runtime/world/world.h"
 #include "tests/unit/support/state_directory.h"
 
-enum kind { MEMORY, DIRECTORY, DIRECTORY_REAL_WORLD, KIND_COUNT, S3 };
+enum kind { MEMORY, DIRECTORY, DIRECTORY_REAL_WORLD, DIRECTORY_LAZY, KIND_COUNT, S3 };
 
 static const char *s3_url; /* of the argument */
 
@@ -50,7 +50,9 @@ static struct store *open_store(struct place *place)
         return store;
     }
     return place->kind == MEMORY ? store_memory_open(place->world, place->memory)
-                                 : store_directory_create(place->world, place->directory, NULL);
+           : place->kind == DIRECTORY_LAZY
+               ? store_directory_create_lazy(place->world, place->directory, NULL)
+               : store_directory_create(place->world, place->directory, NULL);
 }
 
 static struct place place_make(enum kind kind)
@@ -301,6 +303,44 @@ static void check_forget(struct place *place)
     list(place, "", "", "a b c "); /* it happened all the same */
 }
 
+struct fetched {
+    bool over;
+    char text[32];
+};
+
+static void keep_fetched(void *context, const struct store_result *result)
+{
+    struct fetched *fetched = context;
+    fetched->over = true;
+    snprintf(fetched->text, sizeof fetched->text, "%d %s", (int)result->outcome,
+             result->outcome == STORE_OK ? (const char *)result->bytes : "");
+}
+
+static void expect_fetched(struct place *place, const char *key, const char *text)
+{
+    struct fetched fetched = {0};
+    store_fetch(place->theirs, key, keep_fetched, &fetched);
+    assert_false(fetched.over);
+    world_run(place->world, &fetched.over);
+    assert_string_equal(fetched.text, text);
+}
+
+/* Of the same bytes: whether they are put again or were there already is the store's choice. */
+static void check_lazily(struct place *place)
+{
+    assert_int_equal(put(place, place->ours, "blocks/ab/1", "one", STORE_LAZILY, NULL), STORE_OK);
+    expect_fetched(place, "blocks/ab/1", "0 one"); /* all see it, before it is durable */
+    enum store_outcome again = put(place, place->theirs, "blocks/ab/1", "one", STORE_LAZILY, NULL);
+    assert_true(again == STORE_CONFLICT || place->kind == S3);
+    assert_int_equal(store_sync_now(place->ours, place->world, NULL), STORE_OK);
+    expect(place, "blocks/ab/1", "one", NULL);
+    assert_int_equal(put(place, place->ours, "blocks/ab/1", "two", STORE_ALWAYS, NULL), STORE_OK);
+    expect_fetched(place, "blocks/ab/1", "0 two");
+    assert_int_equal(store_remove_now(place->ours, place->world, "blocks/ab/1", NULL), STORE_OK);
+    expect_fetched(place, "blocks/ab/1", "1 ");
+    list(place, "", "", "");
+}
+
 static void each_kind(void (*check)(struct place *place))
 {
     if (s3_url) {
@@ -332,6 +372,12 @@ static void test_race(void **state)
 {
     (void)state;
     each_kind(check_race);
+}
+
+static void test_lazily(void **state)
+{
+    (void)state;
+    each_kind(check_lazily);
 }
 
 static void test_list(void **state)
@@ -508,6 +554,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_race),              cmocka_unit_test(test_list),
         cmocka_unit_test(test_hostile_keys),      cmocka_unit_test(test_size),
         cmocka_unit_test(test_destroy_under_way), cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_lazily),
     };
     if (argc > 1) {
         s3_url = argv[1];
