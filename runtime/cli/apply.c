@@ -47,8 +47,8 @@ static bool restrict_to_graph(struct session *session, struct error *error)
         buffer_printf(&text, "%s%s", i ? "," : "", graph->vms[i].name);
     }
     if (graph->vm_count > 0 && graph->vm_count < session->plan->vm_count) {
-        session->plan = plan_restrict_to(session->invocation->arena, session->plan,
-                                         buffer_text(&text), error);
+        session->plan =
+            plan_restrict_to(session->invocation->arena, session->plan, buffer_text(&text), error);
     }
     buffer_free(&text);
     return session->plan != NULL;
@@ -168,8 +168,9 @@ static bool check_disaster(const struct session *session, struct error *error)
     }
     error_set(error, "--disaster-at %s is in the future: it is %s",
               session->invocation->values[FLAG_DISASTER_AT], format_time(now, now_utc_ms));
-    return error_help(error, "leave it out for a disaster that is now; times are UTC unless they say "
-                             "otherwise (+01:00)");
+    return error_help(error,
+                      "leave it out for a disaster that is now; times are UTC unless they say "
+                      "otherwise (+01:00)");
 }
 
 static void print_findings(const struct session *session)
@@ -220,9 +221,11 @@ static bool refuse_beside(struct session *session, const struct run_info *run, s
               run->workflow, (long long)holder.pid, *holder.host ? " on " : "", holder.host);
     if (holder.expires_utc_ms > 0) {
         char until[32];
-        return error_help(error, "drc run show %s says what it does; when that process is gone or hangs: drc "
-                          "run resume %s, after %s or with --take-over", run->id, run->id,
-                          format_time(until, holder.expires_utc_ms));
+        return error_help(
+            error,
+            "drc run show %s says what it does; when that process is gone or hangs: drc "
+            "run resume %s, after %s or with --take-over",
+            run->id, run->id, format_time(until, holder.expires_utc_ms));
     }
     return error_help(error, "drc run show %s says what it does", run->id);
 }
@@ -404,8 +407,8 @@ enum exit_status apply_prepared(struct session *session)
 }
 
 /* The run's record is made before the first request, so that a failure after it can be resumed;
- * but where there may be nothing to do (the VMs are over by the state; replicate), that is looked at
- * without a record. */
+ * but where there may be nothing to do (the VMs are over by the state; replicate), that is looked
+ * at without a record. */
 static enum exit_status apply(struct session *session)
 {
     struct error error = {0};
@@ -471,15 +474,19 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
         status = dry_run(&session, workflow);
     } else if (!can_compile(session.plan, workflow)) {
         status = EXIT_ERROR; /* what cannot be compiled at all is refused before any record */
-    } else if (!invocation->given[FLAG_YES] && !session.reviewed && !isatty(STDIN_FILENO)) {
+    } else if (!session.options.approved && !session.reviewed && !isatty(STDIN_FILENO)) {
         error_set(&error, "nobody can be asked: standard input is no terminal");
         error_help(&error, "give --yes, or a compiled graph (drc plan compile) that was reviewed");
         status = tell_error(&error);
     } else {
         bool ok = session_open_world(&session, &error) && check_disaster(&session, &error) &&
                   find_state(&session, &error) && session_open_shared(&session, &error) &&
-                  refuse_unfinished(&session, &error);
-        status = ok ? apply(&session) : tell_error(&error);
+                  (invocation->given[FLAG_SCHEDULED] || refuse_unfinished(&session, &error));
+        if (!ok) {
+            status = tell_error(&error);
+        } else if (!invocation->given[FLAG_SCHEDULED] || scheduled_go(&session, &status)) {
+            status = apply(&session);
+        }
     }
     session_close(&session);
     return status;
@@ -499,11 +506,10 @@ enum exit_status command_plan_facts(const struct invocation *invocation)
               session_open_site(&session, &error) &&
               aws_identify(session.site.aws, invocation->arena, &session.identity, &error);
     if (ok) {
-        session.facts =
-            workflow == WORKFLOW_REPLICATE
-                ? session_replicate_facts(&session, false, &error)
-                : aws_gather_facts(session.site.aws, invocation->arena, session.plan, workflow,
-                                   point ? point : "latest", &error);
+        session.facts = workflow == WORKFLOW_REPLICATE
+                            ? session_replicate_facts(&session, false, &error)
+                            : aws_gather_facts(session.site.aws, invocation->arena, session.plan,
+                                               workflow, point ? point : "latest", &error);
     }
     if (session.facts) {
         struct buffer text = {0};

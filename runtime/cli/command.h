@@ -107,6 +107,7 @@ enum exit_status command_repo_list(const struct invocation *invocation);
 enum exit_status command_repo_verify(const struct invocation *invocation);
 enum exit_status command_repo_prune(const struct invocation *invocation);
 enum exit_status command_rpo(const struct invocation *invocation);
+enum exit_status command_schedule(const struct invocation *invocation);
 enum exit_status command_simulate(const struct invocation *invocation);
 enum exit_status command_sandbox_init(const struct invocation *invocation);
 enum exit_status command_sandbox_serve(const struct invocation *invocation);

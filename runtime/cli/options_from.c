@@ -66,6 +66,18 @@ bool options_take_mover(const struct invocation *invocation, struct run_options 
     return true;
 }
 
+static bool check_scheduled(const struct invocation *invocation, enum workflow workflow,
+                            struct error *error)
+{
+    if (!invocation->given[FLAG_SCHEDULED] || workflow == WORKFLOW_REPLICATE ||
+        workflow == WORKFLOW_BACKUP) {
+        return true;
+    }
+    error_set(error, "--scheduled is for what a timer does again and again, not for %s",
+              workflow_name(workflow));
+    return error_help(error, "a person decides on a %s", workflow_name(workflow));
+}
+
 bool options_from(const struct invocation *invocation, const struct plan *plan,
                   enum workflow workflow, struct run_options *options, struct error *error)
 {
@@ -84,7 +96,7 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
         .account = plan->aws.account.value,
         .profile = plan->aws.profile.value,
         .role_arn = plan->aws.role_arn.value,
-        .approved = invocation->given[FLAG_YES],
+        .approved = invocation->given[FLAG_YES] || invocation->given[FLAG_SCHEDULED],
         .data_loss_accepted = invocation->given[FLAG_ACCEPT_DATA_LOSS],
         .rto_ms = plan->objectives.rto.ms,
         .rpo_ms = plan->objectives.rpo.ms,
@@ -100,6 +112,7 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
     }
     return options->plan_path && (!sandbox || options->sandbox) &&
            check_recovery_point(options->recovery_point, error) &&
+           check_scheduled(invocation, workflow, error) &&
            check_disaster(invocation, workflow, &options->disaster_utc_ms, error) &&
            options_take_mover(invocation, options, error);
 }

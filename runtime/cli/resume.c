@@ -49,7 +49,7 @@ static enum exit_status prepare_again(struct session *session)
     return apply_prepared(session);
 }
 
-static enum exit_status resume(struct session *session)
+enum exit_status resume_session(struct session *session)
 {
     struct error error = {0};
     if (!lookup_take(session, &error)) {
@@ -79,7 +79,7 @@ enum exit_status command_run_resume(const struct invocation *invocation)
         printf("run %s has ended (%s): nothing to resume\n", session.run.id,
                run_status_name(session.run.status));
     } else {
-        status = resume(&session);
+        status = resume_session(&session);
     }
     session_close(&session);
     return status;
