@@ -66,6 +66,16 @@ static enum exit_status end_output(const struct invocation *invocation, enum exi
     return is_run ? status : EXIT_ERROR;
 }
 
+/* Threads for work, of which libuv makes four: most of them wait for disks, so there may be more of them
+ * than cores. */
+static void widen_pool(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    char count[16];
+    snprintf(count, sizeof count, "%ld", cores < 4 ? 8 : cores > 32 ? 64 : 2 * cores);
+    setenv("UV_THREADPOOL_SIZE", count, 0);
+}
+
 int main(int argc, char **argv)
 {
     open_standard_files();
@@ -74,6 +84,7 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* "ulimit -f" is a full disk like any other */
     forbid_core();
     memory_end_process_without();
+    widen_pool();
     struct invocation invocation = {.arena = arena_create()};
     enum exit_status status = EXIT_DONE;
     if (invocation_parse(&invocation, argc - 1, argv + 1, &status)) {

@@ -45,7 +45,7 @@ static bool ends_in(const char *name, const char *ending)
 
 static bool read_format(struct exporting *exporting, struct error *error)
 {
-    const char *text = exporting->invocation->values[FLAG_FORMAT];
+    const char *text = exporting->invocation->values[FLAG_IMAGE_FORMAT];
     const char *output = exporting->invocation->values[FLAG_OUTPUT];
     exporting->format = IMAGE_RAW;
     if (!text && output) {

@@ -94,7 +94,7 @@ static void stop_opening(void *context)
 static bool take_images(struct importing *importing, struct error *error)
 {
     const struct invocation *invocation = importing->invocation;
-    struct image_options options = {.format = invocation->values[FLAG_FORMAT],
+    struct image_options options = {.format = invocation->values[FLAG_IMAGE_FORMAT],
                                     .backing = invocation->given[FLAG_BACKING]};
     importing->count = invocation->argument_count - 1;
     importing->images = ARENA_ARRAY(importing->arena, struct image *, importing->count);

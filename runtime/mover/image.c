@@ -108,7 +108,7 @@ static char *block_node(const struct image *image)
 
 static bool explain_qemu(struct error *error)
 {
-    if (error->message && strstr(error->message, "lock")) {
+    if (!error->help && error->message && strstr(error->message, "lock")) {
         return error_help(error, "something writes to it, a VM that runs perhaps: import a snapshot, or "
                                  "stop what writes");
     }
@@ -117,12 +117,37 @@ static bool explain_qemu(struct error *error)
                                            "tells what is wrong with one");
 }
 
+/* QEMU reads what lies behind the end of a file as zeros: without this, an image that was cut off would
+ * be taken for a whole one. Status 3: what is too much, and harmless; 63: QEMU cannot check that format,
+ * and looks when it opens it (block/vpc.c). */
+static bool check(struct image *image, const char *qemu_img, const char *node, struct error *error)
+{
+    const char *const words[] = {qemu_img, "check", "-q", node, NULL};
+    int status = 0;
+    if (!image_format_check_whole(image->file.file, image->name, image->file.bytes, image->kind,
+                                  error)) {
+        return false;
+    }
+    struct child *child = child_start(words, -1, error);
+    if (!child) {
+        return false;
+    }
+    child_wait(child, &image->stopped);
+    bool ok = child_end(child, 0, image->name, &status, error) || status == 3 || status == 63;
+    if (status == 2) {
+        error_help(error, "the image is damaged, or was cut off: copy it again, or see what qemu-img "
+                          "check says");
+    }
+    return ok || explain_qemu(error);
+}
+
 /* The image in a server of its own. */
 static bool serve(struct image *image, struct error *error)
 {
     struct arena *arena = arena_create();
     const char *program = child_find(arena, "qemu-nbd");
-    bool ok = program != NULL;
+    const char *qemu_img = child_find(arena, "qemu-img");
+    bool ok = program && qemu_img;
     if (!ok) {
         error_set(error, "%s: a %s image is read by qemu-nbd, which is not installed", image->name,
                   image_format_name(image->kind));
@@ -134,8 +159,9 @@ static bool serve(struct image *image, struct error *error)
         const char *const words[] = {program, "--read-only", "--shared=4", node, NULL};
         struct nbd_lanes_options options = {
             .name = image->name, .server = words, .stopped = &image->stopped};
-        image->lanes = nbd_lanes_open(&options, error);
-        ok = image->lanes || explain_qemu(error);
+        ok = check(image, qemu_img, node, error);
+        image->lanes = ok ? nbd_lanes_open(&options, error) : NULL;
+        ok = ok && (image->lanes || explain_qemu(error));
         free(node);
     }
     arena_destroy(arena);

@@ -1,7 +1,9 @@
 #include "runtime/mover/image_format.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "compiler/base/arena.h"
@@ -133,52 +135,83 @@ static bool is_plain_name(const char *name, size_t length)
     return length > 0;
 }
 
-/* Lines such as: RW 4192256 SPARSE "disk-s001.vmdk" (VMware, Virtual Disk Format 5.0, "The Extent
- * Description"). Whatever stands in quotes behind one of these words is taken for a name. */
-static bool check_extents(const char *text, struct error *error)
+/* One line such as: RW 4192256 FLAT "disk-flat.vmdk" 0 (VMware, Virtual Disk Format 5.0, "The Extent
+ * Description"). */
+struct part {
+    uint64_t sectors, offset;
+    const char *kind, *name; /* not ended by a NUL */
+    size_t kind_length, name_length;
+};
+
+/* The next one that names a file; false: no more. */
+static bool next_part(const char **text, struct part *part)
 {
     static const char *const ACCESS[] = {"RW ", "RDONLY ", "NOACCESS "};
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        const char *word = line + strspn(line, " \t\r");
-        bool is_extent = false;
-        for (size_t i = 0; i < sizeof ACCESS / sizeof *ACCESS; i++) {
-            is_extent = is_extent || strncmp(word, ACCESS[i], strlen(ACCESS[i])) == 0;
+    while (**text) {
+        const char *line = *text + strspn(*text, " \t\r");
+        const char *end = line + strcspn(line, "\n");
+        const char *at = NULL;
+        *text = *end ? end + 1 : end;
+        for (size_t i = 0; i < sizeof ACCESS / sizeof *ACCESS && !at; i++) {
+            at = strncmp(line, ACCESS[i], strlen(ACCESS[i])) == 0 ? line + strlen(ACCESS[i]) : NULL;
         }
-        size_t end = strcspn(word, "\n");
-        const char *name = is_extent ? memchr(word, '"', end) : NULL;
+        const char *name = at ? memchr(at, '"', (size_t)(end - at)) : NULL;
         if (name) {
-            name++;
-            size_t length = strcspn(name, "\"\n");
-            if (!is_plain_name(name, length)) {
-                return needs_another(error, "a part outside of its folder,", name, length);
-            }
+            char *rest = NULL;
+            part->sectors = strtoull(at, &rest, 10);
+            part->kind = rest + strspn(rest, " \t");
+            part->kind_length = strcspn(part->kind, " \t\n\"");
+            part->name = name + 1;
+            part->name_length = strcspn(part->name, "\"\n");
+            const char *behind = part->name + part->name_length;
+            part->offset = *behind == '"' ? strtoull(behind + 1, NULL, 10) : 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_parts(const char *text, struct error *error)
+{
+    struct part part;
+    while (next_part(&text, &part)) {
+        if (!is_plain_name(part.name, part.name_length)) {
+            return needs_another(error, "a part outside of its folder,", part.name,
+                                 part.name_length);
         }
     }
     return true;
 }
 
-/* Sparse ones have the descriptor inside, or, where the capacity is 0, describe parts as a text does. */
-static bool check_vmdk(int file, struct error *error)
+/* Sparse ones have the descriptor inside; where their capacity is 0, it describes parts as a text does:
+ * *has_parts. The caller frees it; NULL: there is none, or QEMU will say so. */
+static char *read_descriptor(int file, bool *has_parts)
 {
     unsigned char header[512] = {0};
     read_at(file, 0, header, sizeof header);
     bool sparse = memcmp(header, "KDMV", 4) == 0;
     uint64_t offset = sparse ? number(header + 28, 8, false) : 0;
-    bool has_parts = !sparse || number(header + 12, 8, false) == 0;
+    *has_parts = !sparse || number(header + 12, 8, false) == 0;
     if (offset > INT64_MAX / 512 || (sparse && offset == 0)) {
-        return true; /* none, or QEMU will say so */
+        return NULL;
     }
-    char *text = base_alloc(DESCRIPTOR_MAX + 1);
     /* As far as QEMU looks, and like it up to the first NUL: what comes behind is the guest's. */
-    read_at(file, (int64_t)offset * 512, text, has_parts ? DESCRIPTOR_MAX : EMBEDDED_MAX);
-    const char *parent = strstr(text, "parentFileNameHint");
-    bool ok = true;
+    char *text = base_alloc(DESCRIPTOR_MAX + 1);
+    read_at(file, (int64_t)offset * 512, text, *has_parts ? DESCRIPTOR_MAX : EMBEDDED_MAX);
+    return text;
+}
+
+static bool check_vmdk(int file, struct error *error)
+{
+    bool has_parts = false, ok = true;
+    char *text = read_descriptor(file, &has_parts);
+    const char *parent = text ? strstr(text, "parentFileNameHint") : NULL;
     if (parent) {
         const char *name = strchr(parent, '"');
         name = name ? name + 1 : "";
         ok = needs_another(error, "a parent", name, strcspn(name, "\"\n"));
-    } else if (has_parts) {
-        ok = check_extents(text, error);
+    } else if (text && has_parts) {
+        ok = check_parts(text, error);
     }
     free(text);
     return ok;
@@ -194,4 +227,63 @@ bool image_format_check_alone(int file, enum image_format format, struct error *
     default: /* QEMU's drivers of the others know no other file */
         return true;
     }
+}
+
+static bool is_cut(struct error *error, const char *name, size_t length, int64_t bytes,
+                   uint64_t wanted)
+{
+    error_set(error, "%.*s has %" PRId64 " bytes, and should have %" PRIu64 " at least: it was cut off",
+              (int)(length > NAME_SHOWN ? NAME_SHOWN : length), name, bytes, wanted);
+    return error_help(error, "copy it again, and see that the copy ends well");
+}
+
+/* VirtualBox, VDICore.h: VDIHEADER1. */
+static bool check_vdi(int file, const char *path, int64_t bytes, struct error *error)
+{
+    unsigned char header[512] = {0};
+    read_at(file, 0, header, sizeof header);
+    uint64_t data = number(header + 0x158, 4, false);
+    uint64_t block = number(header + 0x178, 4, false);
+    uint64_t allocated = number(header + 0x184, 4, false);
+    uint64_t wanted = data + block * allocated;
+    return (uint64_t)bytes >= wanted || is_cut(error, path, strlen(path), bytes, wanted);
+}
+
+/* A part without data of its own is not there (ZERO), a sparse one is for qemu-img to check. */
+static bool check_flat_parts(const char *text, const char *path, struct error *error)
+{
+    const char *slash = strrchr(path, '/');
+    struct arena *arena = arena_create();
+    struct part part;
+    bool ok = true;
+    while (ok && next_part(&text, &part)) {
+        struct stat there;
+        bool flat = (part.kind_length == 4 && strncmp(part.kind, "FLAT", 4) == 0) ||
+                    (part.kind_length == 4 && strncmp(part.kind, "VMFS", 4) == 0);
+        const char *name =
+            arena_printf(arena, "%.*s%.*s", slash ? (int)(slash - path + 1) : 0, path,
+                         (int)part.name_length, part.name);
+        if (flat && part.sectors < INT64_MAX / 1024 && part.offset < INT64_MAX / 1024 &&
+            stat(name, &there) == 0 && S_ISREG(there.st_mode)) {
+            uint64_t wanted = (part.sectors + part.offset) * 512;
+            ok = (uint64_t)there.st_size >= wanted ||
+                 is_cut(error, name, strlen(name), (int64_t)there.st_size, wanted);
+        }
+    }
+    arena_destroy(arena);
+    return ok;
+}
+
+bool image_format_check_whole(int file, const char *path, int64_t bytes, enum image_format format,
+                              struct error *error)
+{
+    bool has_parts = false, ok = true;
+    char *text = format == IMAGE_VMDK ? read_descriptor(file, &has_parts) : NULL;
+    if (format == IMAGE_VDI) {
+        ok = check_vdi(file, path, bytes, error);
+    } else if (text && has_parts) {
+        ok = check_flat_parts(text, path, error);
+    }
+    free(text);
+    return ok;
 }

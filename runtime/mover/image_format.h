@@ -34,4 +34,9 @@ enum image_format image_format_detect(int file, int64_t bytes);
  * outside of its own folder): it names them. */
 bool image_format_check_alone(int file, enum image_format format, struct error *error);
 
+/* An error if the file, or a flat part of a VMDK beside it, is shorter than the image says: what QEMU would
+ * read as zeros, and what qemu-img check does not see (VDI, flat VMDK). */
+bool image_format_check_whole(int file, const char *path, int64_t bytes, enum image_format format,
+                              struct error *error);
+
 #endif

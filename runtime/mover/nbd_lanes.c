@@ -39,7 +39,7 @@ struct nbd_lanes {
     int count;
     int64_t bytes;
     bool tells_zeros;
-    bool in_one_piece; /* answers to reads */
+    atomic_bool in_one_piece; /* answers to reads */
     pthread_mutex_t lock;
     pthread_cond_t freed;
 };
@@ -107,12 +107,14 @@ static enum landing land(const struct nbd_lanes *lanes, struct nbd_handle *handl
                 left--;
             }
         }
+        if (nbd_aio_is_dead(handle) > 0 || nbd_aio_is_closed(handle) > 0) {
+            error_set(error, "%s: the NBD server has hung up", lanes->name);
+            error_help(error, "what it has written to its log tells why: it may not be able to read "
+                              "the disk");
+            return FAILED_CONNECTION;
+        }
         if (left == 0) {
             return landing;
-        }
-        if (nbd_aio_is_dead(handle) || nbd_aio_is_closed(handle)) {
-            error_set(error, "%s: the NBD server is gone", lanes->name);
-            return FAILED_CONNECTION;
         }
         if (!turn(lanes, handle, &quiet_since, error)) {
             return FAILED_CONNECTION;
@@ -213,7 +215,7 @@ static bool look_at_export(struct nbd_lanes *lanes, const struct nbd_lanes_optio
     }
     /* In parts, which it makes to skip zeros, qemu-nbd 7.2 hangs up at a sector that cannot be read; in
      * one piece it answers with the error. */
-    lanes->in_one_piece = lanes->server && nbd_can_df(handle) > 0;
+    atomic_store(&lanes->in_one_piece, nbd_can_df(handle) > 0);
     if (options->writable && nbd_is_read_only(handle) > 0) {
         return error_set(error, "%s: the NBD server lets nobody write", lanes->name);
     }
@@ -292,7 +294,7 @@ static bool open_server(struct nbd_lanes *lanes, const struct nbd_lanes_options 
     if (!ok && lanes->server && !atomic_load(lanes->stopped)) {
         /* Why it went away is known to itself alone; a moment for it to say so. */
         struct error told = {0};
-        if (!child_end(lanes->server, 2000, options->name, &told)) {
+        if (!child_end(lanes->server, 2000, options->name, NULL, &told)) {
             error_move(error, &told);
         }
         error_clear(&told);
@@ -325,7 +327,7 @@ void nbd_lanes_close(struct nbd_lanes *lanes)
         nbd_close(lanes->items[i].handle);
     }
     if (lanes->server) {
-        child_end(lanes->server, 0, lanes->name, NULL);
+        child_end(lanes->server, 0, lanes->name, NULL, NULL);
     }
     pthread_cond_destroy(&lanes->freed);
     pthread_mutex_destroy(&lanes->lock);
@@ -366,7 +368,7 @@ static int64_t send_one(const struct nbd_lanes *lanes, struct nbd_handle *handle
     if (write) {
         return nbd_aio_pwrite(handle, bytes, length, offset, NBD_NULL_COMPLETION, 0);
     }
-    if (!lanes->in_one_piece) {
+    if (!atomic_load(&lanes->in_one_piece)) {
         return nbd_aio_pread(handle, bytes, length, offset, NBD_NULL_COMPLETION, 0);
     }
     nbd_chunk_callback callback = {.callback = on_chunk};
@@ -456,6 +458,10 @@ bool nbd_lanes_read(struct nbd_lanes *lanes, int64_t offset, void *bytes, size_t
     int64_t bad = offset;
     int why = 0;
     enum landing landing = carry(lanes, t, &bad, &why, error);
+    if (landing == FAILED_REQUEST && why == EOVERFLOW) { /* a server that has to send it in parts */
+        atomic_store(&lanes->in_one_piece, false);
+        landing = carry(lanes, t, &bad, &why, error);
+    }
     if (landing == FAILED_REQUEST) {
         size_t left = length - (size_t)(bad - offset);
         bad = narrow(lanes, bad, left < NBD_REQUEST_BYTES ? left : NBD_REQUEST_BYTES);
@@ -601,7 +607,7 @@ bool nbd_lanes_finish(struct nbd_lanes *lanes, struct error *error)
         lanes->items[i].handle = NULL;
     }
     if (lanes->server) {
-        ok = child_end(lanes->server, ok ? END_MS : 0, lanes->name, ok ? error : NULL) && ok;
+        ok = child_end(lanes->server, ok ? END_MS : 0, lanes->name, NULL, ok ? error : NULL) && ok;
         lanes->server = NULL;
     }
     return ok;

@@ -191,7 +191,7 @@ static bool open_image(struct sink *sink, struct arena *arena, struct error *err
                                   arena_printf(arena, "%" PRId64, whole),
                                   NULL};
     struct child *child = child_start(create, -1, error);
-    if (!child || !child_end(child, CREATE_MS, sink->path, error)) {
+    if (!child || !child_end(child, CREATE_MS, sink->path, NULL, error)) {
         return false;
     }
     char *node = block_node(sink);

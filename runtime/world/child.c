@@ -240,16 +240,32 @@ static void last_words(const struct child *child, struct buffer *out)
     buffer_puts(out, line);
 }
 
-bool child_end(struct child *child, int patience_ms, const char *doing, struct error *error)
+static void pause_a_step(void)
 {
     const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
+    nanosleep(&step, NULL);
+}
+
+void child_wait(const struct child *child, const atomic_bool *stopped)
+{
+    while (!has_ended(child) && !atomic_load(stopped)) {
+        pause_a_step();
+    }
+}
+
+bool child_end(struct child *child, int patience_ms, const char *doing, int *end,
+               struct error *error)
+{
     for (int waited = 0; waited < patience_ms && !has_ended(child); waited += STEP_MS) {
-        nanosleep(&step, NULL);
+        pause_a_step();
     }
     bool alive = !has_ended(child);
     child_kill(child); /* also what it has started and left */
     int status = reap(child);
     bool ok = !alive && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (end) {
+        *end = !alive && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
     if (!ok) {
         struct buffer words = {0};
         last_words(child, &words);

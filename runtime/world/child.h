@@ -5,6 +5,7 @@
 #ifndef DRC_WORLD_CHILD_H
 #define DRC_WORLD_CHILD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "compiler/base/error.h"
@@ -25,8 +26,12 @@ char **child_environment(struct arena *arena);
 struct child *child_start(const char *const *words, int listening, struct error *error);
 /* Any thread, more than once: it dies now, with what it started. */
 void child_kill(struct child *child);
+/* Waits for its end, or until *stopped. */
+void child_wait(const struct child *child, const atomic_bool *stopped);
 /* Waits for its end for so long (0: not at all), then kills it; reaps it and frees. True: it ended by
- * itself with status 0. Otherwise `error` has its last words, with `doing` before them. */
-bool child_end(struct child *child, int patience_ms, const char *doing, struct error *error);
+ * itself with status 0. Otherwise `error` has its last words, with `doing` before them. *status
+ * (may be NULL): that it ended with; -1: it was killed. */
+bool child_end(struct child *child, int patience_ms, const char *doing, int *status,
+               struct error *error);
 
 #endif

@@ -33,12 +33,14 @@ static void its_end_is_told_with_its_last_words(void **state)
 {
     (void)state;
     struct error error = {0};
-    assert_true(child_end(shell("exit 0", -1), 10000, "trying", &error));
+    assert_true(child_end(shell("exit 0", -1), 10000, "trying", NULL, &error));
     assert_null(error.message);
     assert_false(child_end(shell("echo one >&2; echo 'tool: no room' >&2; exit 3", -1), 10000,
-                           "trying", &error));
+                           "trying", NULL, &error));
     assert_string_equal(error.message, "trying: no room");
-    assert_false(child_end(shell("exit 3", -1), 10000, "trying", &error));
+    int status = 0;
+    assert_false(child_end(shell("exit 3", -1), 10000, "trying", &status, &error));
+    assert_int_equal(status, 3);
     assert_string_equal(error.message, "trying: it ended with status 3");
     error_clear(&error);
 }
@@ -51,12 +53,28 @@ static void what_does_not_end_is_killed_with_all_that_it_started(void **state)
     assert_int_equal(pipe(ends), 0); /* inherited: no CLOEXEC; its end comes when all are gone */
     struct child *child = shell("sleep 1000 & sleep 1000", -1);
     close(ends[1]);
-    assert_false(child_end(child, 20, "trying", &error));
+    assert_false(child_end(child, 20, "trying", NULL, &error));
     assert_string_equal(error.message, "trying: it did not end");
     char byte;
     assert_int_equal(read(ends[0], &byte, 1), 0);
     close(ends[0]);
     error_clear(&error);
+}
+
+static void a_wait_ends_with_it_or_when_told(void **state)
+{
+    (void)state;
+    atomic_bool stopped = false;
+    int status = 0;
+    struct child *child = shell("exit 0", -1);
+    child_wait(child, &stopped);
+    assert_true(child_end(child, 0, "trying", &status, NULL));
+    assert_int_equal(status, 0);
+    stopped = true;
+    child = shell("sleep 1000", -1);
+    child_wait(child, &stopped);
+    assert_false(child_end(child, 0, "trying", &status, NULL));
+    assert_int_equal(status, -1);
 }
 
 static void a_kill_ends_it_at_once(void **state)
@@ -65,7 +83,7 @@ static void a_kill_ends_it_at_once(void **state)
     struct child *child = shell("sleep 1000", -1);
     child_kill(child);
     child_kill(child);
-    assert_false(child_end(child, 10000, "trying", NULL));
+    assert_false(child_end(child, 10000, "trying", NULL, NULL));
 }
 
 static void it_dies_with_the_process_that_started_it(void **state)
@@ -104,7 +122,7 @@ static void keys_are_kept_back_and_a_socket_is_handed_over(void **state)
     assert_int_equal(read(pair[0], text, sizeof text - 1), 6);
     assert_string_equal(text, "hello\n");
     close(pair[0]);
-    assert_true(child_end(child, 10000, "trying", &error));
+    assert_true(child_end(child, 10000, "trying", NULL, &error));
     unsetenv("AWS_SECRET_ACCESS_KEY");
     unsetenv("DRC_TEST_OTHER");
 }
@@ -115,7 +133,7 @@ static void a_program_that_is_not_there(void **state)
     const char *const words[] = {"/no/such/program", NULL};
     struct error error = {0};
     struct child *child = child_start(words, -1, &error);
-    assert_false(child_end(child, 10000, "trying", &error));
+    assert_false(child_end(child, 10000, "trying", NULL, &error));
     assert_string_equal(error.message, "trying: it ended with status 127");
     error_clear(&error);
 }
@@ -126,6 +144,7 @@ int main(void)
         cmocka_unit_test(a_program_is_found_by_the_path),
         cmocka_unit_test(its_end_is_told_with_its_last_words),
         cmocka_unit_test(what_does_not_end_is_killed_with_all_that_it_started),
+        cmocka_unit_test(a_wait_ends_with_it_or_when_told),
         cmocka_unit_test(a_kill_ends_it_at_once),
         cmocka_unit_test(it_dies_with_the_process_that_started_it),
         cmocka_unit_test(keys_are_kept_back_and_a_socket_is_handed_over),
