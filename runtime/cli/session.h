@@ -85,7 +85,7 @@ bool session_replicate_preflight(struct session *session, struct error *error);
  * False: *status says how the command ends. */
 bool session_replicate_has_work(struct session *session, enum exit_status *status);
 /* VMs of which there is nothing to copy: an error for critical ones, told at the end. */
-enum exit_status session_replicate_end(const struct session *session, enum exit_status status);
+enum exit_status session_replicate_end(struct session *session, enum exit_status status);
 /* Leaves the VMs out that run at the recovery site. False: all do, or the state cannot be read. */
 bool session_replicate_leave_recovered(struct session *session, struct error *error);
 

@@ -326,7 +326,27 @@ bool session_replicate_has_work(struct session *session, enum exit_status *statu
     return false;
 }
 
-enum exit_status session_replicate_end(const struct session *session, enum exit_status status)
+/* What the repository knows of copies that are deleted by now. That it could not be forgotten harms
+ * nobody: the next run does. */
+static void forget_copies(struct session *session)
 {
-    return session_is_replicate(session) ? tell_missing(session, session->facts, status) : status;
+    const struct replicate_notes *notes = &session->notes;
+    struct repository *repository =
+        notes->gone_count > 0 ? session_open_repository(session, NULL) : NULL;
+    bool ok = repository != NULL;
+    for (size_t i = 0; i < notes->gone_count && ok; i++) {
+        ok = repository_remove_copy(repository, notes->gone[i], NULL);
+    }
+    repository_close(repository);
+}
+
+enum exit_status session_replicate_end(struct session *session, enum exit_status status)
+{
+    if (!session_is_replicate(session)) {
+        return status;
+    }
+    if (status == EXIT_DONE) {
+        forget_copies(session);
+    }
+    return tell_missing(session, session->facts, status);
 }

@@ -288,6 +288,35 @@ static bool add_vm(struct gathering *g, const struct repository_point *point, st
 
 /* ---- all of it ---- */
 
+static void note_live(struct map *live, const struct recovery_point *point)
+{
+    for (; point; point = point->next) {
+        for (size_t disk = 0; disk < DR_DISKS_MAX; disk++) {
+            for (const struct dr_copy *copy = point->copies[disk]; copy; copy = copy->other) {
+                map_put(live, copy->id, (void *)copy);
+            }
+        }
+    }
+}
+
+/* Records would become more with every run, and all of them are read each time. One that is as new as the
+ * newest usable copy stays: its snapshot may be about to get its tags. */
+static void note_gone(struct gathering *g, const struct repository_copy *copies, size_t count)
+{
+    struct map live = {.arena = g->arena}, *by_vm = (struct map *)&g->replication->points.by_vm;
+    for (struct map_entry *vm = map_first(by_vm); vm; vm = map_next(vm)) {
+        note_live(&live, vm->value);
+    }
+    g->notes->gone = ARENA_ARRAY(g->arena, const char *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct recovery_point *newest = newest_usable(g, copies[i].vm);
+        if (newest && parse_time(copies[i].recovery_point) < newest->utc_ms &&
+            !map_get(&live, copies[i].snapshot_id)) {
+            g->notes->gone[g->notes->gone_count++] = copies[i].snapshot_id;
+        }
+    }
+}
+
 static bool read_records(struct gathering *g, struct error *error)
 {
     struct repository_copy *copies = NULL;
@@ -301,6 +330,7 @@ static bool read_records(struct gathering *g, struct error *error)
             map_put(&g->known, disk_name(g, copies[i].vm, (size_t)copies[i].disk), &copies[i]);
         }
     }
+    note_gone(g, copies, count);
     return true;
 }
 

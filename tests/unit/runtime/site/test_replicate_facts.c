@@ -256,6 +256,27 @@ static void what_is_copied_already(void **state)
     tear_down(&s);
 }
 
+/* The snapshot of a record is deleted: it is forgotten once there is a newer copy. */
+static void records_of_deleted_copies_are_gone(void **state)
+{
+    struct setting s;
+    (void)state;
+    set_up(&s);
+    record(&s, "snap-gone", &s.before, DISK);
+    commit(&s, NEW, &s.after, DISK);
+    look(&s);
+    assert_int_equal(s.notes.gone_count, 0); /* without a copy: it may be the one that is being made */
+    add_copy(&s, "snap-old", "2026-11-22T09:00:00Z");
+    look(&s);
+    assert_int_equal(s.notes.gone_count, 0); /* of the same moment: its tags may come */
+    add_copy(&s, "snap-last", "2026-11-22T09:30:00Z");
+    record(&s, "snap-old", &s.before, DISK);
+    look(&s);
+    assert_int_equal(s.notes.gone_count, 1);
+    assert_string_equal(s.notes.gone[0], "snap-gone");
+    tear_down(&s);
+}
+
 static void a_damaged_map_is_named(void **state)
 {
     struct setting s;
@@ -297,6 +318,7 @@ int main(void)
         cmocka_unit_test(what_is_over_keep),
         cmocka_unit_test(an_older_point_does_not_push_newer_ones_out),
         cmocka_unit_test(what_is_copied_already),
+        cmocka_unit_test(records_of_deleted_copies_are_gone),
         cmocka_unit_test(a_damaged_map_is_named),
         cmocka_unit_test(paths_are_relative_to_the_plan),
     };
