@@ -19,6 +19,7 @@ struct block_packer {
     ZSTD_CCtx *packs;
     ZSTD_DCtx *unpacks;
     char room[SAMPLE_ROOM];
+    char *beside; /* BLOCK_OBJECT_MAX: what is unpacked to where it lay; NULL until it is needed */
 };
 
 struct block_packer *block_packer_create(void)
@@ -37,6 +38,7 @@ void block_packer_destroy(struct block_packer *packer)
     if (packer) {
         ZSTD_freeCCtx(packer->packs);
         ZSTD_freeDCtx(packer->unpacks);
+        free(packer->beside);
         free(packer);
     }
 }
@@ -95,22 +97,19 @@ static bool check_header(const unsigned char *object, size_t length, struct erro
     return true;
 }
 
-bool block_unpack(struct block_packer *packer, const void *object, size_t length,
-                  const struct block_digest *digest, void *into, struct error *error)
+/* `into` may be where the packed bytes are, unless they have to be unpacked. */
+static bool unpack(struct block_packer *packer, const unsigned char *object, size_t length,
+                   const struct block_digest *digest, void *into, struct error *error)
 {
-    const unsigned char *header = object;
-    if (!check_header(header, length, error)) {
-        return false;
-    }
-    const unsigned char *packed = header + BLOCK_HEADER_BYTES;
+    const unsigned char *packed = object + BLOCK_HEADER_BYTES;
     length -= BLOCK_HEADER_BYTES;
-    if (header[5] == BLOCK_ZSTD) {
+    if (object[5] == BLOCK_ZSTD) {
         size_t got = ZSTD_decompressDCtx(packer->unpacks, into, BLOCK_BYTES, packed, length);
         if (ZSTD_isError(got)) {
             return error_set(error, "it does not unpack: %s", ZSTD_getErrorName(got));
         }
         length = got;
-    } else if (length == BLOCK_BYTES) {
+    } else if (length == BLOCK_BYTES && into != packed) {
         memcpy(into, packed, BLOCK_BYTES);
     }
     if (length != BLOCK_BYTES) {
@@ -120,4 +119,27 @@ bool block_unpack(struct block_packer *packer, const void *object, size_t length
     block_digest(into, BLOCK_BYTES, &found);
     return block_digest_equal(&found, digest) ||
            error_set(error, "its bytes are not those that its name says (SHA-256)");
+}
+
+bool block_unpack(struct block_packer *packer, const void *object, size_t length,
+                  const struct block_digest *digest, void *into, struct error *error)
+{
+    return check_header(object, length, error) &&
+           unpack(packer, object, length, digest, into, error);
+}
+
+bool block_unpack_within(struct block_packer *packer, void *object, size_t length,
+                         const struct block_digest *digest, struct error *error)
+{
+    const unsigned char *header = object;
+    void *into = (char *)object + BLOCK_HEADER_BYTES;
+    if (!check_header(header, length, error)) {
+        return false;
+    }
+    if (header[5] == BLOCK_ZSTD && length <= BLOCK_OBJECT_MAX) {
+        packer->beside = packer->beside ? packer->beside : base_realloc(NULL, BLOCK_OBJECT_MAX);
+        memcpy(packer->beside, object, length);
+        object = packer->beside;
+    }
+    return unpack(packer, object, length, digest, into, error);
 }

@@ -27,4 +27,9 @@ size_t block_pack(struct block_packer *packer, const void *bytes, void *out);
 bool block_unpack(struct block_packer *packer, const void *object, size_t length,
                   const struct block_digest *digest, void *into, struct error *error);
 
+/* The same of an object that lies in room for BLOCK_OBJECT_MAX: the block is behind the first
+ * BLOCK_HEADER_BYTES then. */
+bool block_unpack_within(struct block_packer *packer, void *object, size_t length,
+                         const struct block_digest *digest, struct error *error);
+
 #endif

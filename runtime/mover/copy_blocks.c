@@ -10,12 +10,12 @@
 #include "runtime/world/world.h"
 
 enum {
-    WIDTH_MAX = 64,  /* as many connections go to a host at once */
-    WIDTH_MIN = 4,
     READ_TRIES = 4,
     PAUSE_FIRST_MS = 100,
     PAUSE_MAX_MS = 10000,
     PATIENCE_MS = 600000, /* without a single block put */
+    BUFFER_AHEAD = 48,    /* so that the block begins as malloc aligns, and its header has room */
+    BUFFER_BYTES = BUFFER_AHEAD + BLOCK_BYTES,
 };
 
 /* --- buffers --- */
@@ -29,7 +29,14 @@ void *buffer_take(struct mover *mover)
         return NULL;
     }
     mover->buffers_made++;
-    return base_alloc(BLOCK_BYTES);
+    return (char *)base_realloc(NULL, BUFFER_BYTES) + BUFFER_AHEAD; /* zeroing costs */
+}
+
+void buffer_free_all(struct mover *mover)
+{
+    while (mover->free_count > 0) {
+        free((char *)mover->free_buffers[--mover->free_count] - BUFFER_AHEAD);
+    }
 }
 
 void buffer_give(struct mover *mover, void *buffer)
@@ -146,7 +153,8 @@ static void on_read(void *context, const struct error *error)
 static void read_block(struct slot *slot)
 {
     slot->state = SLOT_READING;
-    repository_get_block(slot->copy->job->repository, &slot->digest, slot->bytes, on_read, slot);
+    repository_get_block_within(slot->copy->job->repository, &slot->digest,
+                                (char *)slot->bytes - REPOSITORY_ROOM_AHEAD, on_read, slot);
 }
 
 void slot_begin(struct copy *copy, const struct block_entry *entry, void *bytes)
@@ -168,13 +176,13 @@ void slot_begin(struct copy *copy, const struct block_entry *entry, void *bytes)
 
 /* --- sending --- */
 
-/* An answer that does not come in time means that more are on their way than the line can take. */
 static void adjust_width(struct mover *mover, enum outcome outcome)
 {
-    if (outcome == OUTCOME_OK && mover->width < WIDTH_MAX) {
-        mover->width += 1 / mover->width;
-    } else if (outcome == OUTCOME_UNKNOWN && mover->width > WIDTH_MIN) {
-        mover->width = mover->width / 2 > WIDTH_MIN ? mover->width / 2 : WIDTH_MIN;
+    if (outcome == OUTCOME_OK) {
+        width_arrived(&mover->width, world_monotonic_ms(mover->world),
+                      mover->sending + 1 >= mover->width.now);
+    } else if (outcome == OUTCOME_UNKNOWN) {
+        width_late(&mover->width);
     }
 }
 
@@ -293,7 +301,7 @@ static bool any_queued(const struct mover *mover)
 
 void queue_send(struct mover *mover)
 {
-    while (mover->sending < (size_t)mover->width && !mover->queue_timer && any_queued(mover)) {
+    while (mover->sending < mover->width.now && !mover->queue_timer && any_queued(mover)) {
         int64_t wait_ms = bandwidth_take(&mover->bandwidth, BLOCK_BYTES, world_monotonic_ms(mover->world));
         if (wait_ms > 0) {
             mover->queue_timer = world_timer(mover->world, wait_ms, on_queue_timer, mover);

@@ -176,9 +176,7 @@ static void destroy(struct provider *provider)
         world_cancel(mover->world, mover->note_timer);
     }
     close_repositories(mover);
-    while (mover->free_count > 0) {
-        free(mover->free_buffers[--mover->free_count]);
-    }
+    buffer_free_all(mover);
     free(mover->free_buffers);
     free(mover->zeros);
     free(mover);
@@ -186,7 +184,6 @@ static void destroy(struct provider *provider)
 
 struct provider *mover_provider_create(const struct mover_options *options)
 {
-    enum { WIDTH_FIRST = 16 };
     int64_t memory = options->memory_bytes > 0 ? options->memory_bytes
                                                : (int64_t)MOVER_MEMORY_MIB << 20;
     struct mover *mover = base_alloc(sizeof *mover);
@@ -203,6 +200,6 @@ struct provider *mover_provider_create(const struct mover_options *options)
     mover->free_buffers = base_alloc(mover->buffers_max * sizeof *mover->free_buffers);
     mover->zeros = base_alloc(BLOCK_BYTES);
     block_digest(mover->zeros, BLOCK_BYTES, &mover->zero_digest);
-    mover->width = WIDTH_FIRST;
+    mover->width = width_first();
     return &mover->provider;
 }

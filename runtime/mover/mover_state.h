@@ -7,6 +7,7 @@
 #include "runtime/mover/block_target.h"
 #include "runtime/mover/mover.h"
 #include "runtime/mover/reached.h"
+#include "runtime/mover/width.h"
 
 struct copy;
 struct sha256;
@@ -98,7 +99,7 @@ struct mover {
     void *zeros;
     struct block_digest zero_digest;
     size_t sending;
-    double width; /* how many may be on their way at once */
+    struct width width; /* how many may be on their way at once */
     struct world_task *queue_timer, *note_timer;
     bool pumping, pump_again;
 };
@@ -128,6 +129,7 @@ void slot_destroy(struct slot *slot);
 void queue_send(struct mover *mover);
 /* NULL: none is free. */
 void *buffer_take(struct mover *mover);
+void buffer_free_all(struct mover *mover);
 void buffer_give(struct mover *mover, void *buffer);
 /* All copies go on, in turn. */
 void mover_pump(struct mover *mover);

@@ -19,6 +19,8 @@ struct object_call {
     bool is_block;
     const void *bytes; /* put-block: the caller's */
     void *into;        /* get-block: the caller's */
+    struct store_room room; /* get-block-within: the caller's, with its object in it */
+    bool looked;            /* it is checked already */
     char *object;      /* as it is, or shall be, in the store */
     size_t length;
     char *found; /* put: what was there already */
@@ -136,9 +138,22 @@ static bool is_sound(struct object_call *call, const char *object, size_t length
 
 /* --- reading --- */
 
+static void look(void *context, size_t length)
+{
+    struct object_call *call = context;
+    struct block_packer *packer = repository_take_packer(call->repository);
+    block_unpack_within(packer, call->room.bytes, length, &call->digest, &call->error);
+    repository_give_packer(call->repository, packer);
+    call->looked = true;
+}
+
 static void check_read(void *context)
 {
     struct object_call *call = context;
+    if (call->room.bytes) {
+        look(call, call->length);
+        return;
+    }
     is_sound(call, call->object, call->length, call->into, &call->error);
 }
 
@@ -163,6 +178,16 @@ static void checked(void *context)
 static void fetched(void *context, const struct store_result *result)
 {
     struct object_call *call = context;
+    if (call->looked) {
+        checked(call);
+        return;
+    }
+    if (result->outcome == STORE_OK && call->room.bytes && result->length <= call->room.size) {
+        memcpy(call->room.bytes, result->bytes, result->length);
+        call->length = result->length;
+        work(call, check_read, checked);
+        return;
+    }
     if (result->outcome == STORE_OK) {
         call->object = copy_of(result);
         call->length = result->length;
@@ -185,6 +210,22 @@ void repository_get_block(struct repository *repository, const struct block_dige
     call->into = into;
     call->done = done;
     store_fetch(repository->store, call->key, fetched, call);
+}
+
+void repository_get_block_within(struct repository *repository, const struct block_digest *digest,
+                                 void *room, repository_done done, void *context)
+{
+    struct object_call *call = begin(repository, digest, true, context);
+    struct store *store = repository->store;
+    call->room =
+        (struct store_room){.bytes = room, .size = REPOSITORY_ROOM, .look = look, .context = call};
+    call->into = (char *)room + REPOSITORY_ROOM_AHEAD;
+    call->done = done;
+    if (store->fetch_into) {
+        store->fetch_into(store, call->key, &call->room, fetched, call);
+    } else {
+        store_fetch(store, call->key, fetched, call);
+    }
 }
 
 void repository_get_map(struct repository *repository, const struct block_digest *digest,

@@ -43,6 +43,11 @@ typedef void (*repository_done)(void *context, const struct error *error);
  * callback. Missing, truncated or altered blocks are errors that say so. */
 void repository_get_block(struct repository *repository, const struct block_digest *digest,
                           void *into, repository_done done, void *context);
+/* The same, with fewer copies, into room for an object: the block stands behind its first
+ * REPOSITORY_ROOM_AHEAD bytes then. */
+enum { REPOSITORY_ROOM_AHEAD = 12, REPOSITORY_ROOM = REPOSITORY_ROOM_AHEAD + BLOCK_BYTES };
+void repository_get_block_within(struct repository *repository, const struct block_digest *digest,
+                                 void *room, repository_done done, void *context);
 /* Callbacks with that context never come; the reads may still write into `into` until
  * repository_close unless this has returned. */
 void repository_forget(struct repository *repository, void *context);

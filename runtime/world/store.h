@@ -57,11 +57,24 @@ struct store_result {
 };
 typedef void (*store_callback)(void *context, const struct store_result *result);
 
+/* Where an object's bytes are to go, and who looks at them there: on the thread that has just read
+ * them. All of it lives until the callback, or until forget has returned. */
+struct store_room {
+    void *bytes;
+    size_t size;
+    void (*look)(void *context, size_t length);
+    void *context;
+};
+
 struct store {
     const char *name; /* "directory", "memory", "s3" */
     void (*get)(struct store *store, const char *key, store_callback done, void *context);
     /* The same without the version, where that costs something (it is a hash); NULL: nothing. */
     void (*fetch)(struct store *store, const char *key, store_callback done, void *context);
+    /* The same into `room`, where it has been looked at when it is OK. One that does not fit is FAILED.
+     * NULL: fetch, and do it yourself. */
+    void (*fetch_into)(struct store *store, const char *key, const struct store_room *room,
+                       store_callback done, void *context);
     void (*put)(struct store *store, const char *key, const void *bytes, size_t length,
                 enum store_condition condition, const char *version, store_callback done,
                 void *context);
@@ -73,7 +86,8 @@ struct store {
     /* All puts and removals that were answered before are durable when `done` comes. Of a store that
      * is not lazy they are anyway. */
     void (*sync)(struct store *store, store_callback done, void *context);
-    /* The callbacks of what is under way with that context never come; it goes on all the same. */
+    /* The callbacks of what is under way with that context never come; it goes on all the same, but
+     * for what is read into a room. */
     void (*forget)(struct store *store, void *context);
     /* Nor do any from then on. */
     void (*destroy)(struct store *store);

@@ -62,8 +62,8 @@ static void deliver(void *context)
     }
     struct store_result result = {
         .outcome = call->outcome,
-        .bytes = buffer_text(&call->answer),
-        .length = call->answer.length,
+        .bytes = call->room ? call->room->bytes : buffer_text(&call->answer),
+        .length = call->room ? call->room_length : call->answer.length,
         .version = call->outcome == STORE_OK ? call->version : "",
         .keys = (const char **)call->keys,
         .key_count = call->key_count,
@@ -80,6 +80,9 @@ static void perform(void *context)
 {
     struct store_call *call = context;
     call->owner->perform(call->owner, call);
+    if (call->room && call->outcome == STORE_OK) {
+        call->room->look(call->room->context, call->room_length);
+    }
 }
 
 static bool is_sound(struct store_call *call)
@@ -143,6 +146,15 @@ static void local_fetch(struct store *store, const char *key, store_callback don
     begin(call, done, context);
 }
 
+static void local_fetch_into(struct store *store, const char *key, const struct store_room *room,
+                             store_callback done, void *context)
+{
+    struct store_call *call = make(store, STORE_GET, key);
+    call->unversioned = true;
+    call->room = room;
+    begin(call, done, context);
+}
+
 static void local_put(struct store *store, const char *key, const void *bytes, size_t length,
                       enum store_condition condition, const char *version, store_callback done,
                       void *context)
@@ -180,9 +192,16 @@ static void local_sync(struct store *store, store_callback done, void *context)
 
 static void local_forget(struct store *store, void *context)
 {
-    for (struct store_call *call = ((struct local_store *)store)->calls; call; call = call->next) {
-        if (call->context == context) {
-            call->done = NULL;
+    for (struct store_call *call = ((struct local_store *)store)->calls, *next; call; call = next) {
+        next = call->next;
+        if (call->context != context) {
+            continue;
+        }
+        call->done = NULL;
+        if (call->room) { /* the caller's: nobody may write there any more */
+            world_cancel(call->owner->world, call->task);
+            unlink_call(call);
+            free_call(call);
         }
     }
 }
@@ -203,6 +222,7 @@ void local_store_init(struct local_store *store, struct world *world)
     store->world = world;
     store->store.get = local_get;
     store->store.fetch = local_fetch;
+    store->store.fetch_into = local_fetch_into;
     store->store.put = local_put;
     store->store.list = local_list;
     store->store.remove = local_remove;

@@ -14,6 +14,8 @@ struct local_store;
 struct store_call {
     enum store_verb verb;
     bool unversioned; /* GET: nobody wants to know */
+    const struct store_room *room; /* GET: where it goes to; NULL: into `answer` */
+    size_t room_length;            /* of what is there */
     char *key;     /* LIST: the prefix */
     char *bytes;   /* PUT */
     size_t length; /* PUT */

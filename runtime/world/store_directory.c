@@ -47,8 +47,24 @@ static char *object_path(const struct directory_store *store, const char *key)
     return buffer_steal(&path);
 }
 
-/* Reads all of the file into `out`: 0, or an errno. */
-static int read_object(const char *path, struct buffer *out)
+/* Where an object is read into: a buffer that grows, or a room. */
+struct reading {
+    struct buffer *out;
+    const struct store_room *room;
+    size_t length;
+};
+
+static char *room_for(struct reading *reading, size_t size)
+{
+    reading->length = size;
+    if (!reading->room) {
+        return buffer_extend(reading->out, size);
+    }
+    return size <= reading->room->size ? reading->room->bytes : NULL;
+}
+
+/* Reads all of the file: 0, or an errno. */
+static int read_all(const char *path, struct reading *reading)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (file < 0) {
@@ -63,16 +79,21 @@ static int read_object(const char *path, struct buffer *out)
     }
     if (reason == 0) {
         size_t size = (size_t)info.st_size, got = 0;
-        char *bytes = buffer_extend(out, size);
-        ssize_t n = 1;
-        while (got < size &&
+        char *bytes = room_for(reading, size);
+        ssize_t n = bytes ? 1 : 0;
+        while (got < size && bytes &&
                ((n = read(file, bytes + got, size - got)) > 0 || (n < 0 && errno == EINTR))) {
             got += n > 0 ? (size_t)n : 0;
         }
-        reason = got == size ? 0 : EIO;
+        reason = !bytes ? EFBIG : got == size ? 0 : EIO;
     }
     close(file);
     return reason;
+}
+
+static int read_object(const char *path, struct buffer *out)
+{
+    return read_all(path, &(struct reading){.out = out});
 }
 
 static bool is_absent(int reason)
@@ -94,8 +115,10 @@ static void fail_reading(struct store_call *call, int reason, const char *path)
 static void directory_get(struct directory_store *store, struct store_call *call)
 {
     char *path = object_path(store, call->key);
-    int reason = read_object(path, &call->answer);
+    struct reading reading = {.out = &call->answer, .room = call->room};
+    int reason = read_all(path, &reading);
     if (reason == 0) {
+        call->room_length = reading.length;
         if (!call->unversioned) {
             store_version_of(buffer_text(&call->answer), call->answer.length, call->version);
         }

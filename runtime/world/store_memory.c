@@ -40,8 +40,14 @@ static void answer_get(struct store_memory *memory, struct store_call *call)
 {
     const struct object *object = find(memory, call->key);
     call->outcome = object ? STORE_OK : STORE_ABSENT;
-    if (object) {
+    if (object && !call->room) {
         buffer_append(&call->answer, object->bytes, object->length);
+    } else if (object && object->length <= call->room->size) {
+        memcpy(call->room->bytes, object->bytes, object->length);
+        call->room_length = object->length;
+    } else if (object) {
+        call->outcome = STORE_FAILED;
+        error_set(&call->error, "reading %s: it is larger than it may be", call->key);
     }
     if (object && !call->unversioned) {
         store_version_of(object->bytes, object->length, call->version);

@@ -123,6 +123,26 @@ char *mover_put(struct mover_place *place, struct repository_writer *writer,
     return outcome.said;
 }
 
+/* The other way says the same. */
+static void check_within(struct mover_place *place, const struct block_digest *digest,
+                         const void *expected, const char *said)
+{
+    struct outcome outcome = {0};
+    char *room = base_alloc(REPOSITORY_ROOM);
+    repository_get_block_within(place->repository, digest, room, note, &outcome);
+    assert_false(outcome.over);
+    world_run(place->world, &outcome.over);
+    assert_true(outcome.over);
+    if (said) {
+        assert_string_equal(outcome.said, said);
+    } else {
+        assert_null(outcome.said);
+        assert_memory_equal(room + REPOSITORY_ROOM_AHEAD, expected, BLOCK_BYTES);
+    }
+    free(outcome.said);
+    free(room);
+}
+
 char *mover_get(struct mover_place *place, const struct block_digest *digest, void *into)
 {
     struct outcome outcome = {0};
@@ -130,6 +150,7 @@ char *mover_get(struct mover_place *place, const struct block_digest *digest, vo
     assert_false(outcome.over);
     world_run(place->world, &outcome.over);
     assert_true(outcome.over);
+    check_within(place, digest, into, outcome.said);
     return outcome.said;
 }
 

@@ -35,6 +35,7 @@ char *mover_block(int kind, uint32_t seed);
 /* What went wrong, which the caller frees; NULL: nothing. */
 char *mover_put(struct mover_place *place, struct repository_writer *writer,
                 const struct block_digest *digest, const void *bytes);
+/* By repository_get_block, and again by repository_get_block_within. */
 char *mover_get(struct mover_place *place, const struct block_digest *digest, void *into);
 /* A map with made-up digests for these indexes. */
 struct block_digest mover_map(struct mover_place *place, struct repository_writer *writer,

@@ -53,6 +53,46 @@ static void test_missing_block_says_so(void **state)
     }
 }
 
+/* Another block, a packed one of which bits are gone, one that is cut off, one that is too long. */
+static void test_damaged_blocks_are_told(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct repository_writer *writer = mover_place_write(place);
+        struct store *store = mover_place_store(place);
+        for (int kind = 0; kind < 2; kind++) {
+            char *block = mover_block(kind, 7), *back = calloc(1, BLOCK_BYTES), key[OBJECT_KEY_MAX];
+            struct block_digest digest;
+            void *object;
+            size_t length;
+            struct error error = {0};
+            block_digest(block, BLOCK_BYTES, &digest);
+            assert_null(mover_put(place, writer, &digest, block));
+            object_key(key, "blocks", &digest);
+            assert_int_equal(store_get_now(store, place->world, key, &object, &length, NULL, &error), STORE_OK);
+            char *longer = calloc(1, length + 100);
+            memcpy(longer, object, length);
+            longer[length / 2] ^= 1;
+            const size_t lengths[] = {length, length / 2, 5, 0, length + 100};
+            for (size_t i = 0; i < 5; i++) {
+                assert_int_equal(store_put_now(store, place->world, key, longer, lengths[i], STORE_ALWAYS,
+                                               NULL, &error), STORE_OK);
+                bool too_long = lengths[i] > BLOCK_OBJECT_MAX;
+                char *said = too_long ? NULL : mover_get(place, &digest, back);
+                assert_true(too_long || strstr(said, "reading blocks/"));
+                free(said);
+            }
+            free(longer);
+            free(object);
+            free(block);
+            free(back);
+        }
+        store_destroy(store);
+        repository_writer_close(writer);
+    }
+}
+
 static void test_map_round_trip(void **state)
 {
     (void)state;
@@ -230,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_come_back),
         cmocka_unit_test(test_missing_block_says_so),
+        cmocka_unit_test(test_damaged_blocks_are_told),
         cmocka_unit_test(test_map_round_trip),
         cmocka_unit_test(test_difference_of_maps),
         cmocka_unit_test(test_map_of_another_disk),

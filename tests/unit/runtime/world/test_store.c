@@ -341,6 +341,62 @@ static void check_lazily(struct place *place)
     list(place, "", "", "");
 }
 
+struct room {
+    struct store_room base;
+    char bytes[8];
+    size_t looked; /* length that was looked at, and 1 */
+    enum store_outcome outcome;
+    bool over;
+};
+
+static void look(void *context, size_t length)
+{
+    ((struct room *)context)->looked = length + 1;
+}
+
+static void in_room(void *context, const struct store_result *result)
+{
+    struct room *room = context;
+    room->outcome = result->outcome;
+    room->over = true;
+    assert_true(result->outcome != STORE_OK || result->bytes == room->bytes);
+    assert_true(result->outcome != STORE_OK || room->looked == result->length + 1);
+}
+
+static enum store_outcome fetch_into(struct place *place, const char *key, size_t size, struct room *room)
+{
+    *room = (struct room){0};
+    room->base = (struct store_room){.bytes = room->bytes, .size = size, .look = look, .context = room};
+    place->ours->fetch_into(place->ours, key, &room->base, in_room, room);
+    world_run(place->world, &room->over);
+    return room->outcome;
+}
+
+static void check_fetch_into(struct place *place)
+{
+    struct room room;
+    if (!place->ours->fetch_into) {
+        return; /* S3 */
+    }
+    store_put_now(place->ours, place->world, "k", "12345", 5, STORE_ALWAYS, NULL, NULL);
+    assert_int_equal(fetch_into(place, "k", 8, &room), STORE_OK);
+    assert_memory_equal(room.bytes, "12345\0\0\0", 8);
+    assert_int_equal(fetch_into(place, "k", 5, &room), STORE_OK);
+    assert_int_equal(fetch_into(place, "k", 4, &room), STORE_FAILED);
+    assert_int_equal(room.looked, 0);
+    assert_memory_equal(room.bytes, "\0\0\0\0\0\0\0\0", 8);
+    assert_int_equal(fetch_into(place, "none", 8, &room), STORE_ABSENT);
+    assert_int_equal(fetch_into(place, "../k", 8, &room), STORE_FAILED);
+    for (int i = 0; i < 100; i++) { /* forgotten: the room may go at once */
+        struct room *gone = calloc(1, sizeof *gone);
+        gone->base = (struct store_room){.bytes = gone->bytes, .size = 8, .look = look, .context = gone};
+        place->ours->fetch_into(place->ours, "k", &gone->base, must_not_come, gone);
+        place->ours->forget(place->ours, gone);
+        free(gone);
+    }
+    world_run(place->world, NULL);
+}
+
 static void each_kind(void (*check)(struct place *place))
 {
     if (s3_url) {
@@ -402,6 +458,12 @@ static void test_destroy_under_way(void **state)
 {
     (void)state;
     each_kind(check_destroy_under_way);
+}
+
+static void test_fetch_into(void **state)
+{
+    (void)state;
+    each_kind(check_fetch_into);
 }
 
 static void test_forget(void **state)
@@ -555,6 +617,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_hostile_keys),      cmocka_unit_test(test_size),
         cmocka_unit_test(test_destroy_under_way), cmocka_unit_test(test_forget),
         cmocka_unit_test(test_lazily),
+        cmocka_unit_test(test_fetch_into),
     };
     if (argc > 1) {
         s3_url = argv[1];
