@@ -34,6 +34,7 @@ static bool check_request(struct request *r, const struct xml **root)
                     "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
     }
     *root = xml_parse(r->arena, arrival->payload, arrival->payload_length, &error);
+    error_clear(&error);
     size_t count = 0;
     for (const struct xml *item = *root ? (*root)->first : NULL; item; item = item->next) {
         count += strcmp(item->name, "Object") == 0;
