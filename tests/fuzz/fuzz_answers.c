@@ -1,5 +1,5 @@
-/* Hostile services: any bytes as the answers of EC2, STS, SSM and Service Quotas to whatever drc asks of
- * them: the provider's operations, identity, facts, what is left over. In virtual time, so that retries
+/* Hostile services: any bytes as the answers of EC2, STS, SSM, Service Quotas and S3 to whatever drc asks
+ * of them: the provider's operations, identity, facts, what is left over, a store's objects. In virtual time, so that retries
  * cost nothing. The first byte chooses what is asked, the second how statuses go; answers are separated
  * by a byte 0x1e and given in turn, the last for ever. */
 #include <stdint.h>
@@ -11,6 +11,7 @@
 #include "compiler/front/diagnostic.h"
 #include "compiler/front/source.h"
 #include "runtime/aws/aws.h"
+#include "runtime/aws/store_s3.h"
 #include "runtime/world/redactor.h"
 #include "tests/fuzz/fuzz_plan_text.h"
 
@@ -29,7 +30,7 @@ struct hostile {
     const char *at, *end;
     uint8_t how;
     int requests, results;
-    struct http_header headers[2];
+    struct http_header headers[3];
 };
 
 static void expect(bool holds)
@@ -52,7 +53,7 @@ static void respond(void *context, int64_t utc_ms, const struct http_request *re
         .status = statuses[(hostile->how >> (hostile->requests % 3)) & 7],
         .body = arena_strndup(hostile->arena, hostile->at, length),
         .headers = hostile->headers,
-        .header_count = 2,
+        .header_count = hostile->how & 0x40 ? 2 : 3,
     };
     response->body_length = strlen(response->body);
     hostile->at = stop ? stop + 1 : hostile->at;
@@ -160,6 +161,36 @@ static void ask_the_rest(struct hostile *hostile, uint8_t which)
     error_clear(&error);
 }
 
+static void ask_store(struct hostile *hostile, uint8_t which)
+{
+    struct store_s3_options options = {
+        .world = hostile->world, .url = "s3://bucket/x", .region = "eu-west-1"};
+    struct store *store = store_s3_open(&options, NULL);
+    struct error error = {0};
+    enum store_outcome outcome;
+    void *bytes = NULL;
+    size_t length = 0, count = 0;
+    const char **keys = NULL;
+    if (which % 4 == 0) {
+        outcome = store_get_now(store, hostile->world, "a", &bytes, &length, NULL, &error);
+    } else if (which % 4 == 1) {
+        outcome = store_put_now(store, hostile->world, "a", "x", 1, STORE_IF_ABSENT, NULL, &error);
+    } else if (which % 4 == 2) {
+        outcome = store_list_now(store, hostile->world, "a/", "a/b", hostile->arena, &keys, &count,
+                                 &error);
+    } else {
+        outcome = store_remove_now(store, hostile->world, "a", &error);
+    }
+    expect((outcome == STORE_FAILED) == (error.message != NULL));
+    for (size_t i = 0; i < count; i++) {
+        expect(store_key_is_valid(keys[i]) && strncmp(keys[i], "a/", 2) == 0);
+    }
+    check_text(error.message);
+    error_clear(&error);
+    free(bytes);
+    store_destroy(store);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 3) {
@@ -174,7 +205,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .end = (const char *)data + size,
                               .how = data[1],
                               .headers = {{"Date", "Sun, 22 Nov 2026 10:00:00 GMT"},
-                                          {"x-amzn-RequestId", SECRET}}};
+                                          {"x-amzn-RequestId", SECRET},
+                                          {"ETag", "\"e\""}}};
     struct world_responder responder = {.context = &hostile, .http = respond};
     hostile.world = world_simulated_create(data[0], 1795341600000, responder);
     struct aws_options options = {.world = hostile.world, .region = "eu-west-1"};
@@ -182,6 +214,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     expect(hostile.aws != NULL);
     if (data[0] < 192) {
         ask_provider(&hostile, data[0]);
+    } else if (data[0] >= 224) {
+        ask_store(&hostile, data[0]);
     } else {
         ask_the_rest(&hostile, data[0]);
     }

@@ -15,6 +15,7 @@ from botocore.credentials import Credentials
 
 BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).parents[2] / "build"))
 CASES = 6000
+REST_CASES = 3000
 SEED = 20261122
 
 WORDS = ["", "a", "A", "b~", "x y", "ä", "日本", "a/b", "a+b", "a=b", "a&b", "%41", "%", "..", ".",
@@ -55,6 +56,32 @@ def a_case(chance):
             "utc_ms": chance.randint(0, 4102444800) * 1000}
 
 
+def a_rest_case(chance):
+    """As the store on S3 and EBS direct ask: keys and prefixes encoded, conditions, checksums, tokens of
+    pages in base64, payloads unsigned or not."""
+    case = a_case(chance)
+    token = "".join(chance.choices("ABCabc019+/=", k=chance.randint(1, 40)))
+    case["payload_hash"] = chance.choice([None, "UNSIGNED-PAYLOAD", "UNSIGNED-PAYLOAD"])
+    case["s3"] = chance.random() < 0.6
+    if case["s3"]:
+        key = "/".join(some(chance, ["a", "b-1", "x.y", "_z", "00000012"], 3) or "k" for _ in range(chance.randint(1, 5)))
+        bucket = chance.choice(["", "/bucket", "/my.bucket"])
+        listing = chance.random() < 0.4
+        case.update(service="s3", method="GET" if listing else chance.choice(["GET", "PUT", "DELETE", "HEAD"]),
+                    path=f"{bucket}/" if listing else f"{bucket}/{key}",
+                    headers=[["x-amz-checksum-crc32", "NhCmhg=="],
+                             chance.choice([["If-None-Match", "*"], ["If-Match", '"0f-2"'], ["x-amz-checksum-mode", "ENABLED"]])],
+                    query=[["list-type", "2"], ["encoding-type", "url"], ["max-keys", "1000"], ["prefix", key + "/"],
+                           chance.choice([["start-after", key], ["continuation-token", token]])] if listing else [])
+    else:
+        case.update(service="ebs", method=chance.choice(["PUT", "POST", "GET"]),
+                    path=f"/snapshots/snap-{chance.getrandbits(68):017x}/blocks/{chance.randint(0, 10**7)}",
+                    headers=[["Content-Type", "application/octet-stream"], ["x-amz-Checksum", token],
+                             ["x-amz-Checksum-Algorithm", "SHA256"], ["x-amz-Data-Length", "524288"]],
+                    query=chance.choice([[], [["blockToken", token]], [["pageToken", token], ["maxResults", "1000"]]]))
+    return case
+
+
 class S3Unsigned(botocore.auth.S3SigV4Auth):
     def payload(self, request):
         return "UNSIGNED-PAYLOAD"
@@ -72,6 +99,8 @@ def botocore_signature(case):
         kind = S3Unsigned if case["payload_hash"] else S3Signed
     else:
         kind = botocore.auth.SigV4Auth
+        if case["payload_hash"]:
+            request.headers["X-Amz-Content-SHA256"] = case["payload_hash"]
     auth = kind(Credentials(case["key"], case["secret"], case["token"]), case["service"], case["region"])
     moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=case["utc_ms"])
     with mock.patch("botocore.auth.get_current_datetime", return_value=moment):
@@ -87,7 +116,7 @@ class S3Signed(botocore.auth.S3SigV4Auth):
 @pytest.fixture(scope="module")
 def cases():
     chance = random.Random(SEED)
-    return [a_case(chance) for _ in range(CASES)]
+    return [a_case(chance) for _ in range(CASES)] + [a_rest_case(chance) for _ in range(REST_CASES)]
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +141,8 @@ def test_every_signature_is_botocores(cases, signed):
 def test_the_cases_are_what_they_should_be(cases):
     """A generator that makes only tame requests would prove nothing."""
     assert len(cases) >= 5000
+    assert sum(case["service"] == "ebs" and case["payload_hash"] is not None for case in cases) > 500
+    assert sum(any(key == "continuation-token" for key, _ in case["query"]) for case in cases) > 200
     assert sum(case["s3"] for case in cases) > 1000
     assert sum(case["token"] is not None for case in cases) > 1000
     assert sum(len({k for k, _ in case["query"]}) < len(case["query"]) for case in cases) > 300
