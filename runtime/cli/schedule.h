@@ -25,6 +25,7 @@ struct schedule_job {
     const char *success;   /* exit statuses that are no failure beside 0: "3"; NULL: none */
     const char *comment;   /* a line for the unit; NULL */
     bool readable_results; /* others read what it writes */
+    bool alert;            /* a failure is for a person: cron sends what it has said, by mail */
 };
 
 struct timetable {

@@ -159,6 +159,7 @@ static void add_rpo(struct making *making)
     add_word(job, making->schedule.plan_file);
     add_surroundings(making, job);
     if (!metrics) {
+        job->alert = true;
         job->comment =
             "Fails (status 2) while the objective is missed; --metrics FILE is for Prometheus.";
         return;

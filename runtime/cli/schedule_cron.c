@@ -49,14 +49,18 @@ static void put_command(struct buffer *out, const struct timetable *schedule,
     put_word(out, schedule->environment);
     buffer_puts(out, " ] || . ");
     put_word(out, schedule->environment);
-    buffer_printf(out, "; set +a; flock -n -E 0 \"$HOME/.drc-%s-%s.lock\" ", schedule->plan,
-                  job->name);
+    buffer_printf(out, "; set +a; %sflock -n -E 0 \"$HOME/.drc-%s-%s.lock\" ",
+                  job->alert ? "out=$(" : "", schedule->plan, job->name);
     put_word(out, schedule->drc);
     for (size_t i = 0; i < job->word_count; i++) {
         buffer_putc(out, ' ');
         put_word(out, job->words[i]);
     }
-    buffer_printf(out, " 2>&1 | logger -t drc-%s-%s\n", schedule->plan, job->name);
+    if (job->alert) {
+        buffer_puts(out, " 2>&1) || echo \"$out\"\n");
+    } else {
+        buffer_printf(out, " 2>&1 | logger -t drc-%s-%s\n", schedule->plan, job->name);
+    }
 }
 
 /* The nearest that a day is a whole number of. */
@@ -125,6 +129,8 @@ bool schedule_cron(const struct timetable *schedule, schedule_file file, void *c
                   "#   (crontab -u drc -l; cat %s) | crontab -u drc -\n"
                   "# Credentials and settings, where needed: NAME=VALUE lines in %s.\n",
                   schedule->plan_file, buffer_text(&name), schedule->environment);
+    buffer_puts(&out, "# What runs tell goes to the system's log; that the RPO is missed comes by mail "
+                      "(MAILTO).\n");
     if (schedule->backup_note) {
         buffer_printf(&out, "# %s\n", schedule->backup_note);
     }
