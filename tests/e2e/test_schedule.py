@@ -71,9 +71,12 @@ def test_the_shell_takes_the_lines_of_cron(drc, plan, tmp_path):
     text = drc("schedule", odd, "--format", "cron").out
     lines = [line for line in text.splitlines() if "flock" in line]
     assert len(lines) == 2
+    fake = tmp_path / "fake"  # in drc's place: tells its arguments, and that the RPO is missed
+    fake.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\nexit 2\n")
+    fake.chmod(0o755)
     for line in lines:
         command = line.split(None, 5)[5].replace("\\%", "%")  # as cron hands it to the shell
-        traced = command.replace(str(pathlib.Path(DRC).resolve()), "printf '%s\\n'").replace("| logger -t", "; : ")
+        traced = command.replace(str(pathlib.Path(DRC).resolve()), str(fake)).replace("| logger -t", "; : ")
         done = subprocess.run(["/bin/sh", "-c", traced], capture_output=True, text=True, env={**drc.env, "HOME": str(tmp_path)})
         assert done.returncode == 0, done.stderr
         assert str(odd / "plan.yaml") in done.stdout.splitlines()
