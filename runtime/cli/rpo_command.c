@@ -193,13 +193,13 @@ static void find_points(struct look *look)
 
 /* --- one plan --- */
 
-static void begin(struct look *look)
+static void begin(struct look *look, const char *file)
 {
     const struct plan *plan = look->session.plan;
     struct arena *arena = look->session.invocation->arena;
     *look->rpo = (struct rpo_plan){
         .name = plan->name,
-        .file = plan->source->path,
+        .file = file,
         .region = plan->aws.region.value,
         .account = plan->aws.account.value,
         .objective_ms = plan->objectives.rpo.ms,
@@ -247,7 +247,7 @@ static bool judge(const struct invocation *invocation, struct plan *const *plans
         struct look look = {.session = {.invocation = invocation, .plan = plans[i]},
                             .rpo = &report->plans[i]};
         struct error error = {0};
-        begin(&look);
+        begin(&look, invocation->arguments[i]);
         if (!look_at(&look, &report->now_utc_ms, &error)) {
             look.rpo->problem = arena_strdup(invocation->arena, error.message);
             error_prefix(&error, "%s", plans[i]->name);
@@ -293,8 +293,8 @@ static bool load_all(const struct invocation *invocation, struct plan **plans, s
     for (size_t i = 0; ok && i < invocation->argument_count; i++) {
         for (size_t k = 0; k < i; k++) {
             if (strcmp(plans[i]->name, plans[k]->name) == 0) {
-                error_set(error, "%s and %s are both the plan \"%s\"", plans[k]->source->path,
-                          plans[i]->source->path, plans[i]->name);
+                error_set(error, "%s and %s are both the plan \"%s\"", invocation->arguments[k],
+                          invocation->arguments[i], plans[i]->name);
                 return error_help(error, "name each plan once");
             }
         }

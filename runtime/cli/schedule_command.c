@@ -86,6 +86,14 @@ static const char *folder_of(struct making *making, const char *place, const cha
     return absolute(arena, directory, strncmp(place, "dir:", 4) == 0 ? place + 4 : place);
 }
 
+/* The state of a published plan, where that is a folder: file:///STATE/PLAN. NULL: it is none. */
+static const char *published_in(struct arena *arena, const char *plan_file)
+{
+    const char *folder = strncmp(plan_file, "file://", 7) == 0 ? plan_file + 7 : NULL;
+    const char *slash = folder ? strrchr(folder, '/') : NULL;
+    return slash && slash > folder ? arena_strndup(arena, folder, (size_t)(slash - folder)) : NULL;
+}
+
 /* The flags that every job needs, and the folders that it writes. */
 static void add_surroundings(struct making *making, struct schedule_job *job)
 {
@@ -112,6 +120,7 @@ static void add_surroundings(struct making *making, struct schedule_job *job)
         add_path(job, absolute(invocation->arena, ".", sandbox));
     }
     add_path(job, folder_of(making, plan->backup.repository.value, plan->directory));
+    add_path(job, published_in(invocation->arena, making->schedule.plan_file));
 }
 
 static struct schedule_job *add_job(struct making *making, const char *name, const char *title,
@@ -223,7 +232,9 @@ static bool make(struct making *making, struct error *error)
         return error_help(error, "give it replication: {every: …}; drc explain replication");
     }
     schedule->plan = plan->name;
-    schedule->plan_file = absolute(arena, ".", plan->source->path);
+    const char *given = making->invocation->arguments[0];
+    schedule->plan_file =
+        strstr(given, "://") ? given : absolute(arena, ".", plan->source->path);
     schedule->environment = arena_printf(arena, "/etc/drc/%s.env", plan->name);
     if (!find_itself(arena, &schedule->drc, error)) {
         return false;

@@ -82,6 +82,16 @@ def test_the_shell_takes_the_lines_of_cron(drc, plan, tmp_path):
         assert str(odd / "plan.yaml") in done.stdout.splitlines()
 
 
+def test_a_published_plan(drc, plan, tmp_path):
+    (tmp_path / "shared").mkdir(mode=0o700)
+    url = f"file://{tmp_path}/shared"
+    plan.write_text(plan.read_text().replace("dir:backup", f"dir:{tmp_path}/backup"))
+    drc("plan", "publish", plan, "--state", url)
+    text = drc("schedule", f"{url}/shop").out
+    assert f"plan apply {url}/shop replicate --yes --scheduled\n" in text
+    assert f"ReadWritePaths=-{tmp_path}/shared\n" in text and f"ReadWritePaths=-{tmp_path}/backup\n" in text
+
+
 def test_what_cron_cannot_say_is_refused(drc, plan):
     every(plan, "7m")
     told = drc("schedule", plan, "--format", "cron", status=1)
