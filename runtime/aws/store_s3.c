@@ -452,7 +452,8 @@ static bool follow(struct s3_call *call, const struct aws_answer *answer)
 static void on_answer(void *context, const struct aws_answer *answer)
 {
     struct s3_call *call = context;
-    bool conditional = call->verb == S3_PUT && call->condition != STORE_ALWAYS;
+    bool conditional =
+        call->condition == STORE_IF_ABSENT || call->condition == STORE_IF_VERSION; /* a put */
     call->sent = NULL;
     if (follow(call, answer)) {
         return;
@@ -555,7 +556,7 @@ static void s3_put(struct store *store, const char *key, const void *bytes, size
     struct s3_call *call = s3_call_create(S3_PUT, key);
     call->length = length;
     if (length <= STORE_OBJECT_MAX) {
-        call->bytes = base_alloc(length + 1);
+        call->bytes = base_realloc(NULL, length + 1); /* not zeroed: it may be a block */
         memcpy(call->bytes, length ? bytes : "", length);
         checksum_of(call->bytes, length, call->checksum);
     }
