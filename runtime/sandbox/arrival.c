@@ -74,7 +74,7 @@ static bool check_md5(struct arrival *arrival)
         *at++ = digits[digest[i] >> 4];
         *at++ = digits[digest[i] & 15];
     }
-    strcpy(at, "\"");
+    memcpy(at, "\"", 2);
     arrival->etag = etag;
     if (given && !base64_decode(given, wanted, sizeof wanted)) {
         return refuse(arrival, 400, "InvalidDigest", "The Content-MD5 you specified is not valid.");

@@ -127,7 +127,7 @@ struct blob_draft *blobs_begin(struct blobs *blobs, const uint8_t digest[SHA256_
     }
     draft = base_alloc(sizeof *draft);
     draft->file = -1;
-    strcpy(draft->path, path);
+    memcpy(draft->path, path, sizeof path);
     /* One that is there counts as put now, so that blobs_drop leaves it. */
     if (blobs_is_zero_block(digest) || utimensat(AT_FDCWD, path, NULL, 0) == 0) {
         return draft;

@@ -126,7 +126,7 @@ static const char *firmware_of(const char *block)
 static void note_progress(struct request *r, const struct snapshot *snapshot, int64_t progress)
 {
     int64_t expires_ms = r->now_ms + snapshot->timeout_ms;
-    bool same = progress < 0 || progress == atoi(snapshot->progress);
+    bool same = progress < 0 || progress == strtol(snapshot->progress, NULL, 10);
     if (same && expires_ms < snapshot->expires_ms + EXPIRY_STEP_MS) {
         return;
     }

@@ -55,8 +55,7 @@ static int64_t page_length(struct request *r, const struct listing *listing)
 static void write_end(struct request *r, const struct listing *listing)
 {
     json_end_array(&r->writer);
-    json_key(&r->writer, "ExpiryTime");
-    json_number(&r->writer, (double)(listing->expires_ms / 1000));
+    json_key_int(&r->writer, "ExpiryTime", listing->expires_ms / 1000);
     json_key_int(&r->writer, "VolumeSize", listing->second->size_gib);
     json_key_int(&r->writer, "BlockSize", BLOCK_BYTES);
     if (listing->next >= 0) {

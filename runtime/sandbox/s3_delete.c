@@ -18,9 +18,8 @@ static bool has_digest(struct request *r)
     return header_of(r, "Content-MD5") || r->arrival->trailer;
 }
 
-static bool check_request(struct request *r, const struct xml **root)
+static bool check_request(struct request *r)
 {
-    struct error error = {0};
     const struct arrival *arrival = r->arrival;
     if (!query_get(&r->query, "delete")) {
         return fail(r, 501, "NotImplemented",
@@ -29,27 +28,35 @@ static bool check_request(struct request *r, const struct xml **root)
     if (arrival->code) {
         return fail(r, arrival->status, arrival->code, "%s", arrival->message);
     }
-    if (!has_digest(r)) {
-        return fail(r, 400, "InvalidRequest",
-                    "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
-    }
-    *root = xml_parse(r->arena, arrival->payload, arrival->payload_length, &error);
+    return has_digest(r) ||
+           fail(r, 400, "InvalidRequest",
+                "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
+}
+
+/* NULL: refused. */
+static const struct xml *read_keys(struct request *r)
+{
+    struct error error = {0};
+    const struct xml *root =
+        xml_parse(r->arena, r->arrival->payload, r->arrival->payload_length, &error);
     error_clear(&error);
     size_t count = 0;
-    for (const struct xml *item = *root ? (*root)->first : NULL; item; item = item->next) {
+    for (const struct xml *item = root ? root->first : NULL; item; item = item->next) {
         count += strcmp(item->name, "Object") == 0;
     }
-    return (*root && count > 0 && count <= KEYS_MAX) ||
-           fail(
-               r, 400, "MalformedXML",
-               "The XML you provided was not well-formed or did not validate against our published "
-               "schema");
+    if (!root || count == 0 || count > KEYS_MAX) {
+        fail(r, 400, "MalformedXML",
+             "The XML you provided was not well-formed or did not validate against our published "
+             "schema");
+        return NULL;
+    }
+    return root;
 }
 
 bool s3_delete_objects(struct request *r)
 {
-    const struct xml *root = NULL;
-    if (!s3_bucket(r) || !check_request(r, &root)) {
+    const struct xml *root = s3_bucket(r) && check_request(r) ? read_keys(r) : NULL;
+    if (!root) {
         return false;
     }
     const char *told = xml_text(root, "Quiet");

@@ -183,7 +183,7 @@ static void list_keys(struct request *r, struct listing *listing, const char *sk
 
 bool s3_list_objects(struct request *r)
 {
-    struct listing listing;
+    struct listing listing = {0};
     const char *skip = NULL;
     if (!s3_bucket(r) || !read_listing(r, &listing) ||
         (listing.token && !read_token(r, &listing, &skip))) {
