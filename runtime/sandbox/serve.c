@@ -369,7 +369,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     /* The first call comes with the headers alone. */
     if (!incoming->begun) {
         expect_body(server, connection, method, incoming);
-        return MHD_YES;
+        return incoming->too_large ? refuse_size(connection) : MHD_YES;
     }
     if (*length) {
         take_bytes(incoming, data, *length);

@@ -5,12 +5,16 @@ import io
 import os
 import pathlib
 import random
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -362,6 +366,73 @@ def test_refusals_of_s3(served, s3):
     assert refused(s3.list_buckets)[1] in (500, 503)
     assert refused(served.client("ebs").start_snapshot, VolumeSize=1) == (
         "InternalServerException", 500)
+
+
+def raw_put(served, snapshot, index, data, **more):
+    """The bytes of a signed PutSnapshotBlock: head and body."""
+    request = botocore.awsrequest.AWSRequest(
+        "PUT", f"{served.endpoint}/snapshots/{snapshot}/blocks/{index}",
+        headers={"x-amz-Data-Length": str(BLOCK), "x-amz-Checksum": checksum(data),
+                 "x-amz-Checksum-Algorithm": "SHA256", "Host": f"127.0.0.1:{served.port}",
+                 "X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD", **more})
+    keys = botocore.credentials.Credentials("sandbox", "sandbox")
+    botocore.auth.SigV4Auth(keys, "ebs", REGION).add_auth(request)
+    head = f"PUT /snapshots/{snapshot}/blocks/{index} HTTP/1.1\r\n" + "".join(
+        f"{name}: {value}\r\n" for name, value in request.headers.items())
+    return f"{head}Content-Length: {len(data)}\r\n\r\n".encode(), data
+
+
+def connect(served):
+    return socket.create_connection(("127.0.0.1", served.port), timeout=10)
+
+
+def test_a_connection_that_breaks_leaves_nothing(served, ebs):
+    snapshot = ebs.start_snapshot(VolumeSize=1)["SnapshotId"]
+    head, data = raw_put(served, snapshot, 1, noise(1))
+    with connect(served) as connection:
+        connection.sendall(head + data[:300000])
+    with connect(served) as connection:  # and one whose bytes are not those it promised
+        connection.sendall(head + data[:-1] + b"x")
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400") and b"INVALID_BLOCK" in answer
+    blocks = served.directory / "blocks"
+    begin = time.monotonic()
+    while any(path.is_file() for path in blocks.rglob("*")) and time.monotonic() < begin + 10:
+        time.sleep(0.02)
+    assert not any(path.is_file() for path in blocks.rglob("*"))
+    assert refused(ebs.complete_snapshot, SnapshotId=snapshot, ChangedBlocksCount=1)[0] == (
+        "ValidationException")
+    ebs.complete_snapshot(SnapshotId=snapshot, ChangedBlocksCount=0)
+
+
+def test_one_connection_for_many_blocks(served, ebs):
+    """Kept alive; "Expect: 100-continue" is answered before the body comes."""
+    ec2 = served.client("ec2")
+    snapshot = ebs.start_snapshot(VolumeSize=1)["SnapshotId"]
+    with connect(served) as connection:
+        for index in range(20):
+            head, data = raw_put(served, snapshot, index, noise(index % 3))
+            if index % 2:
+                head = head[:-2] + b"Expect: 100-continue\r\n\r\n"
+                connection.sendall(head)
+                assert connection.recv(1024).startswith(b"HTTP/1.1 100")
+                connection.sendall(data)
+            else:
+                connection.sendall(head + data)
+            answer = connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 201"), answer
+    ebs.complete_snapshot(SnapshotId=snapshot, ChangedBlocksCount=20)
+    await_completed(ec2, snapshot)
+    assert blocks_of(ebs, snapshot) == {index: noise(index % 3) for index in range(20)}
+    kept = [path for path in (served.directory / "blocks").rglob("*") if path.is_file()]
+    assert len(kept) == 3  # equal bytes are kept once
+
+
+def test_too_large(served):
+    with connect(served) as connection:
+        connection.sendall(b"PUT /dr-state/k HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\nx")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413")  # without waiting for the body
+    assert served.client("sts").get_caller_identity()["Account"]
 
 
 def test_rates(tmp_path):
