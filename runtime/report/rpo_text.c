@@ -248,10 +248,8 @@ static void say_replicate(const struct page *page, const struct rpo_plan *plan, 
                       plan->run_alive ? "is under way" : plan->run_status,
                       ended ? "ended" : "begun",
                       span(ago, now - (ended ? plan->run_ended_utc_ms : plan->run_started_utc_ms)));
-    } else if (plan->state_problem) {
-        buffer_printf(text, ": the state cannot be read (%s)", plan->state_problem);
     } else {
-        buffer_puts(text, ": the state knows of no run");
+        buffer_puts(text, plan->state_problem ? "" : ": the state knows of no run");
     }
     put_next(page, &plan->replicate, text);
     put_line(page, INDENT, text);
@@ -352,6 +350,11 @@ static void put_plan(const struct page *page, const struct rpo_plan *plan)
     buffer_putc(page->out, '\n');
     for (size_t i = 0; i < plan->vm_count; i++) {
         say_vm(page, &plan->vms[i], &text);
+    }
+    if (plan->state_problem) {
+        buffer_printf(&text, "the state cannot be read, so where VMs run is told by tags alone: %s",
+                      plan->state_problem);
+        put_line(page, INDENT, &text);
     }
     say_replicate(page, plan, &text);
     say_backup(page, plan, &text);

@@ -279,6 +279,15 @@ def test_a_damaged_recovery_point_is_told_of_its_vm(drc, backed_up, tmp_path):
     assert "web: in the repository" in drc("rpo", backed_up.plan, "--sandbox", backed_up.directory).out
 
 
+def test_a_damaged_state_is_told(drc, backed_up):
+    replicate(drc, backed_up)
+    production = drc.home / "state" / "shop" / "production.json"
+    production.write_text("{\"garbage")
+    text = words(drc("rpo", backed_up.plan, "--sandbox", backed_up.directory).out)
+    assert "the state cannot be read" in text and "production.json" in text and "succeeded" in text
+    assert "production.json" in rpo(drc, backed_up)["plans"][0]["replicate"]["problem"]
+
+
 def test_who_is_late_is_told(drc, backed_up):
     """Copies are late: replicate. Recovery points are: the backup."""
     backed_up.plan.write_text(backed_up.plan.read_text().replace("rpo: 30m", "rpo: 2m").replace("10m", "1m"))
