@@ -155,12 +155,25 @@ static void set_time(struct importing *importing)
         arena_strdup(importing->arena, format_time(text, importing->point.utc_ms));
 }
 
+/* Told before a whole disk is read for nothing. */
+static bool can_be_name(const struct invocation *invocation, enum flag flag, struct error *error)
+{
+    const char *name = invocation->values[flag];
+    if (store_key_is_valid(name) && !strchr(name, '/')) {
+        return true;
+    }
+    error_set(error, "--%s: a repository can hold nothing of the name \"%.64s\"",
+              flag_infos[flag].name, name);
+    return error_help(error, "letters, digits, '.', '_' and '-' can be in it");
+}
+
 static bool read_point(struct importing *importing, struct error *error)
 {
     const struct invocation *invocation = importing->invocation;
     struct repository_point *point = &importing->point;
     if (!needs(invocation, FLAG_PLAN, "the plan's name, as its \"name\" says: --plan shop", error) ||
         !needs(invocation, FLAG_VM, "the VM's name in the plan: --vm db", error) ||
+        !can_be_name(invocation, FLAG_PLAN, error) || !can_be_name(invocation, FLAG_VM, error) ||
         !import_facts_from_flags(invocation, invocation->argument_count - 1, point, error) ||
         !read_time(importing, error)) {
         return false;

@@ -412,6 +412,7 @@ def test_names_that_are_none(repository, disk):
     for plan, vm in (("../x", "db"), ("shop", "a/b"), ("shop", "\x1b[31m"), ("shop", "")):
         done = repository.drc("repo", "import", repository.place, "--plan", plan, "--vm", vm, disk, status=1)
         assert "\x1b" not in done.err
+        assert not (repository.folder / "backup").exists()  # told before anything is read or made
     assert "no recovery point of shop/web" in repository.drc(
         "repo", "export", "dir:" + str(repository.folder / "backup"), "--plan", "shop", "--vm", "web", status=1).err \
         if (repository.folder / "backup").exists() else True
