@@ -85,6 +85,7 @@ int main(int argc, char **argv)
     forbid_core();
     memory_end_process_without();
     widen_pool();
+    memory_keep_freed();
     struct invocation invocation = {.arena = arena_create()};
     enum exit_status status = EXIT_DONE;
     if (invocation_parse(&invocation, argc - 1, argv + 1, &status)) {

@@ -1,5 +1,10 @@
 #include "runtime/cli/memory.h"
 
+#include <features.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <cjson/cJSON.h>
 #include <libxml/xmlmemory.h>
 #include <openssl/crypto.h>
@@ -35,4 +40,12 @@ void memory_end_process_without(void)
     (void)xmlMemSetup(free, base_alloc, base_realloc, base_strdup);
     (void)CRYPTO_set_mem_functions(crypto_alloc, crypto_realloc, crypto_free);
     (void)uv_replace_allocator(base_alloc, base_realloc, base_calloc, free);
+}
+
+void memory_keep_freed(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT_MIB << 20);
+#endif
 }
