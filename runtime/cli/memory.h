@@ -7,8 +7,9 @@
  * of memory", which is an error like a full disk. Once, before any of them is used. */
 void memory_end_process_without(void);
 
-/* Blocks of disks come and go by the thousand: what is freed is kept for the next one, instead of being
- * given back and zeroed anew by the system (up to MEMORY_KEPT_MIB at the heap's end). Where the C library can. */
+/* Blocks of disks come and go by the thousand: what is freed is kept for the next one (up to
+ * MEMORY_KEPT_MIB at the heap's end), instead of being given back and zeroed anew by the system. Where the
+ * C library can. */
 enum { MEMORY_KEPT_MIB = 64 };
 void memory_keep_freed(void);
 

@@ -1,5 +1,6 @@
 /* drc repo prune: recovery points that are not to be kept, and what nothing needs any more. */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "runtime/cli/output.h"
 #include "runtime/cli/repo_text.h"
 #include "runtime/mover/prune.h"
+#include "runtime/world/world.h"
 
 enum {
     SHOWN_MAX = 40,   /* recovery points that are listed before it is asked */
@@ -169,6 +171,27 @@ static enum exit_status tell(const struct invocation *invocation,
     return EXIT_DONE;
 }
 
+static void stop(void *context, int signal)
+{
+    (void)signal;
+    *(bool *)context = true;
+}
+
+/* Ctrl-C gives the lease back, so that nobody waits for it to run out. */
+static bool prune(struct repository *repository, struct arena *arena, struct prune_options *options,
+                  struct prune_result *result, struct error *error)
+{
+    bool stopped = false;
+    struct world *world = repository_world(repository);
+    struct world_task *interrupt = world_signal(world, SIGINT, stop, &stopped);
+    struct world_task *end = world_signal(world, SIGTERM, stop, &stopped);
+    options->stop = &stopped;
+    bool ok = repository_prune(repository, arena, options, result, error);
+    world_cancel(world, interrupt);
+    world_cancel(world, end);
+    return ok;
+}
+
 enum exit_status command_repo_prune(const struct invocation *invocation)
 {
     struct error error = {0};
@@ -178,7 +201,7 @@ enum exit_status command_repo_prune(const struct invocation *invocation)
     bool ok = read_options(invocation, &options, &error) &&
               open_repository(invocation, invocation->arguments[0], false, &opened, &error) &&
               may_go_on(invocation, opened.repository, &options, &error) &&
-              repository_prune(opened.repository, invocation->arena, &options, &result, &error);
+              prune(opened.repository, invocation->arena, &options, &result, &error);
     if (options.progress && opened.repository) {
         fputs("\r\033[K", stderr);
     }

@@ -36,6 +36,23 @@ static void progress(struct prune *prune, const char *what, uint64_t done, uint6
     }
 }
 
+/* Asked to end. What is removed so far is removed; the rest is as sound as before. */
+static bool is_stopped(struct prune *prune)
+{
+    if (!prune->options->stop || !*prune->options->stop) {
+        return false;
+    }
+    error_set(prune->error, "pruning the repository %s: stopped", prune->repository->name);
+    error_help(prune->error, "nothing is broken by that; the same command goes on");
+    return true;
+}
+
+/* Before each removal. */
+static bool may_remove(struct prune *prune)
+{
+    return !is_stopped(prune) && prune_lock_is_sure(prune->lock, prune->error);
+}
+
 /* --- which points go --- */
 
 static bool is_meant(const struct prune_options *options, const struct repository_point *point)
@@ -189,7 +206,7 @@ static bool remove_all(struct prune *prune, const char *const *keys, size_t coun
     size_t next = 0;
     while ((next < count && !removal.failed) || removal.under_way > 0) {
         while (next < count && !removal.failed && removal.under_way < REMOVES_AT_ONCE) {
-            removal.failed = !prune_lock_is_sure(prune->lock, prune->error);
+            removal.failed = !may_remove(prune);
             if (!removal.failed) {
                 removal.under_way++;
                 store->remove(store, keys[next++], removed, &removal);
@@ -216,7 +233,7 @@ static bool remove_points(struct prune *prune)
 static bool remove_copies(struct prune *prune)
 {
     for (size_t i = 0; i < prune->result->copies; i++) {
-        if (!prune_lock_is_sure(prune->lock, prune->error) ||
+        if (!may_remove(prune) ||
             !repository_remove_copy(prune->repository, prune->gone_copies[i], prune->error)) {
             return false;
         }
@@ -248,7 +265,7 @@ static bool mark_blocks(struct prune *prune, struct digest_set *blocks)
     struct map_walk_segment segment;
     bool ok = true;
     while (ok && map_walk_next(walk, &segment)) {
-        ok = segment.object || refuse_map(prune, &segment);
+        ok = !is_stopped(prune) && (segment.object || refuse_map(prune, &segment));
         for (uint32_t i = 0; ok && i < segment.blocks; i++) {
             struct segment_entry entry;
             segment_entry(segment.object, i, &entry);
@@ -324,7 +341,8 @@ static bool sweep_folders(struct prune *prune, struct sweep *sweep, unsigned fir
         const char **keys;
         size_t count = 0;
         const char *prefix = arena_printf(arena, "%s/%02x/", sweep->folder, i);
-        ok = repository_list_keys(prune->repository, arena, prefix, &keys, &count, prune->error);
+        ok = !is_stopped(prune) &&
+             repository_list_keys(prune->repository, arena, prefix, &keys, &count, prune->error);
         count = ok ? pick_garbage(sweep, keys, count) : 0;
         ok = ok && (!removing || remove_all(prune, keys, count));
         progress(prune, removing ? "removing what nothing needs" : "looking what is there", i + 1,

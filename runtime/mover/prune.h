@@ -26,6 +26,7 @@ struct prune_options {
     void (*waiting)(void *context, const char *why); /* once; may be NULL */
     /* What it is at, and how far; may be NULL. */
     void (*progress)(void *context, const char *what, uint64_t done, uint64_t of);
+    const bool *stop; /* NULL, or: set it, and it ends as soon as it can, with an error */
     void *context;
 };
 

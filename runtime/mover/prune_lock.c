@@ -65,7 +65,7 @@ static bool await_writers(struct prune_lock *lock, const struct prune_options *o
     bool told = false;
     int live;
     while ((live = look_for_writers(repository, &who, error)) > 0 &&
-           world_monotonic_ms(repository->world) < until_ms) {
+           world_monotonic_ms(repository->world) < until_ms && !(options->stop && *options->stop)) {
         if (!told && options->waiting) {
             buffer_printf(&why, "waiting for what writes to %s: %s", repository->name,
                           buffer_text(&who));

@@ -490,6 +490,29 @@ static void test_prune_broken_off_anywhere(void **state)
     assert_int_equal(n - 1, 3 + 6 + 6); /* points, maps, blocks */
 }
 
+static void stop_it(void *context, const char *what, uint64_t done, uint64_t of)
+{
+    (void)of;
+    *(bool *)context = strcmp(what, "removing what nothing needs") == 0 && done > 20;
+}
+
+static void test_stopped(void **state)
+{
+    (void)state;
+    struct mover_place *place = filled(MOVER_MEMORY);
+    bool stop = false;
+    char *message = refused(place, (struct prune_options){.keep_last = 2, .progress = stop_it,
+                                                          .stop = &stop, .context = &stop});
+    assert_string_equal(message, "pruning the repository test: stopped");
+    free(message);
+    expect_sound(place, 3);
+    struct repository_writer *writer = mover_place_write(place); /* waits for nobody */
+    repository_writer_close(writer);
+    prune(place, (struct prune_options){.keep_last = 2});
+    expect_objects(place, 3, 6, 6);
+    mover_place_destroy(place);
+}
+
 /* --- memory --- */
 
 static struct block_digest numbered(uint32_t i)
@@ -585,6 +608,7 @@ int main(void)
         cmocka_unit_test(test_writer_that_lost_its_lease),
         cmocka_unit_test(test_import_broken_off_anywhere),
         cmocka_unit_test(test_prune_broken_off_anywhere),
+        cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_digest_set),
         cmocka_unit_test(test_prune_in_rounds),
     };
