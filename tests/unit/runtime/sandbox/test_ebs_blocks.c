@@ -501,6 +501,57 @@ static void test_snapshots_of_its_volumes_have_its_blocks(void **state)
     assert_int_equal(letter_at(ebs, later, 1, blocks[0].second), 'a');
 }
 
+static const char *content_of(struct ebs *ebs, const char *what)
+{
+    ec2_ok(ebs->c,
+           "Action=RegisterImage&Name=%s&RootDeviceName=/dev/sda1&"
+           "VirtualizationType=hvm&Architecture=x86_64&EnaSupport=true&"
+           "BlockDeviceMapping.1.DeviceName=/dev/sda1&"
+           "BlockDeviceMapping.1.Ebs.SnapshotId=%s",
+           what, what);
+    const char *image = got(ebs->c, "imageId");
+    client_pass(ebs->c, 60);
+    ec2_ok(ebs->c,
+           "Action=RunInstances&MinCount=1&MaxCount=1&InstanceType=m6i.large&ImageId=%s&"
+           "SubnetId=subnet-0a00000000000000a",
+           image);
+    const char *id = got(ebs->c, "instancesSet/item/instanceId");
+    client_pass(ebs->c, 300);
+    ec2_ok(ebs->c, "Action=DescribeInstanceStatus&InstanceId.1=%s", id);
+    return got(ebs->c, "instanceStatusSet/item/instanceStatus/status");
+}
+
+/* Images, instances, tags and holds are EC2's business, with these snapshots as with others. A disk
+ * from outside has no drivers for EC2; one whose parent has them has them, too. */
+static void test_what_ec2_makes_of_it(void **state)
+{
+    struct ebs *ebs = *state;
+    struct sandbox_client *c = ebs->c;
+    const char *id = start(ebs, "{\"VolumeSize\":8}");
+    ec2_fails(c, 400, "IncorrectState",
+              "Action=RegisterImage&Name=pending&RootDeviceName=/dev/sda1&VirtualizationType=hvm&"
+              "Architecture=x86_64&EnaSupport=true&BlockDeviceMapping.1.DeviceName=/dev/sda1&"
+              "BlockDeviceMapping.1.Ebs.SnapshotId=%s",
+              id);
+    put(ebs, id, 1, 'a');
+    complete(ebs, id, "1");
+    assert_string_not_equal(content_of(ebs, id), "ok");
+    ec2_fails(c, 400, "InvalidSnapshot.InUse", "Action=DeleteSnapshot&SnapshotId=%s", id);
+    ec2_ok(c, "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=drc:hold:r1&Tag.1.Value=", id);
+    ec2_ok(c, "Action=DescribeSnapshots&Filter.1.Name=tag-key&Filter.1.Value.1=drc:hold:*");
+    assert_string_equal(got(c, "snapshotSet/item/snapshotId"), id);
+    ec2_ok(c, "Action=DeleteTags&ResourceId.1=%s&Tag.1.Key=drc:hold:r1", id);
+    ec2_ok(c, "Action=DescribeSnapshots&Filter.1.Name=tag-key&Filter.1.Value.1=drc:hold:*");
+    assert_int_equal(got_count(c, "snapshotSet"), 0);
+
+    ec2_ok(c, "Action=DescribeImages&ImageId.1=ami-0c000000000000001");
+    const char *bootable = got(c, "imagesSet/item/blockDeviceMapping/item/ebs/snapshotId");
+    const char *child = start(
+        ebs, arena_printf(c->arena, "{\"VolumeSize\":8,\"ParentSnapshotId\":\"%s\"}", bootable));
+    complete(ebs, child, "0");
+    assert_string_equal(content_of(ebs, child), "ok");
+}
+
 static void test_not_seen_at_once(void **state)
 {
     struct ebs *ebs = *state;
@@ -543,6 +594,7 @@ int main(void)
         TEST(test_a_snapshot_left_alone_becomes_an_error),
         TEST(test_a_hundred_may_be_pending),
         TEST(test_snapshots_of_its_volumes_have_its_blocks),
+        TEST(test_what_ec2_makes_of_it),
         TEST(test_not_seen_at_once),
         TEST(test_no_such_operation),
     };
