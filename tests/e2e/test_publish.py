@@ -116,3 +116,25 @@ def test_what_cannot_be_fetched(drc, elsewhere, state, tmp_path):
     assert "is missing" in elsewhere("plan", "check", url, status=1).err
     drc("plan", "publish", STEPS, "--state", state)
     elsewhere("plan", "check", url)
+
+
+def test_in_the_sandboxs_s3(drc, elsewhere, sandbox):
+    """State and plan in S3, with nothing but the embedded sandbox; killed and taken over, too."""
+    state, world = "s3://acme-dr-eu/dr/state", ["--sandbox", sandbox]
+    drc("plan", "publish", ROOT / "plans" / "shop", "--state", state, *world)
+    url = f"{state}/shop"
+    assert "predicted RTO" in elsewhere("plan", "show", url, "failover", *world).out
+    process = elsewhere.start("plan", "apply", url, "failover", "--yes", *world, "--events", "-")
+    for line in process.stdout:
+        if json.loads(line).get("type") == "node_done":
+            break
+    process.kill()
+    process.communicate()
+    runs = drc.json("run", "list", "--state", state, *world, "--json")
+    assert [run["plan"] for run in runs] == ["shop"] and runs[0]["status"] == "running"
+    told = drc("run", "resume", "--state", state, *world, status=1).err
+    assert "--take-over" in told
+    assert "succeeded" in drc("run", "resume", "--take-over", "--state", state, *world).out
+    assert elsewhere.json("run", "list", "--state", state, *world, "--json")[0]["status"] == "succeeded"
+    none = drc("run", "list", "--state", "s3://nobodys-bucket/state", *world, status=1).err
+    assert "NoSuchBucket" in none
