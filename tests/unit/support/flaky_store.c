@@ -69,7 +69,8 @@ static void flaky_put(struct store *store, const char *key, const void *bytes, s
     flaky->puts++;
     bool flawless = flaky->flaw == FLAW_NONE || flaky->next == 0 || flaky->puts <= flaky->after ||
                     (flaky->only && !strstr(key, flaky->only));
-    if (flawless && flaky->latency_ms == 0) {
+    bool fast = flaky->latency_ms == 0 || (flaky->only && !strstr(key, flaky->only));
+    if (flawless && fast) {
         inner->put(inner, key, bytes, length, condition, version, done, context);
         return;
     }

@@ -21,7 +21,7 @@ struct flaky_store {
     bool breaks; /* after so many removals, all of them fail: */
     int removals;
     const char *only;    /* keys with this in them; NULL: all */
-    int64_t latency_ms;  /* of every put's answer */
+    int64_t latency_ms;  /* of every put's answer (of those keys) */
     int puts;    /* so far */
     void *owned; /* its own */
 };

@@ -393,6 +393,49 @@ static void test_writer_that_lost_its_lease(void **state)
     mover_place_destroy(place);
 }
 
+static struct flaky_store *on_flaky(struct mover_place *place);
+
+static void ignore(void *context, const struct store_result *result)
+{
+    (void)context;
+    (void)result;
+}
+
+struct thief {
+    struct mover_place *place;
+    struct repository_writer *writer;
+};
+
+static void steal_lease(void *context)
+{
+    struct thief *thief = context;
+    struct store *store = repository_store(thief->place->repository);
+    store->remove(store, thief->writer->key, ignore, thief);
+}
+
+/* The lease goes while the recovery point is on its way: it may not stay. */
+static void test_point_that_came_too_late(void **state)
+{
+    (void)state;
+    struct mover_place *place = filled(MOVER_MEMORY);
+    struct flaky_store *flaky = on_flaky(place);
+    struct thief thief = {.place = place, .writer = mover_place_write(place)};
+    struct repository_disk disk = {.bytes = 1 << 20};
+    struct repository_point point = {.plan = "shop", .vm = "late", .time = "2000-01-01T00:00:00Z",
+                                     .utc_ms = parse_time("2000-01-01T00:00:00Z"), .disks = &disk,
+                                     .disk_count = 1};
+    struct error error = {0};
+    flaky->only = "points/";
+    flaky->latency_ms = 80000;
+    world_timer(place->world, 20000, steal_lease, &thief);
+    assert_false(repository_commit(thief.writer, &point, &error));
+    assert_non_null(strstr(error.message, "lost its lease"));
+    error_clear(&error);
+    assert_int_equal(mover_count(place, "points/shop/late"), 0);
+    repository_writer_close(thief.writer);
+    mover_place_destroy(place);
+}
+
 /* --- broken off --- */
 
 static struct flaky_store *on_flaky(struct mover_place *place)
@@ -606,6 +649,7 @@ int main(void)
         cmocka_unit_test(test_only_one_prune),
         cmocka_unit_test(test_lease_of_the_dead),
         cmocka_unit_test(test_writer_that_lost_its_lease),
+        cmocka_unit_test(test_point_that_came_too_late),
         cmocka_unit_test(test_import_broken_off_anywhere),
         cmocka_unit_test(test_prune_broken_off_anywhere),
         cmocka_unit_test(test_stopped),

@@ -209,6 +209,73 @@ static void test_a_point_is_never_overwritten(void **state)
     }
 }
 
+static void break_object(struct mover_place *place, const char *folder,
+                         const struct block_digest *digest)
+{
+    char key[OBJECT_KEY_MAX];
+    object_key(key, folder, digest);
+    assert_int_equal(store_put_now(repository_store(place->repository), place->world, key, "?", 1,
+                                   STORE_ALWAYS, NULL, NULL),
+                     STORE_OK);
+}
+
+/* As a power failure may leave it: there, and not what its name says. */
+static void test_broken_objects_are_put_anew(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct repository_writer *writer = mover_place_write(place);
+        char *block = mover_block(1, 7), *back = calloc(1, BLOCK_BYTES);
+        struct block_digest digest;
+        block_digest(block, BLOCK_BYTES, &digest);
+        break_object(place, "blocks", &digest);
+        assert_null(mover_put(place, writer, &digest, block));
+        assert_null(mover_get(place, &digest, back));
+        assert_memory_equal(block, back, BLOCK_BYTES);
+        const uint64_t indexes[] = {3};
+        struct block_digest root = mover_map(place, writer, 4 << 20, indexes, 1, 1);
+        break_object(place, "maps", &root);
+        mover_map(place, writer, 4 << 20, indexes, 1, 1);
+        mover_expect_map(place, &root, NULL, 4 << 20, "3");
+        free(block);
+        free(back);
+        repository_writer_close(writer);
+    }
+}
+
+static void test_points_in_another_place(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct arena *arena = arena_create();
+        struct repository_writer *writer = mover_place_write(place);
+        mover_commit(place, writer, "shop", "db", "2026-11-22T10:00:00Z", 1);
+        repository_writer_close(writer);
+        struct store *store = repository_store(place->repository);
+        struct repository_points points;
+        struct error error = {0};
+        void *bytes;
+        size_t length;
+        store_get_now(store, place->world, "points/shop/db/20261122T100000Z", &bytes, &length, NULL, NULL);
+        store_put_now(store, place->world, "points/shop/web/20261122T100000Z", bytes, length, STORE_ALWAYS,
+                      NULL, NULL);
+        assert_true(repository_list(place->repository, arena, NULL, NULL, &points, NULL));
+        assert_int_equal(points.count, 1);
+        assert_int_equal(points.damaged_count, 1);
+        assert_string_equal(points.damaged[0],
+                            "reading the recovery point points/shop/web/20261122T100000Z in test: it is the "
+                            "recovery point 2026-11-22T10:00:00Z of shop/db, and lies in another's place");
+        assert_null(repository_newest(place->repository, arena, "shop", "web", INT64_MAX, &error));
+        assert_string_equal(error.message, points.damaged[0]);
+        assert_non_null(error.help);
+        error_clear(&error);
+        free(bytes);
+        arena_destroy(arena);
+    }
+}
+
 static void done_once(void *context, const struct error *error)
 {
     assert_null(error);
@@ -276,6 +343,8 @@ int main(void)
         cmocka_unit_test(test_map_of_another_disk),
         cmocka_unit_test(test_points),
         cmocka_unit_test(test_a_point_is_never_overwritten),
+        cmocka_unit_test(test_broken_objects_are_put_anew),
+        cmocka_unit_test(test_points_in_another_place),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_open),
     };
