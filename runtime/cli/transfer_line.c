@@ -6,7 +6,7 @@
 #include "runtime/cli/progress_line.h"
 #include "runtime/cli/sizes.h"
 
-enum { BAR_COLUMNS = 24, WARM_UP_MS = 1000, NAME_COLUMNS = 28 };
+enum { BAR_COLUMNS = 24, WARM_UP_MS = 1000, GUESS_FROM = 5 /* percent */, NAME_COLUMNS = 28 };
 
 static void put_bar(struct line *line, double part)
 {
@@ -36,7 +36,7 @@ void transfer_line(const struct transfer_state *state, int width, bool bar, bool
         double seconds = (double)state->elapsed_ms / 1000;
         line_printf(&line, INK_PLAIN, "  %s/s",
                     size_format(rate, (int64_t)((double)state->moved / seconds)));
-        if (part > 0.01 && part < 1) {
+        if (part * 100 >= GUESS_FROM && part < 1) {
             line_printf(&line, INK_DIM, "  %s left",
                         line_clock(left, (int64_t)(seconds * 1000 * (1 - part) / part)));
         }
