@@ -17,7 +17,6 @@
 
 enum {
     NOTE_MS = 1000,
-    READ_AHEAD = 8,       /* blocks */
     INTERRUPT_MS = 5000, /* for what is on its way to arrive */
 };
 
@@ -264,12 +263,12 @@ static bool count(struct copy *copy)
     }
 }
 
-/* Each disk gets its share of the memory, and at least one block; but no more than are sent or about
- * to be: what was read a moment ago is still in the caches. */
+/* Each disk gets its share of the memory, and at least one block; but not more of it than keeps all
+ * connections busy. */
 static bool may_take_another(const struct copy *copy)
 {
     const struct mover *mover = copy->mover;
-    size_t useful = 2 * mover->width.now + READ_AHEAD;
+    size_t useful = 2 * width_now(&mover->width);
     size_t most = mover->buffers_max < useful ? mover->buffers_max : useful;
     size_t share = most / (mover->copy_count ? mover->copy_count : 1);
     return copy->slot_count < (share > 1 ? share : 1) &&

@@ -179,10 +179,9 @@ void slot_begin(struct copy *copy, const struct block_entry *entry, void *bytes)
 static void adjust_width(struct mover *mover, enum outcome outcome)
 {
     if (outcome == OUTCOME_OK) {
-        width_arrived(&mover->width, world_monotonic_ms(mover->world),
-                      mover->sending + 1 >= mover->width.now);
+        width_arrived(&mover->width);
     } else if (outcome == OUTCOME_UNKNOWN) {
-        width_late(&mover->width);
+        width_late(&mover->width, world_monotonic_ms(mover->world));
     }
 }
 
@@ -301,7 +300,7 @@ static bool any_queued(const struct mover *mover)
 
 void queue_send(struct mover *mover)
 {
-    while (mover->sending < mover->width.now && !mover->queue_timer && any_queued(mover)) {
+    while (mover->sending < width_now(&mover->width) && !mover->queue_timer && any_queued(mover)) {
         int64_t wait_ms = bandwidth_take(&mover->bandwidth, BLOCK_BYTES, world_monotonic_ms(mover->world));
         if (wait_ms > 0) {
             mover->queue_timer = world_timer(mover->world, wait_ms, on_queue_timer, mover);

@@ -1,0 +1,179 @@
+"""DR copies: drc against coldsnap, each from a file in the page cache, on the same servers in one run:
+a bare sink that only reads and answers, and the sandbox served over HTTP. The sides take turns, and
+the median of each counts. Then what SHA-256 and loopback allow; memory from 1 GiB to 100 GiB; and an
+increment.
+Usage: bench_copy.py BUILD/tests/bench COLDSNAP [GIB]."""
+import contextlib
+import json
+import os
+import pathlib
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "servers"))
+from sandbox_server import KEYS, SandboxServer  # noqa: E402
+
+GIB = 1 << 30
+BLOCK = 512 << 10
+ROUNDS = 3
+PLAN = """\
+version: 1
+name: bench
+objectives: {rpo: 1h, rto: 4h}
+sites:
+  recovery:
+    aws: {region: eu-west-1, account: "111122223333", placeholder_image: ami-0c000000000000001,
+          conversion: {inject: never}}
+networks:
+  production:
+    vpc: vpc-0a000000000000001
+    subnets: {app: {id: subnet-0a00000000000000a, cidr: 10.20.0.0/20, zone: eu-west-1a}}
+defaults: {instance_type: m6i.large, subnet: app}
+vms: {db: {source: /DC0/vm/bench/db}}
+"""
+
+def measured(command, env):
+    """Wall and CPU seconds, and what it printed."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    out, err = process.stdout.read(), process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{command}: {out}{err}"
+    return time.monotonic() - start, usage.ru_utime + usage.ru_stime, out
+
+class Bench:
+    def __init__(self, programs, coldsnap, folder):
+        self.programs, self.coldsnap, self.folder = pathlib.Path(programs), coldsnap, pathlib.Path(folder)
+        self.repository = str(self.folder / "repository")
+        self.second = 0
+
+    def drc(self, *words, env=None):
+        return measured([str(self.programs / "bench_copy_drc"), *map(str, words)], env)
+
+    def filled(self, size, density=1, changed=0, raw=None):
+        self.second += 1
+        words = ["fill", self.repository, f"vm{self.second}", f"2026-01-01T00:00:{self.second:02}Z", size,
+                 density, changed] + ([raw] if raw else [])
+        root, blocks = self.drc(*words)[2].split()
+        return root, int(blocks)
+
+    def put(self, env, root, snapshot, parent="-"):
+        return json.loads(self.drc("put", self.repository, root, parent, snapshot, env=env)[2])
+
+    def upload(self, env, raw):
+        wall, cpu, _ = measured([self.coldsnap, "--endpoint", env["AWS_ENDPOINT_URL_EBS"], "--region", "eu-west-1",
+                                 "upload", "--no-progress", raw], env)
+        return {"seconds": wall, "cpu": cpu}
+
+    def floor(self, port, blocks):
+        words = measured([str(self.programs / "bench_copy_floor"), str(port), str(blocks)], None)[2].split()
+        return {"seconds": float(words[0]), "cpu": float(words[1])}
+
+    @contextlib.contextmanager
+    def sink(self):
+        process = subprocess.Popen([str(self.programs / "bench_copy_sink")], stdout=subprocess.PIPE, text=True)
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+            process.wait()
+
+def environment(url):
+    return {**os.environ, **KEYS, "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_EBS": url}
+
+def begin_snapshot(env, gib):
+    import boto3
+    client = boto3.client("ebs", region_name="eu-west-1", endpoint_url=env["AWS_ENDPOINT_URL"],
+                          aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+                          aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"])
+    return client, client.start_snapshot(VolumeSize=gib)["SnapshotId"]
+
+def median(results, key):
+    return statistics.median(result[key] for result in results)
+
+def row(name, results, blocks):
+    wall, cpu = median(results, "seconds"), median(results, "cpu")
+    gib = blocks * BLOCK / GIB
+    print(f"  {name:<10} {blocks / wall:7.0f} blocks/s  {wall:6.2f} s  {cpu / gib:5.2f} CPU s/GiB")
+    return blocks / wall, cpu
+
+def budget(what, value, relation, limit):
+    held = value >= limit if relation == "≥" else value <= limit
+    print(f"  {what}: {value:.2f} (budget {relation} {limit}) {'held' if held else 'MISSED'}")
+
+def compare(drc, coldsnap):
+    budget("blocks/s against coldsnap", drc[0] / coldsnap[0], "≥", 2.5)
+    budget("CPU against coldsnap", drc[1] / coldsnap[1], "≤", 0.4)
+
+def on_the_sink(bench, root, blocks, raw):
+    print(f"{blocks} blocks of random data into a sink that only reads and answers, median of {ROUNDS}:")
+    with bench.sink() as port:
+        env = environment(f"http://127.0.0.1:{port}")
+        ours, theirs, floor = [], [], []
+        for _ in range(ROUNDS):
+            floor.append(bench.floor(port, blocks))
+            ours.append(bench.put(env, root, "snap-1"))
+            theirs.append(bench.upload(env, raw))
+        count = int(urllib.request.urlopen(f"http://127.0.0.1:{port}/count").read())
+    assert count == 3 * ROUNDS * blocks, count
+    drc, coldsnap = row("drc", ours, blocks), row("coldsnap", theirs, blocks)
+    bare = row("SHA+send", floor, blocks)
+    compare(drc, coldsnap)
+    budget("blocks/s against SHA-256 and loopback alone", drc[0] / bare[0], "≥", 0.9)
+
+def on_the_sandbox(bench, root, blocks, raw, gib):
+    print(f"the same into the sandbox, served over HTTP (it checks and keeps each block), median of {ROUNDS}:")
+    plan = bench.folder / "plan.yaml"
+    plan.write_text(PLAN)
+    with SandboxServer(bench.folder / "aws", plan, "--no-copies", "--no-throttle", "--speed", 1000) as server:
+        env = environment(server.endpoint)
+        ours, theirs = [], []
+        for _ in range(ROUNDS):
+            client, snapshot = begin_snapshot(env, gib)
+            result = bench.put(env, root, snapshot)
+            client.complete_snapshot(SnapshotId=snapshot, ChangedBlocksCount=result["blocks"],
+                                     Checksum=result["checksum"], ChecksumAlgorithm="SHA256",
+                                     ChecksumAggregationMethod="LINEAR")
+            ours.append(result)
+            theirs.append(bench.upload(env, raw))
+    compare(row("drc", ours, blocks), row("coldsnap", theirs, blocks))
+
+def memory_and_increments(bench):
+    print("memory, 512 MiB of data on disks of other sizes, and an increment:")
+    with bench.sink() as port:
+        env = environment(f"http://127.0.0.1:{port}")
+        sizes = []
+        for gib in (1, 10, 100):
+            root, blocks = bench.filled(gib * GIB, 2 * gib)
+            sizes.append(bench.put(env, root, "snap-1")["rss_mib"])
+            print(f"  {gib:3} GiB: {blocks} blocks, {sizes[-1]:.0f} MiB of memory at most")
+        budget("memory, 100 GiB against 1 GiB", sizes[-1] / sizes[0], "≤", 1.25)
+        changed_root, _ = bench.filled(100 * GIB, 200, changed=100)
+        before = int(urllib.request.urlopen(f"http://127.0.0.1:{port}/count").read())
+        result = bench.put(env, changed_root, "snap-2", parent=root)
+        sent = int(urllib.request.urlopen(f"http://127.0.0.1:{port}/count").read()) - before
+        changed = (blocks + 99) // 100
+        print(f"  1 % of {blocks} blocks on 100 GiB changed: {changed} changed, {sent} sent, "
+              f"in {result['seconds']:.2f} s")
+        assert sent == result["blocks"] == changed
+
+def main():
+    programs, coldsnap = sys.argv[1:3]
+    gib = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+    with tempfile.TemporaryDirectory(prefix="drc-bench-copy-") as folder:
+        bench = Bench(programs, coldsnap, folder)
+        raw = str(bench.folder / "raw")
+        root, blocks = bench.filled(gib * GIB, raw=raw)
+        on_the_sink(bench, root, blocks, raw)
+        on_the_sandbox(bench, root, blocks, raw, gib)
+        memory_and_increments(bench)
+
+main()
