@@ -12,6 +12,7 @@ from served import KEYS, SandboxServer
 
 BLOCK = 512 << 10
 BLOCKS = 120  # 60 MiB
+SLOW = ["--bandwidth", "8MiB/s"]  # by the sandbox's clock, which is five times as fast as ours
 PLAN = """\
 version: 1
 name: shop
@@ -45,7 +46,7 @@ class Site:
         self.plan.write_text(PLAN)
         self.disk.write_bytes(os.urandom(BLOCKS * BLOCK))
         drc("repo", "import", f"dir:{folder / 'backup'}", "--plan", "shop", "--vm", "db", self.disk)
-        drc("sandbox", "init", self.sandbox, self.plan, "--no-copies", "--speed", 20)
+        drc("sandbox", "init", self.sandbox, self.plan, "--no-copies", "--speed", 5)
 
     def words(self, *more):
         return ["--sandbox", self.sandbox, "--events", self.events, *more]
@@ -82,8 +83,8 @@ def site(drc, tmp_path):
 
 
 def test_killed_in_the_middle_of_a_disk(site):
-    process = site.start("--bandwidth", "160MiB/s")  # of the sandbox's time: 8 MiB/s
-    wait_for(lambda: site.sent() > 20 * BLOCK, "a third of the disk", process)
+    process = site.start(*SLOW)
+    wait_for(lambda: site.sent() > 60 * BLOCK, "half of the disk", process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     shown = site.drc("run", "show", "--all").out
@@ -99,8 +100,8 @@ def test_killed_in_the_middle_of_a_disk(site):
 
 
 def test_interrupted_in_the_middle_of_a_disk(site):
-    process = site.start("--bandwidth", "160MiB/s")
-    wait_for(lambda: site.sent() > 20 * BLOCK, "a third of the disk", process)
+    process = site.start(*SLOW)
+    wait_for(lambda: site.sent() > 60 * BLOCK, "half of the disk", process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 3, err
@@ -122,8 +123,8 @@ def test_a_rate_that_is_none(site):
 
 
 def test_a_snapshot_that_is_deleted_under_way(site):
-    process = site.start("--bandwidth", "160MiB/s")
-    wait_for(lambda: site.sent() > 20 * BLOCK, "a third of the disk", process)
+    process = site.start(*SLOW)
+    wait_for(lambda: site.sent() > 60 * BLOCK, "half of the disk", process)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     [half] = site.copies()
@@ -134,11 +135,11 @@ def test_a_snapshot_that_is_deleted_under_way(site):
                               aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
                               aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"])
         client.delete_snapshot(SnapshotId=half["id"])
-    done = site.drc("run", "resume", *site.words(), status=1)
+    done = site.drc("run", "resume", *site.words(*SLOW), status=1)
     # Seen by a put or, where that was not yet to be seen, by the completion.
     assert f" into {half['id']}: " in done.err or "complete-snapshot failed" in done.err
     assert half["id"] in done.err
-    site.drc("run", "resume", *site.words())
+    site.drc("run", "resume", *site.words("--bandwidth", "2GiB/s"))
     [copy] = site.copies()
     assert copy["id"] != half["id"]
     assert copy["state"] == "completed" and copy["blocks"] == BLOCKS
