@@ -190,6 +190,9 @@ static void test_s3_refusals(void **state)
          "ConditionalRequestConflict"},
         {404, S3_ERROR("NoSuchKey", ""), OUTCOME_ABSENT, "NoSuchKey"},
         {404, S3_ERROR("NoSuchBucket", ""), OUTCOME_FATAL, "NoSuchBucket"},
+        {400, S3_ERROR("BadDigest", ""), OUTCOME_RETRY, "BadDigest"},
+        {400, S3_ERROR("IncompleteBody", ""), OUTCOME_RETRY, "IncompleteBody"},
+        {403, S3_ERROR("InvalidObjectState", ""), OUTCOME_FATAL, "InvalidObjectState"},
         {403, S3_ERROR("AccessDenied", ""), OUTCOME_FATAL, "AccessDenied"},
         {404, "", OUTCOME_ABSENT, "NotFound"}, /* a HEAD's */
         {412, "", OUTCOME_CONFLICT, "PreconditionFailed"},
