@@ -537,6 +537,35 @@ static void unlock_copy(int lock)
     }
 }
 
+static bool is_production(const char *key)
+{
+    const char *slash = strchr(key, '/');
+    return slash && strcmp(slash, "/production.json") == 0;
+}
+
+/* Of all plans, read all at once. */
+static bool refresh_small(struct shared *shared, const char **keys, size_t count,
+                          struct error *error)
+{
+    struct store *store = shared->store;
+    const char **small = ARENA_ARRAY(shared->arena, const char *, count + 1);
+    size_t small_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (is_production(keys[i]) || is_lease(keys[i])) {
+            small[small_count++] = keys[i];
+        }
+    }
+    bool ok = true;
+    shared->store = prefetch_open(store, shared->world, small, small_count);
+    for (size_t i = 0; ok && i < small_count; i++) {
+        ok = is_lease(small[i]) ? refresh_lease(shared, small[i], error)
+                                : refresh_production(shared, small[i], error);
+    }
+    store_destroy(shared->store);
+    shared->store = store;
+    return ok;
+}
+
 static bool refresh(struct shared *shared, struct error *error)
 {
     const char **keys;
@@ -548,13 +577,8 @@ static bool refresh(struct shared *shared, struct error *error)
     shared->keys = keys;
     shared->key_count = count;
     prune(shared, keys, count);
-    for (size_t i = 0; i < count; i++) {
-        const char *slash = strchr(keys[i], '/');
-        if ((slash && strcmp(slash, "/production.json") == 0 &&
-             !refresh_production(shared, keys[i], error)) ||
-            (is_lease(keys[i]) && !refresh_lease(shared, keys[i], error))) {
-            return false;
-        }
+    if (!refresh_small(shared, keys, count, error)) {
+        return false;
     }
     refresh_logs(shared, keys, count);
     shared->keys = NULL;
