@@ -67,16 +67,43 @@ static void end_line(struct buffer *out)
     buffer_putc(out, '\n');
 }
 
+/* Columns of the names: as wide as the widest. */
+struct names {
+    int plan, vm;
+};
+
+static void widen(int *columns, const char *text)
+{
+    int wanted = text_columns(text) + 2;
+    *columns = wanted > *columns ? wanted : *columns;
+}
+
+static struct names widths_of(const struct repository_points *points)
+{
+    struct names names = {12, 14};
+    for (size_t i = 0; i < points->count; i++) {
+        widen(&names.plan, points->items[i].plan);
+        widen(&names.vm, points->items[i].vm);
+    }
+    return names;
+}
+
+static void put_names(struct buffer *out, const struct names *names, const char *plan,
+                      const char *vm)
+{
+    text_pad(out, plan, names->plan);
+    text_pad(out, vm, names->vm);
+}
+
 static void put_vms(const struct repository_points *points, int64_t now_utc_ms, struct buffer *out)
 {
-    buffer_puts(
-        out, "plan        VM            points  newest                       age  disks       size"
-             "       data\n");
+    struct names names = widths_of(points);
+    put_names(out, &names, "plan", "VM");
+    buffer_puts(out, "points  newest                       age  disks       size       data\n");
     for (size_t i = 0, count; i < points->count; i += count) {
         count = points_of_vm(points, i);
         const struct repository_point *newest = &points->items[i + count - 1];
-        text_pad(out, newest->plan, 12);
-        text_pad(out, newest->vm, 14);
+        put_names(out, &names, newest->plan, newest->vm);
         buffer_printf(out, "%6zu  ", count);
         put_point(out, newest, now_utc_ms);
         end_line(out);
@@ -86,13 +113,12 @@ static void put_vms(const struct repository_points *points, int64_t now_utc_ms, 
 static void put_points(const struct repository_points *points, int64_t now_utc_ms,
                        struct buffer *out)
 {
-    buffer_puts(
-        out, "plan        VM            recovery point               age  disks       size       "
-             "data  made by\n");
+    struct names names = widths_of(points);
+    put_names(out, &names, "plan", "VM");
+    buffer_puts(out, "recovery point               age  disks       size       data  made by\n");
     for (size_t i = 0; i < points->count; i++) {
         const struct repository_point *point = &points->items[i];
-        text_pad(out, point->plan, 12);
-        text_pad(out, point->vm, 14);
+        put_names(out, &names, point->plan, point->vm);
         put_point(out, point, now_utc_ms);
         text_put(out, point->made_by ? point->made_by : "");
         end_line(out);

@@ -178,15 +178,17 @@ static void stop(void *context, int signal)
 }
 
 /* Ctrl-C gives the lease back, so that nobody waits for it to run out. */
-static bool prune(struct repository *repository, struct arena *arena, struct prune_options *options,
-                  struct prune_result *result, struct error *error)
+static bool prune(struct repository *repository, struct arena *arena,
+                  const struct prune_options *options, struct prune_result *result,
+                  struct error *error)
 {
     bool stopped = false;
     struct world *world = repository_world(repository);
     struct world_task *interrupt = world_signal(world, SIGINT, stop, &stopped);
     struct world_task *end = world_signal(world, SIGTERM, stop, &stopped);
-    options->stop = &stopped;
-    bool ok = repository_prune(repository, arena, options, result, error);
+    struct prune_options stoppable = *options;
+    stoppable.stop = &stopped;
+    bool ok = repository_prune(repository, arena, &stoppable, result, error);
     world_cancel(world, interrupt);
     world_cancel(world, end);
     return ok;

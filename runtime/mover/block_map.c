@@ -325,8 +325,7 @@ static bool count_entries(struct map_cursor *cursor, uint64_t *count, struct err
 static bool count_all(struct map_cursor *cursor, uint64_t *count, struct error *error)
 {
     bool ready = false;
-    cursor->ready = repository_set_flag;
-    cursor->context = &ready;
+    pending(cursor, repository_set_flag, &ready);
     read_root(&cursor->now);
     world_run(cursor->repository->world, &ready);
     if (cursor->error.message) {

@@ -103,8 +103,9 @@ void repository_forget(struct repository *repository, void *context)
 
 void repository_end_calls(struct repository *repository)
 {
-    while (repository->calls) {
-        drop(repository->calls);
+    for (struct object_call *call = repository->calls, *next; call; call = next) {
+        next = call->next;
+        drop(call);
     }
 }
 

@@ -79,15 +79,14 @@ static bool is_same_vm(const struct repository_point *a, const struct repository
 }
 
 /* What it needs cannot be known, and must not be lost before somebody has looked. */
-static bool refuse_damaged(const struct repository *repository,
+static void refuse_damaged(const struct repository *repository,
                            const struct repository_points *points, struct error *error)
 {
     error_set(error, "pruning the repository %s: %s", repository->name, points->damaged[0]);
-    return error_help(
-        error,
-        "which blocks it needs cannot be known, so none is removed: bring that object "
-        "back, or remove it when the recovery point is given up (%zu like that)",
-        points->damaged_count);
+    error_help(error,
+               "which blocks it needs cannot be known, so none is removed: bring that object "
+               "back, or remove it when the recovery point is given up (%zu like that)",
+               points->damaged_count);
 }
 
 static void add_roots(struct prune *prune, const struct repository_point *point)
@@ -107,7 +106,8 @@ static bool choose_points(struct prune *prune)
         return false;
     }
     if (points.damaged_count) {
-        return refuse_damaged(prune->repository, &points, prune->error);
+        refuse_damaged(prune->repository, &points, prune->error);
+        return false;
     }
     size_t disks = 0;
     for (size_t i = 0; i < points.count; i++) {
