@@ -245,7 +245,8 @@ static void stop_import(void *context)
 
 static const struct block_digest *previous_map(const struct importing *importing, size_t disk)
 {
-    return importing->newest && disk < importing->newest->disk_count
+    bool whole = importing->invocation->given[FLAG_WHOLE];
+    return !whole && importing->newest && disk < importing->newest->disk_count
                ? &importing->newest->disks[disk].map
                : NULL;
 }

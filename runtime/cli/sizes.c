@@ -17,8 +17,10 @@ bool size_parse(const char *text, int64_t *bytes)
     double number = strtod(text, &end);
     end += strspn(end, " ");
     const char *unit = *end ? strchr(UNITS, toupper((unsigned char)*end)) : NULL;
-    if (!unit || strcmp(end + 1, "iB") * strcmp(end + 1, "") * strcmp(end + 1, "B") != 0 ||
-        strpbrk(text, "xXpPeE") != strpbrk(end, "xXpPeE")) {
+    bool ended = unit && (strcmp(end + 1, "") == 0 || strcmp(end + 1, "B") == 0 ||
+                          strcmp(end + 1, "iB") == 0);
+    /* strtod takes 1e3 and 0x1 too */
+    if (!ended || strpbrk(text, "xXpPeE") != strpbrk(end, "xXpPeE")) {
         return false;
     }
     for (const char *u = UNITS; u <= unit; u++) {

@@ -1,5 +1,6 @@
 #include "runtime/mover/nbd_lanes.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <libnbd.h>
@@ -371,9 +372,9 @@ static int64_t send_one(const struct nbd_lanes *lanes, struct nbd_handle *handle
     if (!atomic_load(&lanes->in_one_piece)) {
         return nbd_aio_pread(handle, bytes, length, offset, NBD_NULL_COMPLETION, 0);
     }
-    nbd_chunk_callback callback = {.callback = on_chunk};
-    return nbd_aio_pread_structured(handle, bytes, length, offset, callback, NBD_NULL_COMPLETION,
-                                    LIBNBD_CMD_FLAG_DF);
+    return nbd_aio_pread_structured(handle, bytes, length, offset,
+                                    (nbd_chunk_callback){.callback = on_chunk},
+                                    NBD_NULL_COMPLETION, LIBNBD_CMD_FLAG_DF);
 }
 
 /* As many requests as fit in flight, from t->offset on. */
@@ -381,7 +382,7 @@ static enum landing send_some(struct nbd_lanes *lanes, struct nbd_handle *handle
                               const struct transfer *t, size_t *sent, size_t *bad, int *why,
                               struct error *error)
 {
-    int64_t cookies[IN_FLIGHT_MAX];
+    int64_t cookies[IN_FLIGHT_MAX] = {0};
     size_t count = 0;
     *sent = 0;
     while (*sent < t->length && count < IN_FLIGHT_MAX) {
@@ -500,6 +501,7 @@ static int on_status(void *user, const char *context, uint64_t offset, uint32_t 
                      size_t entry_count, int *error)
 {
     struct status_answer *answer = user;
+    assert(answer->extents);
     (void)error;
     if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0 ||
         (int64_t)offset != answer->covered) {
@@ -530,9 +532,9 @@ static bool ask_status(struct nbd_lanes *lanes, struct nbd_handle *handle,
 {
     int64_t before = answer->covered;
     int64_t count = answer->bytes - before < STATUS_STRIDE ? answer->bytes - before : STATUS_STRIDE;
-    nbd_extent_callback callback = {.callback = on_status, .user_data = answer};
-    int64_t cookie = nbd_aio_block_status(handle, (uint64_t)count, (uint64_t)before, callback,
-                                          NBD_NULL_COMPLETION, 0);
+    int64_t cookie = nbd_aio_block_status(
+        handle, (uint64_t)count, (uint64_t)before,
+        (nbd_extent_callback){.callback = on_status, .user_data = answer}, NBD_NULL_COMPLETION, 0);
     size_t bad = 0;
     int why = 0;
     enum landing landing = cookie < 0 ? FAILED_REQUEST

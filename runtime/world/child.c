@@ -17,8 +17,6 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 
-extern char **environ;
-
 enum {
     LISTENING_FILE = 3, /* SD_LISTEN_FDS_START */
     WORDS_MAX = 4096,   /* of what it says last */

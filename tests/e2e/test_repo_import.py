@@ -494,6 +494,49 @@ def test_a_full_disk_leaves_no_file(repository, tmp_path):
     assert list(tmp_path.glob("back.*")) == [] and list(tmp_path.glob(".drc*")) == []
 
 
+def test_a_whole_import_puts_broken_blocks_right(repository, disk, tmp_path):
+    repository.imported(disk)
+    blocks = [p for p in (tmp_path / "backup" / "blocks").rglob("*") if p.is_file()]
+    good = [b.read_bytes() for b in blocks]
+    blocks[0].write_bytes(good[0][:-4] + b"oops")
+    blocks[1].unlink()
+    assert repository.counted(disk)["disks"][0]["new"] == 0  # it goes by the map
+    repository.drc("repo", "verify", repository.place, status=None)
+    whole = json.loads(repository.imported(disk, words=["--whole", "--json"]).out)["disks"][0]
+    assert whole["new"] == len(blocks)
+    assert [b.read_bytes() for b in blocks] == good
+    same(disk, repository.exported("back.raw"))
+
+
+@pytest.fixture
+def loop(tmp_path):
+    """A block device of 8 MiB."""
+    sparse(tmp_path / "loop.img", 8 * MIB, [(0, noise(8 * MIB, 9))])
+    made = subprocess.run(["losetup", "-f", "--show", tmp_path / "loop.img"], capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"no loop device: {made.stderr}")
+    yield pathlib.Path(made.stdout.strip())
+    subprocess.run(["losetup", "-d", made.stdout.strip()], check=True)
+
+
+def test_block_devices(repository, loop, tmp_path):
+    """Read by their size; written with --force only, zeros over what was there."""
+    result = repository.counted(loop)["disks"][0]
+    assert (result["format"], result["bytes"], result["new"]) == ("raw", 8 * MIB, 16)
+    same(loop, repository.exported("back.raw"))
+    small = sparse(tmp_path / "small.raw", 5 * MIB + 100, [(MIB, noise(1000))])
+    repository.imported(small)
+    words = ["repo", "export", repository.place, *NAMES, "-o", loop]
+    assert "is a block device" in repository.drc(*words, status=1).err
+    same(loop, tmp_path / "back.raw")
+    repository.drc(*words, "--force")
+    assert loop.read_bytes()[:5 * MIB + 100] == small.read_bytes()
+    assert loop.read_bytes()[5 * MIB + 100:] == (tmp_path / "back.raw").read_bytes()[5 * MIB + 100:]
+    assert "onto a block device" in repository.drc(*words, "--force", "--format", "qcow2", status=1).err
+    repository.imported(sparse(tmp_path / "large.raw", 9 * MIB))
+    assert "the device has 8388608 bytes, the disk 9437184" in repository.drc(*words, "--force", status=1).err
+
+
 # --- stopping ---
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

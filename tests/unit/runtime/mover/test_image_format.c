@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/unit/support/cmocka_all.h"
+#include "tests/unit/support/scratch_folder.h"
 
 static FILE *file_of(const void *bytes, size_t length, size_t whole)
 {
@@ -139,6 +140,47 @@ static void a_sparse_vmdk_has_its_descriptor_inside(void **state)
     assert_null(refused(IMAGE_VMDK, image, sizeof image));
 }
 
+static char *cut(enum image_format format, const char *path, const void *bytes, size_t length)
+{
+    FILE *file = file_of(bytes, length, length);
+    struct error error = {0};
+    bool ok = image_format_check_whole(fileno(file), path, (int64_t)length, format, &error);
+    assert_true(ok == (error.message == NULL));
+    char *message = error.message ? strdup(error.message) : NULL;
+    error_clear(&error);
+    fclose(file);
+    return message;
+}
+
+static void what_is_shorter_than_it_says_was_cut_off(void **state)
+{
+    (void)state;
+    unsigned char vdi[3000] = "";
+    vdi[0x159] = 2; /* data from 512 on */
+    vdi[0x179] = 4; /* blocks of 1 KiB */
+    vdi[0x184] = 2; /* two of them */
+    assert_null(cut(IMAGE_VDI, "x.vdi", vdi, 512 + 2048));
+    char *message = cut(IMAGE_VDI, "x.vdi", vdi, 512 + 2047);
+    assert_string_equal(message, "x.vdi has 2559 bytes, and should have 2560 at least: it was cut off");
+    free(message);
+    memset(vdi + 0x158, 0xff, 64);
+    message = cut(IMAGE_VDI, "x.vdi", vdi, sizeof vdi);
+    assert_non_null(message);
+    free(message);
+
+    struct scratch_folder folder = scratch_create();
+    char path[128], text[] = "# Disk DescriptorFile\nRW 3 FLAT \"part\" 1\nRW 9 ZERO\n"
+                             "RW 99999999999999999999 FLAT \"part\" 0\nRW 5 FLAT \"none\" 0\n";
+    snprintf(path, sizeof path, "%s/disk.vmdk", folder.path);
+    scratch_write_sparse(&folder, "part", 2048, 0600);
+    assert_null(cut(IMAGE_VMDK, path, text, strlen(text)));
+    scratch_write_sparse(&folder, "part", 2047, 0600);
+    message = cut(IMAGE_VMDK, path, text, strlen(text));
+    assert_non_null(strstr(message, "/part has 2047 bytes, and should have 2048 at least"));
+    free(message);
+    scratch_remove(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +188,7 @@ int main(void)
         cmocka_unit_test(names_are_qemus_or_peoples),
         cmocka_unit_test(qcow2_with_another_file_is_refused),
         cmocka_unit_test(vmdk_parts_have_to_lie_beside_it),
+        cmocka_unit_test(what_is_shorter_than_it_says_was_cut_off),
         cmocka_unit_test(a_sparse_vmdk_has_its_descriptor_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
