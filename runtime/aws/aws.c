@@ -80,6 +80,14 @@ const char *aws_unencrypted_endpoint(struct aws *aws)
     return NULL;
 }
 
+int64_t aws_utc_ms(const struct aws *aws)
+{
+    enum { NEAR_MS = 60 * 1000 };
+    int64_t ahead = aws_client_ahead_ms(aws->client);
+    int64_t own = world_utc_ms(aws_client_world(aws->client));
+    return ahead > NEAR_MS || ahead < -NEAR_MS ? own + ahead : own;
+}
+
 int64_t aws_request_count(const struct aws *aws)
 {
     return aws_client_requests(aws->client);

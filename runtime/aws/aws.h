@@ -118,6 +118,9 @@ bool aws_find_foreign(struct aws *aws, struct arena *arena, const char *plan,
 bool aws_tag_resources(struct aws *aws, const char *const *ids, size_t count, const char *key,
                        const char *value, struct error *error);
 
+/* Now by AWS's clock, as far as its last answer told it; by this host's where they agree to a minute. */
+int64_t aws_utc_ms(const struct aws *aws);
+
 /* Calls made so far, by "service:Operation", for the report. */
 int64_t aws_request_count(const struct aws *aws);
 

@@ -19,6 +19,7 @@ struct aws_client {
     struct sigv4_memory memory[AWS_SERVICE_COUNT];
     const char *region;
     int64_t skew_ms;
+    int64_t ahead_ms; /* of this clock, by the last answer with a date */
     int64_t requests;
     struct aws_client_call *calls;
 };
@@ -190,6 +191,9 @@ static void name_keys(struct aws_client_call *call, struct aws_answer *answer)
 static void on_answer(void *context, struct aws_answer *answer)
 {
     struct aws_client_call *call = context;
+    if (answer->server_utc_ms > 0) {
+        call->client->ahead_ms = answer->server_utc_ms - world_utc_ms(call->client->world);
+    }
     if (skew_explains(call, answer) || keys_expired(call, answer)) {
         aws_answer_clear(answer);
         proceed(call);
@@ -329,6 +333,11 @@ struct world *aws_client_world(const struct aws_client *client)
 const struct aws_settings *aws_client_settings(const struct aws_client *client)
 {
     return client->settings;
+}
+
+int64_t aws_client_ahead_ms(const struct aws_client *client)
+{
+    return client->ahead_ms;
 }
 
 const char *aws_client_region(const struct aws_client *client)

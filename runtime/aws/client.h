@@ -46,6 +46,9 @@ void aws_client_cancel(struct aws_client_call *call);
 
 struct world *aws_client_world(const struct aws_client *client);
 const struct aws_settings *aws_client_settings(const struct aws_client *client);
+/* How far the service's clock is ahead of the world's, by its last answer, which tells it in whole
+ * seconds; 0: not told. */
+int64_t aws_client_ahead_ms(const struct aws_client *client);
 const char *aws_client_region(const struct aws_client *client);
 /* Where the credentials come from; "" before the first request. */
 const char *aws_client_credentials_source(const struct aws_client *client);

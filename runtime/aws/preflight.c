@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/emit/emit.h"
 
 static void count(struct findings *findings, enum finding_severity severity)
 {
@@ -151,6 +152,22 @@ static void name_account(struct preflight *preflight, const struct aws_identity 
                    identity->arn, source);
 }
 
+/* Reports and losses of a run are told by this host's clock. */
+static void compare_clocks(struct preflight *preflight)
+{
+    char own[32], theirs[32], apart[32];
+    int64_t here = world_utc_ms(aws_client_world(preflight->aws->client));
+    int64_t there = aws_utc_ms(preflight->aws);
+    if (here == there) {
+        return;
+    }
+    preflight_find(preflight, FINDING_WARNING, "clock", "set it, by chrony or systemd-timesyncd",
+                   "this host says %s, AWS %s: %s %s", format_time(own, here),
+                   format_time(theirs, there),
+                   format_duration(apart, here > there ? here - there : there - here),
+                   here > there ? "fast" : "slow");
+}
+
 bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan,
                    const struct graph *graph, const struct facts *facts,
                    const struct loss_terms *terms, struct findings *findings, struct error *error)
@@ -172,6 +189,7 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
                                   .asks = asks_create(aws->client),
                                   .findings = findings};
     name_account(&preflight, &identity);
+    compare_clocks(&preflight);
     preflight_copies(&preflight);
     preflight_network(&preflight);
     preflight_machines(&preflight);

@@ -49,7 +49,7 @@ static void tell_loss(struct preflight *preflight, const struct plan_vm *vm)
                                arena_printf(preflight->arena, "%s/recovery-point", vm->name));
     int64_t at = time ? parse_time(time) : -1;
     int64_t disaster = preflight->terms.disaster_utc_ms;
-    int64_t from = disaster > 0 ? disaster : world_utc_ms(aws_client_world(preflight->aws->client));
+    int64_t from = disaster > 0 ? disaster : aws_utc_ms(preflight->aws);
     int64_t rpo = preflight->plan->objectives.rpo.ms;
     if (at < 0) {
         preflight_find(preflight, FINDING_FATAL, subject, "gather facts again, or replicate first",

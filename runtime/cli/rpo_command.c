@@ -185,7 +185,8 @@ static void find_points(struct look *look)
         find_point(look, repository, &look->rpo->vms[i]);
     }
     if (!repository) {
-        look->rpo->repository_problem = arena_strdup(look->session.invocation->arena, error.message);
+        look->rpo->repository_problem =
+            arena_strdup(look->session.invocation->arena, error.message);
         error_clear(&error);
     }
     repository_close(repository);
@@ -220,8 +221,8 @@ static void begin(struct look *look, const char *file)
     }
 }
 
-/* *now_utc_ms: by the site's clock. False: AWS did not answer as it has to. */
-static bool look_at(struct look *look, int64_t *now_utc_ms, struct error *error)
+/* False: AWS did not answer as it has to. */
+static bool look_at(struct look *look, struct rpo_report *report, struct error *error)
 {
     struct session *session = &look->session;
     struct arena *arena = session->invocation->arena;
@@ -233,8 +234,9 @@ static bool look_at(struct look *look, int64_t *now_utc_ms, struct error *error)
     if (ok) {
         find_points(look);
     }
-    if (session->site.world) {
-        *now_utc_ms = world_utc_ms(session->site.world);
+    if (session->site.aws) {
+        report->now_utc_ms = aws_utc_ms(session->site.aws);
+        report->clock_ms = world_utc_ms(session->site.world) - report->now_utc_ms;
     }
     return ok;
 }
@@ -248,7 +250,7 @@ static bool judge(const struct invocation *invocation, struct plan *const *plans
                             .rpo = &report->plans[i]};
         struct error error = {0};
         begin(&look, invocation->arguments[i]);
-        if (!look_at(&look, &report->now_utc_ms, &error)) {
+        if (!look_at(&look, report, &error)) {
             look.rpo->problem = arena_strdup(invocation->arena, error.message);
             error_prefix(&error, "%s", plans[i]->name);
             tell_error(&error);

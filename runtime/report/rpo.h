@@ -80,7 +80,8 @@ struct rpo_plan {
 struct rpo_report {
     struct rpo_plan *plans;
     size_t plan_count;
-    int64_t now_utc_ms;
+    int64_t now_utc_ms; /* by AWS's clock */
+    int64_t clock_ms;   /* how far this host's is ahead of it; 0: they agree */
     enum rpo_state state; /* the worst */
 };
 

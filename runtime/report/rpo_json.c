@@ -141,6 +141,9 @@ void rpo_write_json(const struct rpo_report *report, struct buffer *out)
     json_begin_object(&json);
     json_key_string(&json, "format", "drc-rpo/1");
     put_time(&json, "checked_at", report->now_utc_ms);
+    if (report->clock_ms != 0) {
+        json_key_int(&json, "clock_ahead_ms", report->clock_ms);
+    }
     json_key_string(&json, "state", rpo_state_name(report->state));
     json_key(&json, "plans");
     json_begin_array(&json);

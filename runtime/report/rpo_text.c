@@ -287,28 +287,49 @@ static void say_strangers(const struct page *page, const struct rpo_plan *plan, 
     put_line(page, INDENT, text);
 }
 
+/* Of those that are late: whether there is something newer to copy. */
+static bool waits_for_backup(const struct rpo_vm *vm)
+{
+    return (vm->state == RPO_MISSED || vm->state == RPO_NEVER) &&
+           vm->point_utc_ms <= vm->copy_point_utc_ms;
+}
+
+static bool waits_for_copy(const struct rpo_vm *vm)
+{
+    return (vm->state == RPO_MISSED || vm->state == RPO_NEVER) &&
+           vm->point_utc_ms > vm->copy_point_utc_ms;
+}
+
+static bool put_names(const struct rpo_plan *plan, bool (*is_meant)(const struct rpo_vm *vm),
+                      struct buffer *text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->vm_count; i++) {
+        if (is_meant(&plan->vms[i])) {
+            buffer_printf(text, "%s%s", count++ ? ", " : "", plan->vms[i].name);
+        }
+    }
+    return count > 0;
+}
+
 /* Which of the two stages is late, and what to do. */
 static void say_help(const struct page *page, const struct rpo_plan *plan, struct buffer *text)
 {
-    size_t ahead = 0, behind = 0;
-    for (size_t i = 0; i < plan->vm_count; i++) {
-        const struct rpo_vm *vm = &plan->vms[i];
-        if (vm->state == RPO_MISSED || vm->state == RPO_NEVER) {
-            bool newer = vm->point_utc_ms > vm->copy_point_utc_ms;
-            ahead += newer;
-            behind += !newer;
-        }
-    }
-    if (ahead > 0) {
-        buffer_printf(text, "newer recovery points wait to be copied: drc plan apply %s replicate",
-                      plan->file);
+    struct buffer names = {0};
+    if (put_names(plan, waits_for_copy, &names)) {
+        buffer_printf(text,
+                      "newer recovery points wait to be copied (%s): drc plan apply %s replicate",
+                      buffer_text(&names), plan->file);
         put_line(page, INDENT, text);
     }
-    if (behind > 0 && plan->repository && !plan->repository_problem) {
-        buffer_printf(text, "%s has nothing newer for %zu VM%s: the backup is late, not the copies",
-                      plan->repository, behind, behind == 1 ? "" : "s");
+    buffer_clear(&names);
+    bool known = plan->repository && !plan->repository_problem;
+    if (put_names(plan, waits_for_backup, &names) && known) {
+        buffer_printf(text, "%s has nothing newer (%s): the backup is late, not the copies",
+                      plan->repository, buffer_text(&names));
         put_line(page, INDENT, text);
     }
+    buffer_free(&names);
 }
 
 static void put_head(const struct page *page, const struct rpo_plan *plan)
@@ -385,6 +406,20 @@ static void put_overall(const struct page *page)
     buffer_free(&text);
 }
 
+static void put_clock(const struct page *page)
+{
+    char apart[32];
+    int64_t ms = page->report->clock_ms;
+    struct buffer text = {0};
+    if (ms == 0) {
+        return;
+    }
+    buffer_printf(&text, "this host's clock is %s %s: ages are counted by AWS's clock",
+                  span(apart, ms < 0 ? -ms : ms), ms < 0 ? "slow" : "fast");
+    put_line(page, 0, &text);
+    buffer_free(&text);
+}
+
 void rpo_write_text(const struct rpo_report *report, int width, bool colour, struct buffer *out)
 {
     struct page page = {report, out, width, colour};
@@ -396,4 +431,5 @@ void rpo_write_text(const struct rpo_report *report, int width, bool colour, str
         buffer_putc(out, '\n');
         put_overall(&page);
     }
+    put_clock(&page);
 }

@@ -66,6 +66,35 @@ static void an_injected_boot_disk_is_asked_for(void **state)
     canned_destroy(canned);
 }
 
+/* The age of a copy is counted by the clock that made it. */
+static void now_by_the_clock_of_aws(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *date;
+        int64_t ahead_ms;
+    } cases[] = {
+        {NULL, 0},
+        {"Sun, 22 Nov 2026 10:00:40 GMT", 0}, /* the request took a while */
+        {"Sun, 22 Nov 2026 10:12:00 GMT", 12 * 60000},
+        {"Sun, 22 Nov 2026 08:00:00 GMT", -120 * 60000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct canned_answer dated[1] = {three[0]};
+        dated[0].date = cases[i].date;
+        struct canned *canned = canned_create(dated, 1);
+        struct aws *aws = canned_aws(canned);
+        struct aws_copy *copies = NULL;
+        size_t count = 0;
+        assert_int_equal(aws_utc_ms(aws), world_utc_ms(canned->world)); /* nothing told yet */
+        assert_true(aws_list_copies(aws, canned->arena, "shop", false, &copies, &count, NULL));
+        int64_t off = aws_utc_ms(aws) - world_utc_ms(canned->world) - cases[i].ahead_ms;
+        assert_in_range(off + 1000, 0, 2000);
+        aws_destroy(aws);
+        canned_destroy(canned);
+    }
+}
+
 static void refused(void **state)
 {
     (void)state;
@@ -93,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_vm_and_the_newest_first),
         cmocka_unit_test(an_injected_boot_disk_is_asked_for),
+        cmocka_unit_test(now_by_the_clock_of_aws),
         cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

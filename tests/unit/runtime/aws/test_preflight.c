@@ -20,6 +20,7 @@ struct terms {
     int64_t rpo_minutes;
     bool refuse;
     struct loss_terms flags;
+    const char *date; /* as AWS tells it; NULL: not at all */
 };
 
 /* Facts and graph of the sound site, then preflight with one answer replaced. */
@@ -46,6 +47,9 @@ static struct flight fly_with(const char *expect, int status, const char *body,
     fixture_clean(&f.plan);
     assert_non_null(graph);
     site = canned_site(arena, expect, status, body, &count);
+    for (size_t i = 0; terms && i < count; i++) {
+        site[i].date = terms->date;
+    }
     canned_script(f.canned, site, count);
     f.ok = aws_preflight(aws, arena, f.plan.plan, graph, facts, terms ? &terms->flags : NULL, &f.findings,
                          &f.error);
@@ -178,6 +182,17 @@ static void test_what_may_be_lost(void **state)
                 "--recovery-point 2026-11-22T09:44:59Z");
 }
 
+static void test_clocks_that_differ(void **state)
+{
+    (void)state;
+    struct terms slow = {.rpo_minutes = 30, .date = "Sun, 22 Nov 2026 10:20:00 GMT"};
+    struct flight f = fly_with(NULL, 0, NULL, &slow);
+    assert_int_equal(find(&f, "clock")->severity, FINDING_WARNING);
+    assert_non_null(strstr(find(&f, "clock")->text, " slow"));
+    assert_non_null(strstr(find(&f, "DR copies of db")->text, "35m would be lost, more than"));
+    land(&f);
+}
+
 #define NONE(operation, set) "<" operation "Response><" set "/></" operation "Response>"
 
 static void test_what_is_missing(void **state)
@@ -264,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_is_well),     cmocka_unit_test(test_what_may_be_lost),
+        cmocka_unit_test(test_clocks_that_differ),
         cmocka_unit_test(test_dry_runs_are_few),
         cmocka_unit_test(test_what_is_missing), cmocka_unit_test(test_what_is_wrong),
         cmocka_unit_test(test_subnets),         cmocka_unit_test(test_what_cannot_be_read),

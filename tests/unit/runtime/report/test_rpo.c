@@ -81,7 +81,16 @@ static void clocks_that_differ(void **state)
 {
     (void)state;
     struct fixture f;
+    struct buffer out = {0};
     begin(&f);
+    f.report.clock_ms = -12 * MINUTE;
+    rpo_judge(&f.report);
+    rpo_write_text(&f.report, 80, false, &out);
+    assert_contains(buffer_text(&out), "this host's clock is 12m slow: ages are counted by AWS's");
+    buffer_clear(&out);
+    rpo_write_json(&f.report, &out);
+    assert_contains(buffer_text(&out), "\"clock_ahead_ms\": -720000");
+    buffer_free(&out);
     copy_of(&f, "2026-11-22T10:04:00Z");
     rpo_judge(&f.report);
     assert_int_equal(f.vms[0].state, RPO_MET);
@@ -183,8 +192,8 @@ static void misses_are_explained(void **state)
     assert_contains(text, "db: missed since 09:50 UTC (10m)");
     assert_contains(text, "the newer copy of 09:40 UTC cannot be used (yet): it lacks");
     assert_contains(text, "web: no DR copy can be used: there is none");
-    assert_contains(text, "drc plan apply shop/plan.yaml");
-    assert_contains(text, "dir:backup has nothing newer for 1 VM: the backup is late");
+    assert_contains(text, "newer recovery points wait to be copied (db): drc plan apply");
+    assert_contains(text, "dir:backup has nothing newer (web): the backup is late");
     assert_contains(text, "does not name: old?[2J"); /* harmless for a terminal */
     f.plan.repository_problem = "permission denied";
     text = text_of(&f, false, &out);
