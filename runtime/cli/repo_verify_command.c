@@ -128,11 +128,9 @@ static enum exit_status tell(const struct invocation *invocation, struct reposit
     buffer_free(&out);
     if (result->problems_in_all) {
         fflush(stdout);
-        fputs("help: the other recovery points are not touched by that. Bring the objects back "
-              "from a copy of "
-              "the\n  repository; or import or back up those VMs again: blocks that are broken are "
-              "put "
-              "anew\n",
+        fputs("help: the other recovery points are not touched by that. Bring the objects back from a "
+              "copy of the\n  repository; or import those disks again with --whole: blocks that are "
+              "broken are put anew\n",
               stderr);
     }
     return result->problems_in_all ? EXIT_ERROR : EXIT_DONE;
