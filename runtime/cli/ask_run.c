@@ -129,7 +129,8 @@ enum ask_answer ask_run(struct session *session, enum inbox_verb verb, struct de
         return ASK_NOBODY;
     }
     struct errand errand = {.session = session};
-    struct site site = {.region = session->options.region, .profile = session->options.profile};
+    struct site site = {0};
+    lookup_set_account(session->invocation, session->options.region, session->options.profile, &site);
     if (lookup_open_state_site(shared_name(session->invocation->arena, session->state),
                                session->options.sandbox, &site, error)) {
         errand.world = site.real;

@@ -42,7 +42,8 @@ void tell_diagnostics(const struct diagnostics *diagnostics)
 /* s3://BUCKET/STATE/PLAN, file:///STATE/PLAN: the path of the plan in the cache. */
 static const char *fetch(const struct invocation *invocation, const char *url, struct error *error)
 {
-    struct site site = {0};
+    struct site site = {.region = invocation->values[FLAG_REGION],
+                        .profile = invocation->values[FLAG_PROFILE]};
     bool s3 = strncmp(url, "s3://", strlen("s3://")) == 0;
     const char *path =
         site_open_world(&site, s3 ? invocation->values[FLAG_SANDBOX] : NULL, error)

@@ -83,7 +83,8 @@ static void tell(const struct invocation *invocation, const char *state,
 static bool publish(const struct invocation *invocation, const struct plan *plan,
                     struct published *published, const char **state, struct error *error)
 {
-    struct site site = {.region = plan->aws.region.value, .profile = plan->aws.profile.value};
+    struct site site = {0};
+    lookup_set_account(invocation, plan->aws.region.value, plan->aws.profile.value, &site);
     struct source *facts = NULL;
     struct store *store = NULL;
     bool ok = read_facts(invocation, &facts, error) &&

@@ -12,6 +12,15 @@
 #include "runtime/world/files.h"
 #include "runtime/world/world.h"
 
+void lookup_set_account(const struct invocation *invocation, const char *region, const char *profile,
+                        struct site *site)
+{
+    const char *given_region = invocation->values[FLAG_REGION];
+    const char *given_profile = invocation->values[FLAG_PROFILE];
+    site->region = given_region ? given_region : region;
+    site->profile = given_profile ? given_profile : profile;
+}
+
 bool lookup_open_state_site(const char *url, const char *sandbox, struct site *site,
                             struct error *error)
 {
@@ -22,8 +31,9 @@ bool lookup_open_state_site(const char *url, const char *sandbox, struct site *s
 static bool refresh(const struct invocation *invocation, const struct plan *plan, const char *state,
                     struct error *error)
 {
-    struct site site = {.region = plan ? plan->aws.region.value : NULL,
-                        .profile = plan ? plan->aws.profile.value : NULL};
+    struct site site = {0};
+    lookup_set_account(invocation, plan ? plan->aws.region.value : NULL,
+                       plan ? plan->aws.profile.value : NULL, &site);
     bool ok = lookup_open_state_site(shared_name(invocation->arena, state),
                                      invocation->values[FLAG_SANDBOX], &site, error) &&
               shared_refresh_state(site.real, state, error);

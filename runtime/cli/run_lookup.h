@@ -12,6 +12,11 @@ const char *lookup_state(const struct invocation *invocation, struct error *erro
 const char *lookup_state_of_plan(const struct invocation *invocation, const struct plan *plan,
                                  struct error *error);
 
+/* Whose S3 is asked for states, repositories and published plans: --region and --profile, else what the plan
+ * (or the run) has; NULL: nothing. Before the site's world is opened. */
+void lookup_set_account(const struct invocation *invocation, const char *region, const char *profile,
+                        struct site *site);
+
 /* Opens the world that a state is looked at through, without a session: this machine's, and of a state in
  * S3 the sandbox's S3 when there is a sandbox (NULL: none). `url` as shared_name has it. */
 bool lookup_open_state_site(const char *url, const char *sandbox, struct site *site,

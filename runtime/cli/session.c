@@ -11,6 +11,7 @@
 #include "runtime/cli/carry_out.h"
 #include "runtime/cli/load.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/run_lookup.h"
 #include "runtime/cli/run_outputs.h"
 #include "runtime/cli/summary.h"
 #include "runtime/report/report.h"
@@ -36,8 +37,8 @@ bool session_open_providers(struct session *session, struct error *error)
 
 bool session_open_world(struct session *session, struct error *error)
 {
-    session->site.region = session->options.region;
-    session->site.profile = session->options.profile;
+    lookup_set_account(session->invocation, session->options.region, session->options.profile,
+                       &session->site);
     return site_open_world(&session->site, session->options.sandbox, error);
 }
 

@@ -120,7 +120,7 @@ static void what_is_wrong_is_told_with_what_was_meant(void **state)
         {"validate", "there is no command \"validate\"", "drc plan check PLAN"},
         {"plan destroy", "there is no command \"plan destroy\"", "drc run cleanup RUN"},
         {"plan apply shop failover --ys", "has no flag --ys", "did you mean --yes?"},
-        {"plan check x --sandbox d", "drc plan check has no flag --sandbox",
+        {"plan check x --state d", "drc plan check has no flag --state",
          "drc plan check --help lists its flags"},
         {"plan check x -q", "drc plan check has no flag -q", "lists its flags"},
         {"plan apply shop failover -auto-approve", "has no flag -auto-approve", "--yes"},
