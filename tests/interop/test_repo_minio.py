@@ -95,3 +95,21 @@ def test_a_bucket_that_is_not_there(minio, image, tmp_path):
     done = runner(tmp_path, minio)("repo", "import", "s3://no-such-bucket-of-drc/x", "--plan", "shop", "--vm", "db",
                                    image, status=1)
     assert "no-such-bucket-of-drc" in done.err and "  help: " in done.err
+
+
+def test_verify_and_prune(tmp_path, minio, image):
+    drc, place = runner(tmp_path, minio), "s3://backup/pruned"
+    words = ["repo", "import", place, "--plan", "shop", "--vm", "db", image, "--recovery-point"]
+    drc(*words, "2026-01-01T00:00:00Z")
+    with open(image, "r+b") as file:
+        file.write(b"changed")
+    drc(*words, "2026-01-02T00:00:00Z")
+    assert len(keys(minio, "pruned/blocks/")) == 20 + 1  # what changed is one more
+    assert "21 blocks hashed: all is well" in drc("repo", "verify", place).out
+    done = json.loads(drc("repo", "prune", place, "--keep-last", 1, "--yes", "--json").out)
+    assert (len(done["recovery_points"]), done["blocks"], done["kept_blocks"]) == (1, 1, 20)
+    assert len(keys(minio, "pruned/blocks/")) == 20 and len(keys(minio, "pruned/points/")) == 1
+    lost = sorted(keys(minio, "pruned/blocks/"))[0]
+    minio.client().delete_object(Bucket="backup", Key=lost)
+    broken = drc("repo", "verify", place, status=1)
+    assert f"reading {lost.removeprefix('pruned/')} in {place}: it is missing" in broken.out
