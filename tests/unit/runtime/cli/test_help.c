@@ -28,6 +28,17 @@ static void expect_narrow(const struct buffer *page)
     }
 }
 
+/* Two flags may share a name and mean different things, in different commands. */
+static bool meet(int one, int other)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (commands[i].flags >> one & commands[i].flags >> other & 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void the_tables_are_sound(void **state)
 {
     (void)state;
@@ -47,7 +58,7 @@ static void the_tables_are_sound(void **state)
         const struct flag_info *info = &flag_infos[flag];
         assert_int_equal(info->argument == FLAG_ARG_NONE, *info->metavar == '\0');
         for (int other = 0; other < flag; other++) {
-            assert_string_not_equal(info->name, flag_infos[other].name);
+            assert_true(strcmp(info->name, flag_infos[other].name) != 0 || !meet(flag, other));
             assert_true(!info->short_name || info->short_name != flag_infos[other].short_name);
         }
     }
@@ -99,7 +110,7 @@ static void a_commands_page_has_its_flags_only(void **state)
     struct buffer page = {0};
     help_command(&commands[0], &page); /* plan check */
     expect(&page, "  --strict ");
-    assert_null(strstr(buffer_text(&page), "--sandbox"));
+    assert_null(strstr(buffer_text(&page), "--take-over"));
     buffer_free(&page);
 }
 
