@@ -64,7 +64,7 @@ def kinds_of(name):
     """A shared state that takes nothing any more is waited for, five minutes long (state/records.h), on the
     machine's own clock: too long for a sweep, and tested by itself."""
     lasting = ("full", "short", "quota", "io")
-    if name == "bucket":
+    if name.endswith("bucket"):
         return ["kill", "killed"]
     return [kind for kind in KINDS if name != "shared" or kind not in lasting]
 
@@ -234,6 +234,10 @@ def expected_of(place, expected):
     return expected
 
 
+def check_at_once(place):
+    """What holds at every moment; of a run the journal, which is checked at its end."""
+
+
 def outcome(place, run):
     given = set(json.loads((place.folder / "given.json").read_text()))
     text = "".join(path.read_text() for path in sorted((ROOT / place.plan).parent.glob("**/*.yaml")))
@@ -309,6 +313,7 @@ def try_point(how, prepared, folder, name, kind, at, expected):
             disk.cut((place.folder / "record").read_bytes(), KINDS[kind]["cut"], at)
         if place.shared:
             shutil.rmtree(place.cache, ignore_errors=True)
+        how.check_at_once(place)
         run = how.go_on(place, done)
         found = how.outcome(place, run)
         wrong = differences(how.expected_of(place, expected), found)

@@ -102,15 +102,17 @@ class Disk:
 
     def put(self, root, kind, seed):
         """Writes what is left below `root`, which is empty."""
-        chance = random.Random(seed)
+        chance, root_path = random.Random(seed), str(root)
         names = self.durable_names if kind == "strict" else self.names
         for path, file in sorted(names.items()):
             place = pathlib.Path(path)
             if not place.is_relative_to(root) or path.endswith("-shm"):
                 continue
+            if path != root_path and not place.parent.is_dir():
+                continue  # its directory did not come through, and it with that
             if file is None:
                 place.mkdir(mode=0o700, exist_ok=True)
-            elif place.parent.is_dir():  # else its directory did not come through, and it with that
+            else:
                 place.write_bytes(self.content(file, kind, chance))
                 place.chmod(0o600)
 

@@ -3,14 +3,19 @@ again as a person would; then the repository has to verify, its disks have to co
 the cloud has to be that of an undisturbed run."""
 import hashlib
 import json
+import pathlib
 import random
 import shutil
+import sqlite3
 
 import cloud
 import points
 from points import demand
 
-WORKFLOWS = ("import", "import-again", "replicate", "replicate-again", "replicate-abandon", "repo-prune")
+LOCAL = ("import", "import-again", "replicate", "replicate-again", "replicate-abandon", "repo-prune")
+BUCKET = "-bucket"  # the repository is in the sandbox's S3
+BUCKET_SPEED = 40  # a lease of a minute has to last longer than a machine under load may stall
+WORKFLOWS = (*LOCAL, *(name + BUCKET for name in ("import-again", "replicate-again", "repo-prune")))
 BLOCK = 512 << 10
 DISKS = {("db", 0): 3 * BLOCK + 1000, ("db", 1): 6 * BLOCK, ("web", 0): 2 * BLOCK}  # bytes
 IMAGES = {"import": 0, "import-again": 1, "replicate": 1, "replicate-abandon": 1, "replicate-again": 1,
@@ -19,7 +24,7 @@ IMAGES = {"import": 0, "import-again": 1, "replicate": 1, "replicate-abandon": 1
 PLAN = """version: 1
 name: shop
 objectives: {rpo: 1h, rto: 30m}
-backup: {every: 10m, repository: "dir:data/repository"}
+backup: {every: 10m, repository: "REPOSITORY"}
 replication: {every: 30m, keep: 1}
 sites:
   recovery:
@@ -55,6 +60,8 @@ class Place(points.Place):
 
     def __init__(self, folder, name):
         super().__init__(folder, "attach")
+        self.bucket = name.endswith(BUCKET)
+        name = name.removesuffix(BUCKET)
         self.name, self.plan = name, self.folder / "plan.yaml"
         self.disk = self.folder / "data"
         self.state, self.repository = self.disk / "state", self.disk / "repository"
@@ -70,7 +77,30 @@ class Place(points.Place):
             self.image_path(vm, disk).write_bytes(image(vm, disk, version))
 
     def repo(self, command, *words, **more):
+        if self.bucket:
+            return self.drc("repo", command, "s3://drc-backup/shop", "--sandbox", self.sandbox, *words, **more)
         return self.drc("repo", command, f"dir:{self.repository}", *words, **more)
+
+    def keys(self, folder):
+        """What is under way or left behind has a ~ in its name."""
+        if not self.bucket:
+            return [path for path in (self.repository / folder).glob("**/*") if path.is_file() and "~" not in path.name]
+        held = cloud.Cloud(self.sandbox)
+        rows = held.database.execute("SELECT key FROM s3_objects WHERE key LIKE ? ORDER BY key", (f"shop/{folder}/%",))
+        keys = [pathlib.PurePath(row["key"]) for row in rows]
+        held.close()
+        return keys
+
+    def time_passes(self):
+        """Until leases of processes that died have run out: nobody waits for a minute at each moment."""
+        if self.bucket:
+            with sqlite3.connect(self.sandbox / "sandbox.db") as database:
+                database.execute("DELETE FROM s3_objects WHERE key LIKE 'shop/locks/leases/%'")
+            database.close()
+            return
+        for path in self.keys("locks/leases"):
+            lease = json.loads(path.read_text())
+            path.write_text(json.dumps({**lease, "expires": lease["expires"] and lease["expires"] - 3600000}))
 
     def import_vm(self, vm, shim=None):
         disks = [self.image_path(*key) for key in DISKS if key[0] == vm]
@@ -84,17 +114,16 @@ class Place(points.Place):
         return self.repo("prune", "--keep-last", "1", "--yes", shim=shim)
 
     def objects(self):
-        """Blocks and maps; what is under way or left behind has a ~ in its name."""
-        return sorted(str(path.relative_to(self.repository)) for folder in ("blocks", "maps")
-                      for path in (self.repository / folder).glob("**/*") if path.is_file() and "~" not in path.name)
+        return sorted(f"{folder} {path.name}" for folder in ("blocks", "maps") for path in self.keys(folder))
 
 
 def prepare(folder, name):
     place = Place(folder, name)
+    name = place.name
     place.disk.mkdir(parents=True)
     place.state.mkdir(mode=0o700)
-    place.plan.write_text(PLAN)
-    done = place.drc("sandbox", "init", place.sandbox, place.plan, "--no-copies", "--seed", 7, "--speed", points.SPEED)
+    place.plan.write_text(PLAN.replace("REPOSITORY", "s3://drc-backup/shop" if place.bucket else "dir:data/repository"))
+    done = place.drc("sandbox", "init", place.sandbox, place.plan, "--no-copies", "--seed", 7, "--speed", BUCKET_SPEED if place.bucket else points.SPEED)
     demand(done.returncode == 0, done.err)
     for version in range(IMAGES[name]):
         place.put_images(version)
@@ -128,8 +157,9 @@ def new_runs(place):
 
 
 def again(place, command):
-    """As a person does who sees an error, and then does the same again."""
+    """As a person does who sees an error, waits, and then does the same again."""
     for _ in range(3):
+        place.time_passes()
         done = command()
         if done.returncode == 0 or "already" in done.err:
             return
@@ -190,14 +220,9 @@ def outcome(place, _):
         content = hashlib.sha256(repr(row["blocks"]).encode()).hexdigest()[:16]
         things.append(json.dumps({**row, "tags": tags, "blocks": f"{len(row['blocks'])} {content}",
                                   "id": row["id"] if row["old"] else "new"}, sort_keys=True))
-    by_id = {row["id"] for row in snapshots(place)}
-    if "record-copy failed" in "".join(place.trace):  # the next copy is a whole one, and says so
-        by_id = {}
-    for path in sorted(place.repository.glob("copies/[!~]*")):
-        copy = json.loads(path.read_text())
-        if path.name not in by_id:
-            continue
-        things.append(f"copy {copy.get('vm')} {copy.get('disk')} {copy.get('map')}")
+    by_id = {row["id"]: f"{row['tags'].get('drc:vm')} {row['tags'].get('drc:disk')}" for row in snapshots(place)}
+    if "record-copy failed" not in "".join(place.trace):
+        things += [f"copy {by_id[path.name]}" for path in place.keys("copies") if path.name in by_id]
     return sorted(things)
 
 
@@ -215,11 +240,25 @@ def check_content(place):
         demand(held == wanted, f"the copy of {vm} disk {disk} does not hold the image", row["id"])
 
 
+def check_at_once(place):
+    """No recovery point is ever half there, and no copy is called one before it is."""
+    if place.bucket or (place.repository / "repository").exists():
+        done = place.repo("verify")
+        demand(done.returncode == 0, "the repository does not verify", done.out, done.err)
+    for row in snapshots(place, new_only=True):
+        demand(row["completed"] or row["tags"].get("drc:role") != "dr-copy", "a half copy is tagged as one", row)
+
+
 def check_state(place, _):
-    done = place.repo("verify")
-    demand(done.returncode == 0, "the repository does not verify", done.out, done.err)
+    check_at_once(place)
     if place.name == "repo-prune":
         return
+    check_disks(place)
+    if place.name.startswith("replicate"):
+        check_content(place)
+
+
+def check_disks(place):
     for vm in ("db", "web"):
         if place.name == "import" and vm == "web":
             continue
@@ -231,8 +270,6 @@ def check_state(place, _):
             done = place.repo("export", "--plan", "shop", "--vm", vm, "--disk", str(disk), "-o", out)
             demand(done.returncode == 0, "it cannot be exported", done.err)
             demand(out.read_bytes() == place.image_path(vm, disk).read_bytes(), f"{vm} disk {disk} does not come back")
-    if place.name.startswith("replicate"):
-        check_content(place)
 
 
 def copied(prepared, folder, name):
