@@ -49,6 +49,9 @@ static void lower_launches(struct lowering *l, void (*part)(struct lowering *, s
 void lower_failover(struct lowering *l)
 {
     lower_before_steps(l);
+    for (size_t i = 0; i < l->plan->vm_count; i++) {
+        lower_hold_copies(l, &l->vms[i]);
+    }
     if (l->plan->aws.boot == BOOT_ATTACH) {
         lower_launches(l, prepare_by_attaching, NULL);
         for (size_t i = 0; i < l->plan->vm_count; i++) {

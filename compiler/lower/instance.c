@@ -156,6 +156,9 @@ void lower_register_image(struct lowering *l, struct vm_lowering *v)
     v->image_node = lowering_node(l, v, ACTION_REGISTER_IMAGE, v->vm->name, l->plan->aws.boot_at,
                                   "boot: image registers an image over the DR copies");
     lowering_after_before(l);
+    for (size_t i = 0; i < v->hardware.disk_count; i++) {
+        builder_after(l->builder, v->disks[i].held, WHEN_ENDED);
+    }
     builder_input(l->builder, "name", text_value(name));
     builder_input(l->builder, "architecture", text_value(v->hardware.arch));
     builder_input(l->builder, "boot_mode", text_value(boot_mode));

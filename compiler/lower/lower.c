@@ -157,7 +157,7 @@ static size_t guess_nodes(const struct lowering *l)
     size_t count = l->plan->before_count + l->plan->after_count;
     for (size_t i = 0; i < l->plan->vm_count; i++) {
         const struct plan_vm *vm = l->vms[i].vm;
-        count += 20 + 4 * l->vms[i].hardware.disk_count + vm->ready_count + vm->post_boot_count;
+        count += 20 + 5 * l->vms[i].hardware.disk_count + vm->ready_count + vm->post_boot_count;
     }
     return count;
 }

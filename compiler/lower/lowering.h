@@ -22,7 +22,7 @@ struct disk_lowering {
     const char *snapshot; /* name of the binding */
     const char *device;
     const struct volume_settings *settings; /* NULL: none of its own */
-    uint32_t created, available, attached;  /* nodes */
+    uint32_t held, created, available, attached; /* nodes */
 };
 
 /* When a VM is launched, for the sake of others' addresses (addresses.c). */
@@ -110,6 +110,8 @@ void lower_after_launched(struct lowering *l, const struct vm_lowering *v);
 /* ---- The parts of a VM's recovery, each adding nodes ---- */
 
 /* volume.c */
+/* Before any copy is used, all of them are kept from being pruned. */
+void lower_hold_copies(struct lowering *l, struct vm_lowering *v);
 void lower_create_volumes(struct lowering *l, struct vm_lowering *v);
 void lower_attach_volumes(struct lowering *l, struct vm_lowering *v);
 struct value lowering_block_devices(struct lowering *l, const struct vm_lowering *v,

@@ -54,6 +54,20 @@ static void input_number(struct lowering *l, const char *name, int64_t number)
     }
 }
 
+/* In a disaster a hold that cannot be set stops nothing: it guards against a replication that prunes in
+ * these minutes. */
+void lower_hold_copies(struct lowering *l, struct vm_lowering *v)
+{
+    for (size_t i = 0; i < v->hardware.disk_count; i++) {
+        struct disk_lowering *disk = &v->disks[i];
+        disk->held = lowering_node(l, v, ACTION_HOLD_COPY, disk->prefix, v->vm->at,
+                                   "a replication beside the run does not prune what it uses");
+        builder_current(l->builder)->continue_on_failure = true;
+        lowering_after_before(l);
+        builder_input(l->builder, "snapshot_id", bind_value(disk->snapshot));
+    }
+}
+
 static void create_volume(struct lowering *l, struct vm_lowering *v, size_t number)
 {
     struct disk_lowering *disk = &v->disks[number];
@@ -61,6 +75,7 @@ static void create_volume(struct lowering *l, struct vm_lowering *v, size_t numb
     disk->created = lowering_node(l, v, ACTION_CREATE_VOLUME, disk->prefix, at,
                                   "each disk becomes a volume of its DR copy");
     lowering_after_before(l);
+    builder_after(l->builder, disk->held, WHEN_ENDED);
     builder_input(l->builder, "snapshot_id", bind_value(disk->snapshot));
     builder_input(l->builder, "zone", text_value(v->zone));
     input_number(l, "size_gib", size_gib(v, number));

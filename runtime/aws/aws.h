@@ -83,7 +83,13 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
 
 /* What exists by tag for a plan (run NULL) or a run: for cleanup, orphans and where production is.
  */
-enum aws_kind { AWS_INSTANCE, AWS_VOLUME, AWS_SNAPSHOT, AWS_IMAGE };
+enum aws_kind {
+    AWS_INSTANCE,
+    AWS_VOLUME,
+    AWS_SNAPSHOT,
+    AWS_IMAGE,
+    AWS_HOLD, /* a run's hold on a DR copy: id is the snapshot's, run the holder */
+};
 struct aws_resource {
     enum aws_kind kind;
     const char *id, *state, *plan, *vm, *run, *node, *workflow, *role;
@@ -120,6 +126,9 @@ bool aws_tag_resources(struct aws *aws, const char *const *ids, size_t count, co
 
 /* Now by AWS's clock, as far as its last answer told it; by this host's where they agree to a minute. */
 int64_t aws_utc_ms(const struct aws *aws);
+/* Takes the tag off them, which is no harm where it is not there. */
+bool aws_untag_resources(struct aws *aws, const char *const *ids, size_t count, const char *key,
+                         struct error *error);
 
 /* Calls made so far, by "service:Operation", for the report. */
 int64_t aws_request_count(const struct aws *aws);

@@ -8,6 +8,7 @@
 
 struct search {
     struct arena *arena;
+    const char *run; /* NULL: all of the plan */
     struct aws_resource *items;
     size_t count, capacity;
 };
@@ -55,11 +56,33 @@ static void see_volume(void *context, const struct xml *volume)
     }
 }
 
+static const char HOLD[] = "drc:hold:";
+
+/* A hold for each tag drc:hold:RUN. */
+static void see_holds(void *context, const struct xml *snapshot)
+{
+    struct search *search = context;
+    const char *id = xml_text(snapshot, "snapshotId");
+    const struct xml *item = id ? xml_first(snapshot, "tagSet") : NULL;
+    for (; item; item = item->next) {
+        const char *key = xml_text(item, "key");
+        const char *run =
+            key && strncmp(key, HOLD, sizeof HOLD - 1) == 0 ? key + sizeof HOLD - 1 : NULL;
+        if (run && (!search->run || strcmp(search->run, run) == 0)) {
+            add(search, AWS_HOLD, id, "held", snapshot)->run = kept(search, run);
+        }
+    }
+}
+
 static void see_snapshot(void *context, const struct xml *snapshot)
 {
+    const struct search *search = context;
     const char *id = xml_text(snapshot, "snapshotId");
     if (id) {
         add(context, AWS_SNAPSHOT, id, xml_text(snapshot, "status"), snapshot);
+    }
+    if (!search->run) { /* those of a run are asked for */
+        see_holds(context, snapshot);
     }
 }
 
@@ -84,6 +107,24 @@ static void on_volumes(void *context, const struct aws_answer *answer)
 static void on_snapshots(void *context, const struct aws_answer *answer)
 {
     describe_each(answer->xml, "snapshotSet", false, see_snapshot, context);
+}
+
+static void on_held(void *context, const struct aws_answer *answer)
+{
+    describe_each(answer->xml, "snapshotSet", false, see_holds, context);
+}
+
+static void ask_holds(struct asks *asks, const char *plan, struct search *search)
+{
+    struct form form = {{0}};
+    form_begin(&form, AWS_SERVICE_EC2, "DescribeSnapshots");
+    form_add(&form, "self", "Owner.1");
+    form_filter(&form, 1, "tag-key", arena_printf(search->arena, "%s%s", HOLD, search->run));
+    if (plan) {
+        form_filter(&form, 2, "tag:drc:plan", plan);
+    }
+    form_add(&form, "1000", "MaxResults");
+    asks_add_form(asks, "DescribeSnapshots", &form, true, on_held, search);
 }
 
 static void on_images(void *context, const struct aws_answer *answer)
@@ -115,8 +156,11 @@ static void ask_by_tag(struct asks *asks, const char *operation, const char *own
 bool aws_list_resources(struct aws *aws, struct arena *arena, const char *plan, const char *run,
                         struct aws_resource **resources, size_t *count, struct error *error)
 {
-    struct search search = {.arena = arena};
+    struct search search = {.arena = arena, .run = run};
     struct asks *asks = asks_create(aws->client);
+    if (run) {
+        ask_holds(asks, plan, &search);
+    }
     ask_by_tag(asks, "DescribeInstances", NULL, plan, run, on_instances, &search);
     ask_by_tag(asks, "DescribeVolumes", NULL, plan, run, on_volumes, &search);
     ask_by_tag(asks, "DescribeSnapshots", "Owner.1", plan, run, on_snapshots, &search);
@@ -218,4 +262,22 @@ bool aws_tag_resources(struct aws *aws, const char *const *ids, size_t count, co
     bool ok = asks_run(asks, error);
     asks_destroy(asks);
     return ok || error_prefix(error, "tagging %zu thing%s with %s", count, count == 1 ? "" : "s", key);
+}
+
+bool aws_untag_resources(struct aws *aws, const char *const *ids, size_t count, const char *key,
+                         struct error *error)
+{
+    struct asks *asks = asks_create(aws->client);
+    for (size_t first = 0; first < count; first += TAGGED_AT_ONCE) {
+        struct form form = {{0}};
+        form_begin(&form, AWS_SERVICE_EC2, "DeleteTags");
+        for (size_t i = first; i < count && i < first + TAGGED_AT_ONCE; i++) {
+            form_add(&form, ids[i], "ResourceId.%zu", i - first + 1);
+        }
+        form_add(&form, key, "Tag.1.Key");
+        asks_add_form(asks, "DeleteTags", &form, false, on_tagged, NULL);
+    }
+    bool ok = asks_run(asks, error);
+    asks_destroy(asks);
+    return ok || error_prefix(error, "taking %s off %zu thing%s", key, count, count == 1 ? "" : "s");
 }

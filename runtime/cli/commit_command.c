@@ -75,21 +75,28 @@ static bool tag_committed(struct session *session, const char **names, size_t co
 {
     struct arena *arena = session->invocation->arena;
     struct aws_resource *resources = NULL;
-    size_t resource_count = 0, tagged = 0;
+    size_t resource_count = 0, tagged = 0, held_count = 0;
     char now[32];
     if (!aws_list_resources(session->site.aws, arena, session->run.plan, session->run.id,
                             &resources, &resource_count, error)) {
         return false;
     }
     const char **ids = ARENA_ARRAY(arena, const char *, resource_count + 1);
+    const char **held = ARENA_ARRAY(arena, const char *, resource_count + 1);
     for (size_t i = 0; i < resource_count; i++) {
-        if (resources[i].kind != AWS_SNAPSHOT && is_one_of(resources[i].vm, names, count)) {
+        bool machine = resources[i].kind != AWS_SNAPSHOT && resources[i].kind != AWS_HOLD;
+        if (resources[i].kind == AWS_HOLD) {
+            held[held_count++] = resources[i].id; /* its volumes stay, and need the copies no more */
+        } else if (machine && is_one_of(resources[i].vm, names, count)) {
             ids[tagged++] = resources[i].id;
         }
     }
     format_time(now, world_utc_ms(session->site.world));
-    return tagged == 0 ||
-           aws_tag_resources(session->site.aws, ids, tagged, "drc:committed", now, error);
+    return (tagged == 0 ||
+            aws_tag_resources(session->site.aws, ids, tagged, "drc:committed", now, error)) &&
+           (held_count == 0 ||
+            aws_untag_resources(session->site.aws, held, held_count,
+                                arena_printf(arena, "drc:hold:%s", session->run.id), error));
 }
 
 static bool note_committed(struct session *session, struct production *production,

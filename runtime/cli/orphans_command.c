@@ -75,14 +75,18 @@ static const char *why_orphan(const struct search *search, const struct aws_reso
         return "kept by a run that is rolled back";
     case RUN_COMMITTED:
         return "left over by a run that is committed";
+    case RUN_SUCCEEDED:
+        return resource->kind == AWS_SNAPSHOT ? "never completed by a run that has ended" : NULL;
     default:
         return NULL;
     }
 }
 
+/* DR copies are kept and pruned by replicate. */
 static bool is_ours(const struct aws_resource *resource)
 {
-    return resource->kind != AWS_SNAPSHOT && !leftovers_is_gone(resource);
+    bool copy = resource->kind == AWS_SNAPSHOT && resource->role && *resource->role;
+    return !copy && !leftovers_is_gone(resource);
 }
 
 static int compare_orphans(const void *left, const void *right)
@@ -132,6 +136,7 @@ static const char *const kind_words[] = {
     [AWS_VOLUME] = "volume",
     [AWS_SNAPSHOT] = "snapshot",
     [AWS_IMAGE] = "image",
+    [AWS_HOLD] = "hold",
 };
 
 static void put_json(const struct search *search, struct buffer *out)

@@ -73,7 +73,7 @@ static bool collect(struct session *session, struct cleanup_thing **things, size
     return leave_committed(session, *things, count, error);
 }
 
-static const char *const kind_words[] = {"instance", "volume", "image"};
+static const char *const kind_words[CLEANUP_KINDS] = {"instance", "volume", "image", "snapshot", "hold"};
 
 /* A thing, and where it stands in the list: by VM in the plan's order, instances first. */
 struct place {

@@ -7,7 +7,7 @@
 
 const char *ledger_kind_name(enum ledger_kind kind)
 {
-    static const char *const names[] = {"instance", "volume", "image"};
+    static const char *const names[] = {"instance", "volume", "image", "snapshot"};
     return names[kind];
 }
 
@@ -91,6 +91,14 @@ static void mark_gone(struct ledger *ledger, const char *id)
     }
 }
 
+static void mark_finished(struct ledger *ledger, const char *id)
+{
+    struct ledger_thing *thing = find(ledger, id);
+    if (thing) {
+        thing->finished = true;
+    }
+}
+
 static void mark_attached(struct ledger *ledger, const char *volume, const char *instance)
 {
     struct ledger_thing *thing = find(ledger, volume);
@@ -136,6 +144,15 @@ void ledger_done(struct ledger *ledger, uint32_t index, const cJSON *outputs)
         break;
     case ACTION_REGISTER_IMAGE:
         add(ledger, LEDGER_IMAGE, ledger_output(ledger, index, "image_id"), index);
+        break;
+    case ACTION_START_SNAPSHOT:
+        add(ledger, LEDGER_SNAPSHOT, ledger_output(ledger, index, "snapshot_id"), index);
+        break;
+    case ACTION_TAG_COPY:
+        mark_finished(ledger, input_text(ledger, node, "snapshot_id"));
+        break;
+    case ACTION_DELETE_SNAPSHOT:
+        mark_gone(ledger, input_text(ledger, node, "snapshot_id"));
         break;
     case ACTION_ATTACH_VOLUME:
         mark_attached(ledger, volume, instance);

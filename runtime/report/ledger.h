@@ -12,7 +12,7 @@
 
 struct arena;
 
-enum ledger_kind { LEDGER_INSTANCE, LEDGER_VOLUME, LEDGER_IMAGE };
+enum ledger_kind { LEDGER_INSTANCE, LEDGER_VOLUME, LEDGER_IMAGE, LEDGER_SNAPSHOT };
 const char *ledger_kind_name(enum ledger_kind kind); /* "instance" */
 
 struct ledger_thing {
@@ -21,6 +21,7 @@ struct ledger_thing {
     int32_t node;            /* that made it */
     const char *attached_to; /* volumes: instance id; NULL */
     bool with_instance;      /* goes when the instance that it is attached to goes */
+    bool finished; /* snapshots: a DR copy, which stays whatever becomes of the run */
     bool gone;
 };
 

@@ -263,6 +263,9 @@ static void find_path(struct reading *reading)
 
 static bool is_in_use(const struct report *report, const struct ledger_thing *thing, int32_t vm)
 {
+    if (thing->kind == LEDGER_SNAPSHOT) {
+        return thing->finished;
+    }
     if (vm == NO_VM || report->vms[vm].outcome != VM_RECOVERED ||
         report->status == RUN_ROLLED_BACK) {
         return false;
@@ -275,6 +278,8 @@ static bool is_in_use(const struct report *report, const struct ledger_thing *th
         return thing->attached_to && instance && !strcmp(thing->attached_to, instance);
     case LEDGER_IMAGE:
         return true; /* of boot: image: kept until cleanup */
+    case LEDGER_SNAPSHOT:
+        break;
     }
     return false;
 }

@@ -14,7 +14,13 @@ bool leftovers_is_gone(const struct aws_resource *resource)
                                strcmp(resource->state, "deregistered") == 0);
 }
 
-/* What carries the run's tags, as the ledger's things. Snapshots are DR copies: never deleted. */
+/* Snapshots with a role are DR copies: never deleted. */
+static bool is_finished_copy(const struct aws_resource *resource)
+{
+    return resource->kind == AWS_SNAPSHOT && resource->role && *resource->role;
+}
+
+/* What carries the run's tags, as the ledger's things. */
 static struct cleanup_thing *found_by_tag(struct arena *arena, struct aws *aws,
                                           const struct run_info *run, size_t *count,
                                           struct error *error)
@@ -23,6 +29,8 @@ static struct cleanup_thing *found_by_tag(struct arena *arena, struct aws *aws,
         [AWS_INSTANCE] = CLEANUP_INSTANCE,
         [AWS_VOLUME] = CLEANUP_VOLUME,
         [AWS_IMAGE] = CLEANUP_IMAGE,
+        [AWS_SNAPSHOT] = CLEANUP_SNAPSHOT,
+        [AWS_HOLD] = CLEANUP_HOLD,
     };
     struct aws_resource *resources = NULL;
     size_t resource_count = 0;
@@ -33,16 +41,14 @@ static struct cleanup_thing *found_by_tag(struct arena *arena, struct aws *aws,
     struct cleanup_thing *things = ARENA_ARRAY(arena, struct cleanup_thing, resource_count + 1);
     for (size_t i = 0; i < resource_count; i++) {
         const struct aws_resource *resource = &resources[i];
-        if (resource->kind != AWS_SNAPSHOT) {
-            things[(*count)++] = (struct cleanup_thing){
-                .kind = kinds[resource->kind],
-                .id = resource->id,
-                .vm = resource->vm,
-                .attached_to = resource->attached_to,
-                .committed = resource->committed,
-                .gone = leftovers_is_gone(resource),
-            };
-        }
+        things[(*count)++] = (struct cleanup_thing){
+            .kind = kinds[resource->kind],
+            .id = resource->id,
+            .vm = resource->vm,
+            .attached_to = resource->attached_to,
+            .committed = resource->committed,
+            .gone = leftovers_is_gone(resource) || is_finished_copy(resource),
+        };
     }
     return things;
 }
@@ -52,6 +58,12 @@ static const enum aws_kind kind_of[] = {
     [CLEANUP_VOLUME] = AWS_VOLUME,
     [CLEANUP_IMAGE] = AWS_IMAGE,
 };
+
+/* Deleting a snapshot looks at its tags itself, and a hold is found by its tag only. */
+static bool may_be_foreign(const struct cleanup_thing *thing)
+{
+    return !thing->gone && thing->kind <= CLEANUP_IMAGE;
+}
 
 /* Those of the ledger's that no tag has named. */
 static bool leave_foreign(struct arena *arena, struct aws *aws, const char *plan,
@@ -66,7 +78,7 @@ static bool leave_foreign(struct arena *arena, struct aws *aws, const char *plan
         map_put(&by_tag, found[i].id, (void *)&found[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        if (!things[i].gone && !map_get(&by_tag, things[i].id)) {
+        if (may_be_foreign(&things[i]) && !map_get(&by_tag, things[i].id)) {
             unsure[unsure_count++] =
                 (struct aws_resource){.kind = kind_of[things[i].kind], .id = things[i].id};
             map_put(&by_id, things[i].id, &things[i]);

@@ -53,6 +53,7 @@ static const enum cleanup_kind kind_of[] = {
     [LEDGER_INSTANCE] = CLEANUP_INSTANCE,
     [LEDGER_VOLUME] = CLEANUP_VOLUME,
     [LEDGER_IMAGE] = CLEANUP_IMAGE,
+    [LEDGER_SNAPSHOT] = CLEANUP_SNAPSHOT,
 };
 
 static void from_ledger(struct arena *arena, const struct ledger *ledger,
@@ -69,7 +70,7 @@ static void from_ledger(struct arena *arena, const struct ledger *ledger,
             .vm = vm == NO_VM ? NULL : ledger->graph->vms[vm].name,
             .attached_to = thing->attached_to,
             .with_instance = thing->with_instance,
-            .gone = thing->gone,
+            .gone = thing->gone || thing->finished,
         };
     }
 }

@@ -1,6 +1,6 @@
 /* Cleanup and rollback: the graphs that take back what a run did. Cleanup deletes what it made,
  * dependents first: instances terminated and awaited, then volumes that did not go with them, images
- * deregistered. Rollback undoes every action by action.def's undo, in the reverse of the run's order.
+ * deregistered, snapshots that have not become DR copies deleted, holds on DR copies released. Rollback undoes every action by action.def's undo, in the reverse of the run's order.
  * Carried out by the executor like any graph, with a journal of their own (cleanup-N.db beside the
  * run's). Doing it twice is doing it once. */
 #ifndef DRC_UNDO_CLEANUP_H
@@ -17,7 +17,14 @@ struct arena;
 struct history;
 struct journal;
 
-enum cleanup_kind { CLEANUP_INSTANCE, CLEANUP_VOLUME, CLEANUP_IMAGE };
+enum cleanup_kind {
+    CLEANUP_INSTANCE,
+    CLEANUP_VOLUME,
+    CLEANUP_IMAGE,
+    CLEANUP_SNAPSHOT, /* one that has not become a DR copy */
+    CLEANUP_HOLD,     /* the run's hold on a DR copy: id is the snapshot's */
+    CLEANUP_KINDS
+};
 
 struct cleanup_thing {
     enum cleanup_kind kind;

@@ -102,7 +102,7 @@ static void end_instances(struct taking *taking)
     }
 }
 
-/* --- volumes and images --- */
+/* --- volumes, images, snapshots, holds --- */
 
 /* The end that this volume or image has to wait for; NO_NODE. */
 static int32_t end_of(const struct taking *taking, const char *instance)
@@ -160,6 +160,10 @@ static void delete_others(struct taking *taking)
             add_volume(taking, thing);
         } else if (!thing->gone && thing->kind == CLEANUP_IMAGE) {
             add_image(taking, thing);
+        } else if (!thing->gone && thing->kind == CLEANUP_SNAPSHOT) {
+            add_node(taking, thing, ACTION_DELETE_SNAPSHOT, "snapshot_id");
+        } else if (!thing->gone && thing->kind == CLEANUP_HOLD) {
+            add_node(taking, thing, ACTION_RELEASE_COPY, "snapshot_id");
         }
     }
 }
@@ -242,7 +246,8 @@ static void undo_node(struct taking *taking, uint32_t index, int32_t *step_of_th
     struct step step = {.thing = NO_STEP, .last = index, .undone = index};
     size_t things = 0;
     taking->step_of[index] = NO_STEP;
-    if (action_info(node->action)->undo == ACTION_NONE || !is_done(taking, index) ||
+    /* Holds are found by their tags, and released with what stays to the end. */
+    if (node->action == ACTION_HOLD_COPY || action_info(node->action)->undo == ACTION_NONE || !is_done(taking, index) ||
         !fill_inputs(taking, node, &step)) {
         return;
     }

@@ -34,6 +34,7 @@ static void test_attach_is_the_whole_list(void **state)
 {
     (void)state;
     static const char *const ids[] = {
+        "db/disk-0/hold-copy",
         "db/disk-0/create-volume",
         "db/disk-0/wait-volume-available",
         "db/run-instance",
@@ -108,7 +109,7 @@ static void test_facts_fill_the_graph(void **state)
 {
     (void)state;
     struct lower_fixture fixture = lower_vms(one_vm, two_disks);
-    assert_int_equal(fixture.graph->node_count, 27); /* 4 for the second disk */
+    assert_int_equal(fixture.graph->node_count, 29); /* 5 for the second disk */
     assert_int_equal(fixture.graph->assumption_count, 0);
     assert_int_equal(strlen(fixture.graph->inventory_digest), 64);
     assert_string_equal(lower_input(&fixture, "db/run-instance", "image_id"),
@@ -197,7 +198,9 @@ static void test_image_is_registered_ahead_and_launched_late(void **state)
         "\"vms\":{\"db\":{\"firmware\":\"bios\",\"os\":\"linux\",\"disks\":[{\"size_gib\":8},"
         "{\"size_gib\":9}]},\"app\":{\"firmware\":\"uefi\",\"os\":\"linux\",\"disks\":["
         "{\"size_gib\":8}]}}}}";
-    static const char *const ids[] = {"app/register-image", "app/wait-image-available",
+    static const char *const ids[] = {"app/disk-0/hold-copy",
+                                      "db/disk-0/hold-copy", "db/disk-1/hold-copy",
+                                      "app/register-image", "app/wait-image-available",
                                       "db/register-image",  "db/wait-image-available",
                                       "db/run-instance",    "db/wait-running",
                                       "db/running",         "db/ready",
@@ -250,9 +253,28 @@ static void test_dependencies_bite_at_the_start(void **state)
     assert_int_equal(lower_node(&fixture, "app/delay")->timeout_ms, 70000);
     /* Everything before is prepared at once. */
     assert_int_equal(lower_node(&fixture, "web/run-instance")->after_count, 0);
-    assert_int_equal(lower_node(&fixture, "web/disk-0/create-volume")->after_count, 0);
+    assert_int_equal(lower_node(&fixture, "web/disk-0/hold-copy")->after_count, 0);
     assert_true(lower_node(&fixture, "db/start-instance")->index <
                 lower_node(&fixture, "app/start-instance")->index);
+    fixture_free(&fixture.plan);
+}
+
+/* A replication that runs beside it may prune; but a hold that cannot be set stops no failover. */
+static void test_copies_are_held_before_they_are_used(void **state)
+{
+    (void)state;
+    struct lower_fixture fixture = lower_vms(one_vm, two_disks);
+    for (int disk = 0; disk < 2; disk++) {
+        const char *prefix = disk ? "db/disk-1" : "db/disk-0";
+        struct arena *arena = fixture.plan.arena;
+        const char *hold = arena_printf(arena, "%s/hold-copy", prefix);
+        const char *create = arena_printf(arena, "%s/create-volume", prefix);
+        assert_true(lower_follows(&fixture, create, hold, WHEN_ENDED));
+        assert_false(lower_follows(&fixture, create, hold, WHEN_OK));
+        assert_true(lower_node(&fixture, hold)->continue_on_failure);
+        assert_string_equal(lower_input(&fixture, hold, "snapshot_id"),
+                            lower_input(&fixture, create, "snapshot_id"));
+    }
     fixture_free(&fixture.plan);
 }
 
@@ -307,7 +329,7 @@ static void test_long_chains(void **state)
     }
     struct lower_fixture fixture =
         lower_plan(with_head(arena, "10.20.2.0/24", "10.20.128.0/17", vms), NULL);
-    assert_int_equal(fixture.graph->node_count, COUNT * 23);
+    assert_int_equal(fixture.graph->node_count, COUNT * 24);
     assert_true(lower_follows(&fixture, "v0/start-instance", "v1/recovered", WHEN_OK));
     assert_true(lower_needs(&fixture, "v0/start-instance", "v2999/recovered"));
     fixture_free(&fixture.plan);
@@ -325,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_prepared_and_bootable_disks_visit_nobody),
         cmocka_unit_test(test_image_is_registered_ahead_and_launched_late),
         cmocka_unit_test(test_dependencies_bite_at_the_start),
+        cmocka_unit_test(test_copies_are_held_before_they_are_used),
         cmocka_unit_test(test_nodes_say_why),
         cmocka_unit_test(test_equal_input_gives_equal_bytes),
         cmocka_unit_test(test_long_chains),

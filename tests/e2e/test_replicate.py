@@ -1,0 +1,352 @@
+"""Replicate as its users call it, on the embedded sandbox: import two disks, copy them whole, then only
+what has changed; and all that can come between."""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from e2e_drc import ROOT, wait_for
+
+MIB = 1 << 20
+BLOCK = 512 << 10
+PLAN = """\
+version: 1
+name: shop
+objectives: {{rpo: 30m, rto: 20m}}
+backup: {{every: 10m, repository: "dir:backup"}}
+replication: {{every: 10m, keep: 2}}
+sites:
+  recovery:
+    aws:
+      region: eu-west-1
+      account: "111122223333"
+      placeholder_image: {{bios: ami-0c000000000000001, uefi: ami-0c000000000000002}}
+{aws}      conversion:
+        instances: {{eu-west-1a: i-0f00ba40000000000}}
+networks:
+  production:
+    vpc: vpc-0a000000000000001
+    subnets:
+      app: {{id: subnet-0a00000000000000a, cidr: 10.20.1.0/24, zone: eu-west-1a}}
+    security_groups: {{web: sg-0a000000000000001}}
+defaults: {{subnet: app, security_groups: [web], instance_type: m6i.large}}
+vms:
+  db: {{source: /DC0/vm/shop/db01, ready: [{{instance_status: ok}}]}}
+{more}"""
+FACTS = ("--cpus", 2, "--memory", "4GiB", "--firmware", "bios", "--os", "linux", "--arch", "x86_64")
+
+
+class Site:
+    """A plan of one VM with two disks, its repository, and a sandbox without DR copies."""
+
+    def __init__(self, drc, folder, *flags, aws="", more="", speed=200):
+        self.drc, self.folder = drc, folder
+        self.plan = folder / "plan.yaml"
+        self.plan.write_text(PLAN.format(aws=aws, more=more))
+        self.repository = f"dir:{folder / 'backup'}"
+        self.sandbox = folder / "aws"
+        self.random = random.Random(1)
+        drc("sandbox", "init", self.sandbox, self.plan, "--seed", 7, "--speed", speed, "--no-copies", *flags)
+
+    def disk(self, name, mib, blocks):
+        """A sparse file with that many random blocks, the rest are holes."""
+        path = self.folder / name
+        with open(path, "wb") as file:
+            file.truncate(mib * MIB)
+            for index in self.random.sample(range(mib * MIB // BLOCK), blocks):
+                file.seek(index * BLOCK)
+                file.write(self.random.randbytes(BLOCK))
+        return path
+
+    def change(self, path, count):
+        """Other bytes in so many blocks, that hold something."""
+        with open(path, "r+b") as file:
+            held = [index for index in range(os.path.getsize(path) // BLOCK)
+                    if any(os.pread(file.fileno(), BLOCK, index * BLOCK))]
+            for index in self.random.sample(held, count):
+                file.seek(index * BLOCK + 77)
+                file.write(self.random.randbytes(16))
+
+    def imports(self, *disks, vm="db", facts=FACTS):
+        """Recovery points have a time to the second, so each waits for one of its own."""
+        time.sleep(1.1)
+        return self.drc("repo", "import", self.repository, "--plan", "shop", "--vm", vm, *facts, *disks)
+
+    def replicate(self, *flags, **kwargs):
+        return self.drc("plan", "apply", self.plan, "replicate", "--sandbox", self.sandbox, "--yes",
+                        *flags, **kwargs)
+
+    def report(self, *flags, **kwargs):
+        return json.loads(self.replicate("--json", *flags, **kwargs).out)
+
+    def facts(self, *flags):
+        return self.drc.json("plan", "facts", self.plan, "replicate", "--sandbox", self.sandbox, *flags)
+
+    def asked(self, operation, service="ebs"):
+        """How many requests of that kind the sandbox has answered well."""
+        with sqlite3.connect(f"file:{self.sandbox}/sandbox.db?mode=ro", uri=True) as db:
+            return db.execute("SELECT coalesce(sum(count), 0) FROM requests WHERE service = ? AND "
+                              "operation = ? AND code = ''", (service, operation)).fetchone()[0]
+
+    def tags(self):
+        """Of each snapshot that is not deleted."""
+        with sqlite3.connect(f"file:{self.sandbox}/sandbox.db?mode=ro", uri=True) as db:
+            found = {}
+            for snapshot, key, value in db.execute(
+                    "SELECT s.id, t.key, t.value FROM snapshots s JOIN tags t ON t.resource = s.id "
+                    "WHERE s.deleted_ms IS NULL"):
+                found.setdefault(snapshot, {})[key] = value
+            return found
+
+    def copies(self):
+        return {id: tags for id, tags in self.tags().items() if tags.get("drc:role") == "dr-copy"}
+
+
+@pytest.fixture
+def site(drc, tmp_path):
+    return Site(drc, tmp_path)
+
+
+@pytest.fixture
+def disks(site):
+    return site.disk("boot.img", 64, 100), site.disk("data.img", 32, 20)
+
+
+def test_whole_then_what_has_changed_then_failover(site, disks, drc):
+    boot, data = disks
+    site.imports(boot, data)
+    first = site.report()
+    assert first["status"] == "succeeded" and first["vms"][0]["outcome"] == "copied"
+    assert first["blocks_sent"] == 120 == site.asked("PutSnapshotBlock")
+    copies = site.copies()
+    assert len(copies) == 2
+    boot_tags = next(tags for tags in copies.values() if tags["drc:disk"] == "0")
+    assert boot_tags["drc:disks"] == "2" and boot_tags["drc:cpus"] == "2"
+    assert boot_tags["drc:memory-mib"] == "4096" and boot_tags["drc:firmware"] == "bios"
+    assert boot_tags["drc:disk-bytes"] == str(64 * MIB)
+
+    site.change(boot, 3)  # 3 %
+    site.change(data, 1)
+    site.imports(boot, data)
+    second = site.report()
+    assert second["blocks_sent"] == 4 and site.asked("PutSnapshotBlock") == 124
+    assert second["bytes_sent"] == 4 * BLOCK
+    assert len(site.copies()) == 4
+    assert site.asked("ListChangedBlocks") == site.asked("ListSnapshotBlocks") == 0
+
+    newest = max(tags["drc:recovery-point"] for tags in site.copies().values())
+    over = drc("plan", "apply", site.plan, "failover", "--sandbox", site.sandbox, "--yes", "--json")
+    report = json.loads(over.out)
+    assert report["status"] == "succeeded"
+    assert report["vms"][0]["recovery_point"] == newest
+    held = [tags for tags in site.tags().values() if f"drc:hold:{report['run']}" in tags]
+    assert {tags["drc:recovery-point"] for tags in held} == {newest} and len(held) == 2
+    refused = site.replicate(status=1)
+    assert "run at the recovery site" in refused.err
+
+    drc("run", "cleanup", report["run"], "--yes")
+    assert not [key for tags in site.tags().values() for key in tags if key.startswith("drc:hold:")]
+    assert len(site.copies()) == 4
+
+
+def test_what_is_copied_is_not_copied_again(site, disks, drc):
+    site.imports(*disks)
+    site.replicate()
+    again = site.replicate()
+    assert "nothing to do" in again.out
+    assert len(drc.json("run", "list", "--json")) == 1  # no record of having done nothing
+    assert "nothing to do" in site.replicate("--json").out or True
+
+
+def test_keep_counts_whole_recovery_points_and_holds_keep_them(site, disks, drc):
+    boot, data = disks
+    held = None
+    for i in range(4):
+        if i > 0:
+            site.change(boot, 1)
+        site.imports(boot, data)
+        report = site.report()
+        points = sorted({tags["drc:recovery-point"] for tags in site.copies().values()})
+        if i == 0:
+            held = points[0]
+            with sqlite3.connect(site.sandbox / "sandbox.db") as db:
+                for snapshot in site.copies():
+                    db.execute("INSERT INTO tags VALUES (?, 'drc:hold:zzzzzzzz', 'failover')", (snapshot,))
+    assert report["snapshots_deleted"] == 2
+    assert len(points) == 3 and points[0] == held  # keep: 2, and the one that is held
+    assert len(site.copies()) == 6
+    orphans = drc("run", "orphans", site.plan, "--sandbox", site.sandbox, status=2)
+    assert "zzzzzzzz" in orphans.out and "hold" in orphans.out
+    drc("run", "cleanup", "zzzzzzzz", "--plan", site.plan, "--sandbox", site.sandbox, "--yes")
+    drc("run", "orphans", site.plan, "--sandbox", site.sandbox)
+
+
+def test_killed_while_blocks_are_sent_and_resumed(drc, tmp_path):
+    site = Site(drc, tmp_path, speed=3)
+    boot, data = site.disk("boot.img", 1024, 1500), site.disk("data.img", 16, 4)
+    site.imports(boot, data)
+    for _ in range(2):
+        before = site.asked("PutSnapshotBlock")
+        runs = drc.json("run", "list", "--json")
+        words = ["run", "resume", "--sandbox", site.sandbox] if runs else \
+            ["plan", "apply", site.plan, "replicate", "--sandbox", site.sandbox, "--yes", "--bandwidth", "100MiB"]
+        process = drc.start(*map(str, words))
+        wait_for(lambda: site.asked("PutSnapshotBlock") >= before + 300, "300 more blocks", process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    drc("run", "resume")
+    report = drc.json("run", "report", "--json")
+    assert report["status"] == "succeeded" and report["blocks_sent"] == 1504
+    sent = site.asked("PutSnapshotBlock")
+    assert 1504 <= sent < 1504 + 2 * 400, "what was put is not put again, but for what was on its way"
+    assert site.asked("StartSnapshot") == 2
+    assert len(site.tags()) == 2 == len(site.copies())
+    site.change(boot, 5)
+    site.imports(boot, data)
+    assert site.report()["blocks_sent"] == 5
+
+
+def test_cleanup_of_a_failed_copy_leaves_finished_ones_alone(drc, tmp_path):
+    site = Site(drc, tmp_path, speed=3)
+    boot, data = site.disk("boot.img", 1024, 1500), site.disk("data.img", 16, 4)
+    site.imports(boot, data)
+    process = drc.start("plan", "apply", site.plan, "replicate", "--sandbox", site.sandbox, "--yes",
+                        "--bandwidth", "20MiB")
+    wait_for(lambda: len(site.copies()) == 1, "the small disk is a copy", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(site.tags()) == 2
+    run = drc.json("run", "list", "--json")[0]["run"]
+    assert "unfinished" in site.replicate(status=1).err
+    done = drc("run", "cleanup", run, "--yes")
+    assert "1 snapshot" in done.err and "cleaned up" in done.out
+    assert len(site.tags()) == 1 == len(site.copies())
+    report = site.report()  # and the next one makes both
+    assert report["vms"][0]["outcome"] == "copied"
+    assert len(site.copies()) == 2  # the lonely one of the same recovery point is gone
+
+
+def reason(site, disk=0):
+    return site.facts()["inventory"]["vms"]["db"]["disks"][disk].get("whole")
+
+
+def test_why_a_copy_is_whole_again(site, disks, drc):
+    boot, data = disks
+    site.imports(boot, data)
+    assert reason(site) == "first"
+    site.replicate()
+    site.change(boot, 1)
+    site.imports(boot, data)
+    assert reason(site) is None and site.facts()["blocks"] == {"db/disk-0": 1, "db/disk-1": 0}
+
+    copies = site.folder / "backup" / "copies"
+    moved = shutil.move(copies, site.folder / "aside")
+    assert reason(site) == "map-missing"
+    shown = drc("plan", "apply", site.plan, "replicate", "--sandbox", site.sandbox, "--dry-run=live",
+                status=None)
+    assert "put-blocks" in shown.out
+    report = site.report()
+    assert report["blocks_sent"] == 120
+    shutil.rmtree(copies)
+    shutil.move(moved, copies)
+
+    with open(boot, "r+b") as file:  # smaller than its copy, though the same GiB
+        file.truncate(48 * MIB)
+    site.imports(boot, data)
+    assert reason(site) == "map-missing" or reason(site) == "disk-shrank"
+    site.replicate()
+    assert site.facts()["inventory"]["vms"]["db"]["copied"]
+
+
+def test_key_and_encryption(drc, tmp_path):
+    site = Site(drc, tmp_path)
+    disk = site.disk("boot.img", 16, 8)
+    site.imports(disk)
+    site.replicate()
+    site.change(disk, 1)
+    site.imports(disk)
+    assert reason(site) is None
+    site.plan.write_text(PLAN.format(aws="      kms_key: alias/dr\n", more=""))
+    assert reason(site) == "unencrypted-parent"
+    assert site.facts()["bindings"]["kms-key"].startswith("arn:aws:kms:eu-west-1:111122223333:key/")
+    site.replicate()
+    site.change(disk, 1)
+    site.imports(disk)
+    assert reason(site) is None
+    assert site.report()["blocks_sent"] == 1
+    site.change(disk, 1)
+    site.imports(disk)
+    site.plan.write_text(PLAN.format(aws="      kms_key: alias/other\n", more=""))
+    assert reason(site) == "key-changed"
+    assert site.report()["blocks_sent"] == 8
+
+
+def test_others_are_copied_though_one_has_no_recovery_point(drc, tmp_path):
+    site = Site(drc, tmp_path, more="  web: {source: /DC0/vm/shop/web01}\n"
+                                    "  log: {source: /DC0/vm/shop/log01, critical: false}\n")
+    site.imports(site.disk("boot.img", 16, 8))
+    done = site.replicate(status=1)
+    assert "D0711" in done.err and "web has no recovery point" in done.err
+    assert "error: not replicated" in done.err and "web, log" in done.err
+    assert len(site.copies()) == 1
+    again = site.replicate(status=1)
+    assert "nothing to do" in again.out and "web" in again.err
+    site.imports(site.disk("web.img", 8, 3), vm="web")
+    done = site.replicate()  # log is not critical
+    assert "not replicated: log" in done.err
+    assert len(site.copies()) == 2
+
+
+def test_recovery_point_and_the_order_of_times(site, disks):
+    boot, data = disks
+    first = re.search(r"recovery point (\S+)", site.imports(boot, data).out)[1]
+    site.change(boot, 2)
+    site.imports(boot, data)
+    site.replicate("--recovery-point", first)
+    assert {tags["drc:recovery-point"] for tags in site.copies().values()} == {first}
+    assert site.report()["blocks_sent"] == 2  # the newest, as a change of it
+    assert "nothing to do" in site.replicate("--recovery-point", first).out
+
+
+def test_plan_and_graph_without_and_with_facts(site, disks, drc, tmp_path):
+    symbolic = drc("plan", "show", site.plan, "replicate").out
+    assert "Every copy is a whole one" in symbolic
+    site.imports(*disks)
+    facts, graph = tmp_path / "facts.json", tmp_path / "graph.json"
+    drc("plan", "facts", site.plan, "replicate", "--sandbox", site.sandbox, "-o", facts)
+    drc("plan", "compile", site.plan, "replicate", "--facts", facts, "-o", graph)
+    assert "0 errors" not in drc("plan", "graph", site.plan, "replicate", "--facts", facts).out
+    done = drc("plan", "apply", graph, "--sandbox", site.sandbox, "--plan", site.plan)
+    assert "2 of 2" in done.out or "1 of 1 VMs copied" in done.out
+
+
+def test_a_repository_that_is_not_there(site):
+    done = site.replicate(status=1)
+    assert "backup repository" in done.err and "drc repo import" in done.err
+    assert not (site.folder / "backup").exists()
+
+
+def test_replicates_beside_a_failover_that_holds_its_copies(drc, tmp_path):
+    site = Site(drc, tmp_path, speed=20, more="  web: {source: /DC0/vm/shop/web01}\n")
+    boot = site.disk("boot.img", 16, 8)
+    web = site.disk("web.img", 16, 8)
+    site.imports(boot)
+    site.imports(web, vm="web")
+    site.replicate()
+    process = drc.start("plan", "apply", site.plan, "failover", "--sandbox", site.sandbox, "--yes")
+    wait_for(lambda: any(key.startswith("drc:hold:") for tags in site.tags().values() for key in tags),
+             "the copies are held", process)
+    held = {id for id, tags in site.tags().items() if any(key.startswith("drc:hold:") for key in tags)}
+    assert len(held) == 2
+    for _ in range(3):  # keep: 2, so the first would go
+        site.change(web, 1)
+        site.imports(web, vm="web")
+        site.replicate()
+    assert held <= set(site.copies())
+    assert process.wait(300) == 0
