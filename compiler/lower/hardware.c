@@ -45,6 +45,48 @@ static bool refuse_missing_copy(struct lowering *l, const struct vm_lowering *v,
     return false;
 }
 
+/* Where a copy does not say how its VM boots, and the plan leaves but one way. NULL: it does not. */
+static const char *firmware_by_plan(struct lowering *l, const struct vm_lowering *v)
+{
+    const char *bios = l->plan->aws.image_bios.value, *uefi = l->plan->aws.image_uefi.value;
+    const char *only = bios && !uefi ? "bios" : uefi && !bios ? "uefi" : NULL;
+    if (l->plan->aws.boot != BOOT_ATTACH || !only) {
+        return NULL;
+    }
+    lowering_assume(l, "%s boots by %s: its DR copy does not say, and the plan has a placeholder image for "
+                       "that alone.", v->vm->name, bios ? "BIOS" : "UEFI");
+    return only;
+}
+
+static bool refuse_firmware(struct lowering *l, const struct vm_lowering *v)
+{
+    struct diagnostic *found = diagnose(l->diagnostics, DIAG_FIRMWARE_UNKNOWN, v->vm->at,
+                                        "whether %s boots by BIOS or UEFI is not known", v->vm->name);
+    diagnostic_help(l->diagnostics, found,
+                    "say it with the next recovery point (drc repo import … --vm %s --firmware bios|uefi), "
+                    "or tag the DR copy of its disk 0 with drc:firmware, bios or uefi", v->vm->name);
+    return false;
+}
+
+/* The machine's size decides what "auto" takes, and nothing else: one that is too small would not do. */
+static bool size_is_known(struct lowering *l, const struct vm_lowering *v, const struct fact_vm *known)
+{
+    if (!v->vm->type_auto || (known->cpus > 0 && known->memory_mib > 0)) {
+        return true;
+    }
+    const char *what = known->cpus > 0         ? "how much memory"
+                       : known->memory_mib > 0 ? "how many CPUs"
+                                               : "how many CPUs and how much memory";
+    struct diagnostic *found =
+        diagnose(l->diagnostics, DIAG_SIZE_UNKNOWN, v->vm->at,
+                 "%s %s has is not known, so no instance type can be chosen", what, v->vm->name);
+    diagnostic_help(l->diagnostics, found,
+                    "name an instance_type for it; or say it with the next recovery point (drc repo import "
+                    "… --vm %s --cpus N --memory SIZE), or tag the DR copy of its disk 0 with drc:cpus and "
+                    "drc:memory-mib", v->vm->name);
+    return false;
+}
+
 static bool take_facts(struct lowering *l, struct vm_lowering *v)
 {
     const struct fact_vm *known = map_get(&l->facts->vms, v->vm->name);
@@ -54,16 +96,12 @@ static bool take_facts(struct lowering *l, struct vm_lowering *v)
     if (l->plan->aws.inject && l->plan->replication.prepare && !known->disks[0].bootable) {
         return refuse_missing_copy(l, v, "bootable copy of its boot disk (prepare: replication)");
     }
-    if (!known->firmware) {
-        struct diagnostic *found =
-            diagnose(l->diagnostics, DIAG_FIRMWARE_UNKNOWN, v->vm->at,
-                     "whether %s boots by BIOS or UEFI is not known", v->vm->name);
-        diagnostic_help(l->diagnostics, found,
-                        "tag the DR copy of its disk 0 with drc:firmware, bios or uefi");
-        return false;
+    const char *firmware = known->firmware ? known->firmware : firmware_by_plan(l, v);
+    if (!firmware) {
+        return refuse_firmware(l, v);
     }
     v->hardware = (struct hardware){
-        .firmware = known->firmware,
+        .firmware = firmware,
         .os = known->os,
         .arch = known->arch ? known->arch : "x86_64",
         .cpus = known->cpus,
@@ -71,12 +109,15 @@ static bool take_facts(struct lowering *l, struct vm_lowering *v)
         .disks = known->disks,
         .disk_count = known->disk_count,
     };
+    if (!known->arch) {
+        lowering_assume(l, "%s is an x86_64 machine: its DR copy does not say.", v->vm->name);
+    }
     if (!known->os) {
         v->hardware.os = v->vm->licensing_aws ? "windows" : "linux";
         lowering_assume(l, "%s runs %s: its DR copy does not say.", v->vm->name,
                         v->vm->licensing_aws ? "Windows" : "Linux");
     }
-    return true;
+    return size_is_known(l, v, known);
 }
 
 /* ---- disks ---- */
@@ -268,12 +309,6 @@ static bool choose(struct lowering *l, struct vm_lowering *v)
     const struct fact_instance_type *chosen = choose_type(&l->candidates, &needs);
     if (!chosen) {
         return refuse_choice(l, v, &needs);
-    }
-    if (l->facts && (v->hardware.cpus == 0 || v->hardware.memory_mib == 0)) {
-        lowering_assume(l,
-                        "%s has %" PRId64 " CPUs and %" PRId64
-                        " MiB: its DR copy does not say, so auto takes %s.",
-                        v->vm->name, needs.cpus, needs.memory_mib, chosen->name);
     }
     struct value *item = ARENA_NEW(l->arena, struct value);
     *item = text_value(chosen->name);

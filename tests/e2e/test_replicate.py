@@ -161,7 +161,6 @@ def test_what_is_copied_is_not_copied_again(site, disks, drc):
     again = site.replicate()
     assert "nothing to do" in again.out
     assert len(drc.json("run", "list", "--json")) == 1  # no record of having done nothing
-    assert "nothing to do" in site.replicate("--json").out or True
 
 
 def test_keep_counts_whole_recovery_points_and_holds_keep_them(site, disks, drc):
@@ -195,7 +194,7 @@ def test_killed_while_blocks_are_sent_and_resumed(drc, tmp_path):
         before = site.asked("PutSnapshotBlock")
         runs = drc.json("run", "list", "--json")
         words = ["run", "resume", "--sandbox", site.sandbox] if runs else \
-            ["plan", "apply", site.plan, "replicate", "--sandbox", site.sandbox, "--yes", "--bandwidth", "100MiB"]
+            ["plan", "apply", site.plan, "replicate", "--sandbox", site.sandbox, "--yes", "--bandwidth", "100MiB/s"]
         process = drc.start(*map(str, words))
         wait_for(lambda: site.asked("PutSnapshotBlock") >= before + 300, "300 more blocks", process)
         process.send_signal(signal.SIGKILL)
@@ -217,7 +216,7 @@ def test_cleanup_of_a_failed_copy_leaves_finished_ones_alone(drc, tmp_path):
     boot, data = site.disk("boot.img", 1024, 1500), site.disk("data.img", 16, 4)
     site.imports(boot, data)
     process = drc.start("plan", "apply", site.plan, "replicate", "--sandbox", site.sandbox, "--yes",
-                        "--bandwidth", "20MiB")
+                        "--bandwidth", "20MiB/s")
     wait_for(lambda: len(site.copies()) == 1, "the small disk is a copy", process)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -253,19 +252,28 @@ def test_why_a_copy_is_whole_again(site, disks, drc):
     assert "put-blocks" in shown.out
     report = site.report()
     assert report["blocks_sent"] == 120
+    kept = {path.name: path.read_bytes() for path in copies.iterdir()}
     shutil.rmtree(copies)
     shutil.move(moved, copies)
 
     with open(boot, "r+b") as file:  # smaller than its copy, though the same GiB
         file.truncate(48 * MIB)
     site.imports(boot, data)
-    assert reason(site) == "map-missing" or reason(site) == "disk-shrank"
+    newest = max(tags["drc:recovery-point"] for tags in site.copies().values())
+    latest = [id for id, tags in site.copies().items()
+              if tags["drc:recovery-point"] == newest and tags["drc:disk"] == "0"]
+    (copies / latest[0]).write_bytes(kept[latest[0]])  # what the last one holds is known again
+    assert reason(site) == "disk-shrank"
     site.replicate()
     assert site.facts()["inventory"]["vms"]["db"]["copied"]
 
 
 def test_key_and_encryption(drc, tmp_path):
-    site = Site(drc, tmp_path)
+    others = [tmp_path / "dr.yaml", tmp_path / "other.yaml"]
+    for path, key in zip(others, ("alias/dr", "alias/other")):  # so that the sandbox has the keys
+        text = PLAN.format(aws=f"      kms_key: {key}\n", more="")
+        path.write_text(text.replace("name: shop", "name: " + path.stem))
+    site = Site(drc, tmp_path, *others)
     disk = site.disk("boot.img", 16, 8)
     site.imports(disk)
     site.replicate()
@@ -321,9 +329,9 @@ def test_plan_and_graph_without_and_with_facts(site, disks, drc, tmp_path):
     facts, graph = tmp_path / "facts.json", tmp_path / "graph.json"
     drc("plan", "facts", site.plan, "replicate", "--sandbox", site.sandbox, "-o", facts)
     drc("plan", "compile", site.plan, "replicate", "--facts", facts, "-o", graph)
-    assert "0 errors" not in drc("plan", "graph", site.plan, "replicate", "--facts", facts).out
+    assert "put-blocks" in drc("plan", "graph", site.plan, "replicate", "--facts", facts).out
     done = drc("plan", "apply", graph, "--sandbox", site.sandbox, "--plan", site.plan)
-    assert "2 of 2" in done.out or "1 of 1 VMs copied" in done.out
+    assert "1 of 1 VMs copied" in done.out
 
 
 def test_a_repository_that_is_not_there(site):

@@ -195,8 +195,9 @@ static void test_image_is_registered_ahead_and_launched_late(void **state)
                   "    volumes: {1: {type: io2, iops: 4000, initialization_rate: 200}}\n");
     static const char facts[] =
         "{\"format\":\"drc-facts/1\",\"observed_at\":\"2026-11-22T10:00:00Z\",\"inventory\":{"
-        "\"vms\":{\"db\":{\"firmware\":\"bios\",\"os\":\"linux\",\"disks\":[{\"size_gib\":8},"
-        "{\"size_gib\":9}]},\"app\":{\"firmware\":\"uefi\",\"os\":\"linux\",\"disks\":["
+        "\"vms\":{\"db\":{\"cpus\":2,\"memory_mib\":8192,\"firmware\":\"bios\",\"os\":\"linux\","
+        "\"disks\":[{\"size_gib\":8},{\"size_gib\":9}]},\"app\":{\"cpus\":2,\"memory_mib\":8192,"
+        "\"firmware\":\"uefi\",\"os\":\"linux\",\"disks\":["
         "{\"size_gib\":8}]}}}}";
     static const char *const ids[] = {"app/disk-0/hold-copy",
                                       "db/disk-0/hold-copy", "db/disk-1/hold-copy",

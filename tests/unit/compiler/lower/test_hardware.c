@@ -170,6 +170,30 @@ static void test_licences(void **state)
     arena_destroy(arena);
 }
 
+/* Copies of imported images may say little: what the plan says is enough where it decides. */
+static void test_copies_that_say_little(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    static const char little[] = "{\"db\":{\"disks\":" DISK "}}";
+    static const char typed[] = "  db: {source: /DC0/vm/db, subnet: db, instance_type: m6i.large}\n";
+    expect_refused(one_vm, facts(arena, "{\"db\":{\"firmware\":\"bios\",\"disks\":" DISK "}}", ""),
+                   DIAG_SIZE_UNKNOWN, "how many CPUs and how much memory db has is not known");
+    expect_refused(one_vm,
+                   facts(arena, "{\"db\":{\"cpus\":2,\"firmware\":\"bios\",\"disks\":" DISK "}}", ""),
+                   DIAG_SIZE_UNKNOWN, "how much memory db has");
+    expect_refused(typed, facts(arena, little, ""), DIAG_FIRMWARE_UNKNOWN, "BIOS or UEFI");
+    const char *one_image = arena_printf(
+        arena, "%svms:\n%s",
+        fixture_replace(arena, fixture_head, "{bios: ami-1, uefi: ami-2}", "{uefi: ami-2}"), typed);
+    struct lower_fixture fixture = lower_plan(one_image, facts(arena, little, ""));
+    assert_non_null(fixture.graph);
+    assert_string_equal(lower_input(&fixture, "db/disk-0/inject", "firmware"), "{\"value\": \"uefi\"}");
+    assert_int_equal(fixture.graph->assumption_count, 4); /* firmware, architecture, system, conversion */
+    fixture_free(&fixture.plan);
+    arena_destroy(arena);
+}
+
 static void test_no_image_for_the_firmware(void **state)
 {
     (void)state;
@@ -362,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_many_disks_get_names),
         cmocka_unit_test(test_images_fit),
         cmocka_unit_test(test_licences),
+        cmocka_unit_test(test_copies_that_say_little),
         cmocka_unit_test(test_no_image_for_the_firmware),
         cmocka_unit_test(test_types_by_facts),
         cmocka_unit_test(test_subnets_by_facts),
