@@ -73,7 +73,8 @@ static bool collect(struct session *session, struct cleanup_thing **things, size
     return leave_committed(session, *things, count, error);
 }
 
-static const char *const kind_words[CLEANUP_KINDS] = {"instance", "volume", "image", "snapshot", "hold"};
+/* Holds are told apart: nothing is deleted with them. */
+static const char *const kind_words[CLEANUP_HOLD] = {"instance", "volume", "image", "snapshot"};
 
 /* A thing, and where it stands in the list: by VM in the plan's order, instances first. */
 struct place {
@@ -108,7 +109,8 @@ static struct place *places_of(const struct session *session, bool instances_onl
     for (size_t i = 0; i < *count; i++) {
         const struct graph_vm *vm = things[i].vm ? map_get(&ranks, things[i].vm) : NULL;
         uint32_t rank = vm ? (uint32_t)(vm - graph->vms) : (uint32_t)graph->vm_count;
-        if (!things[i].gone && (!instances_only || things[i].kind == CLEANUP_INSTANCE)) {
+        if (!things[i].gone && things[i].kind != CLEANUP_HOLD &&
+            (!instances_only || things[i].kind == CLEANUP_INSTANCE)) {
             places[kept++] = (struct place){.thing = &things[i], .vm = rank};
         }
     }
@@ -117,11 +119,25 @@ static struct place *places_of(const struct session *session, bool instances_onl
     return places;
 }
 
+/* With `keep` the volumes stay, and what they were made from. */
+static void tell_holds(const struct take_back *way, const struct cleanup_thing *things, size_t count)
+{
+    size_t held = 0;
+    for (size_t i = 0; i < count; i++) {
+        held += !things[i].gone && things[i].kind == CLEANUP_HOLD;
+    }
+    if (held > 0 && !way->keep) {
+        fprintf(stderr, "  %zu DR cop%s: no longer held, and pruned in their turn\n", held,
+                held == 1 ? "y" : "ies");
+    }
+}
+
 /* "shop · run 7k2f · cleanup deletes 3 instances, 8 volumes", and each of them. With `keep` instances
  * only are told: they are stopped. */
 static void list_things(const struct session *session, const struct take_back *way,
                         const struct cleanup_thing *things, size_t count)
 {
+    size_t all = count;
     const struct place *places = places_of(session, way->keep, things, &count);
     size_t counts[sizeof kind_words / sizeof *kind_words] = {0};
     int width = 0;
@@ -140,13 +156,14 @@ static void list_things(const struct session *session, const struct take_back *w
             comma = ", ";
         }
     }
-    fputs("\n", stderr);
+    fputs(count == 0 ? " nothing\n" : "\n", stderr);
     for (size_t i = 0; i < count; i++) {
         const struct cleanup_thing *thing = places[i].thing;
         bool again = i > 0 && places[i].vm == places[i - 1].vm;
         fprintf(stderr, "  %-*s  %-8s  %s\n", width, again || !thing->vm ? "" : thing->vm,
                 kind_words[thing->kind], thing->id);
     }
+    tell_holds(way, things, all);
 }
 
 /* After a failover that succeeded what it made is no left-over. */
