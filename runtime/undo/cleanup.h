@@ -1,6 +1,7 @@
 /* Cleanup and rollback: the graphs that take back what a run did. Cleanup deletes what it made,
  * dependents first: instances terminated and awaited, then volumes that did not go with them, images
- * deregistered, snapshots that have not become DR copies deleted, holds on DR copies released. Rollback undoes every action by action.def's undo, in the reverse of the run's order.
+ * deregistered, snapshots that have not become DR copies deleted, holds on DR copies released. Rollback
+ * undoes every action by action.def's undo, in the reverse of the run's order.
  * Carried out by the executor like any graph, with a journal of their own (cleanup-N.db beside the
  * run's). Doing it twice is doing it once. */
 #ifndef DRC_UNDO_CLEANUP_H

@@ -247,8 +247,8 @@ static void undo_node(struct taking *taking, uint32_t index, int32_t *step_of_th
     size_t things = 0;
     taking->step_of[index] = NO_STEP;
     /* Holds are found by their tags, and released with what stays to the end. */
-    if (node->action == ACTION_HOLD_COPY || action_info(node->action)->undo == ACTION_NONE || !is_done(taking, index) ||
-        !fill_inputs(taking, node, &step)) {
+    if (node->action == ACTION_HOLD_COPY || action_info(node->action)->undo == ACTION_NONE ||
+        !is_done(taking, index) || !fill_inputs(taking, node, &step)) {
         return;
     }
     const struct cleanup_thing *subject = subject_of(taking, &step, &things);
