@@ -50,12 +50,11 @@ static void keep_answer(struct exchange *exchange, const struct http_response *a
 {
     exchange->response.failure = answer->failure;
     exchange->response.status = answer->status;
-    if (answer->failure_text) {
-        exchange->response.failure_text = base_strdup(answer->failure_text);
-    }
-    if (answer->failure == HTTP_ANSWERED && too_large(exchange->request, answer)) {
+    bool large = answer->failure == HTTP_ANSWERED && too_large(exchange->request, answer);
+    const char *text = large ? "the answer is larger than allowed" : answer->failure_text;
+    exchange->response.failure_text = text ? base_strdup(text) : NULL;
+    if (large) {
         exchange->response.failure = HTTP_TOO_LARGE;
-        exchange->response.failure_text = base_strdup("the answer is larger than allowed");
         keep_body(exchange, "", 0);
     } else {
         keep_headers(exchange, answer);

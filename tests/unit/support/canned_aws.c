@@ -54,11 +54,13 @@ static void respond(void *context, int64_t utc_ms, const struct http_request *re
                                        .status = answer->status ? answer->status : 200,
                                        .headers = canned->headers,
                                        .body = body,
-                                       .body_length = strlen(body)};
+                                       .body_length = answer->body_length ? answer->body_length
+                                                                          : strlen(body)};
     const struct http_header told[] = {{"Date", answer->date},
                                        {"ETag", answer->etag},
                                        {"x-amz-checksum-crc32", answer->crc32},
-                                       {"x-amz-bucket-region", answer->bucket_region}};
+                                       {"x-amz-bucket-region", answer->bucket_region},
+                                       {"x-amz-Checksum", answer->checksum}};
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
         if (told[i].value) {
             canned->headers[response->header_count++] = told[i];

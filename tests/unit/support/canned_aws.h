@@ -17,6 +17,8 @@ struct canned_answer {
     const char *etag, *crc32, *bucket_region; /* S3's headers; NULL: none */
     enum http_failure failure;
     int64_t latency_ms;
+    size_t body_length;  /* 0: up to its NUL */
+    const char *checksum; /* x-amz-Checksum; NULL: none */
     bool any_order; /* stays for every request that has `expect` in it */
 };
 
@@ -27,7 +29,7 @@ struct canned {
     size_t count, next;
     struct buffer log; /* requests, each behind a line "== N" */
     size_t requests;
-    struct http_header headers[4];
+    struct http_header headers[5];
 };
 
 /* With environment keys AKIDEXAMPLE/secret, no metadata service, at 2026-11-22T10:00:00Z. */
