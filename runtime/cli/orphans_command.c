@@ -188,7 +188,7 @@ static void put_text(const struct search *search, struct buffer *out)
             put_command(search, resource->run, out);
         }
         buffer_printf(out, "  %-8s  ", kind_words[resource->kind]);
-        text_pad(out, resource->id, 22);
+        text_pad(out, resource->id, 24); /* snap- and 17 digits, and two blanks */
         text_pad(out, resource->vm ? resource->vm : "", 12);
         text_put(out, resource->state);
         buffer_putc(out, '\n');
