@@ -50,7 +50,7 @@ class MinioServer:
         while self.process.poll() is None and time.monotonic() < until:
             try:
                 urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-                    self.endpoint + "/minio/health/live", timeout=2).close()
+                    self.endpoint + "/minio/health/cluster", timeout=2).close()
                 return True
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)

@@ -83,7 +83,7 @@ static void destroy(struct provider *provider)
 static void check(void **state)
 {
     (void)state;
-    struct provider whole = {"x", start, lookup, start, destroy};
+    struct provider whole = {"x", start, lookup, start, NULL, destroy};
     assert_true(provider_check(&whole, NULL));
     struct error error = {0};
     struct provider half = whole;
