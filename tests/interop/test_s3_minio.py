@@ -129,7 +129,11 @@ class Scene:
         self.moto, self.folder = moto, folder
         self.minio = MinioServer(folder / "minio", key=moto.key, secret=moto.secret).start()
         self.bucket = "drc-state"
-        self.minio.client().create_bucket(Bucket=self.bucket)
+        try:
+            self.minio.client().create_bucket(Bucket=self.bucket)
+        except Exception:
+            self.minio.stop()
+            raise
         self.proxy = Proxy(self.minio.endpoint, latency=latency)
         self.path, self.made = populate(moto, ERP, folder / "plan", edit=attach)
         self.state = f"s3://{self.bucket}/dr/state"
