@@ -279,15 +279,15 @@ static void test_goes_on_after_a_kill(void **state)
 static void test_an_interrupt_loses_nothing(void **state)
 {
     struct scene *scene = *state;
-    scene->interrupt_at = 13;
+    scene->interrupt_at = 15;
     bench_begin(&scene->bench);
     assert_int_equal(bench_run(&scene->bench), EXECUTOR_INTERRUPTED);
     struct counted counted = notes_of(scene);
-    assert_string_equal(counted.last, "step 13");
+    assert_string_equal(counted.last, "step 15");
     bench_finish(&scene->bench);
     bench_begin(&scene->bench);
     assert_int_equal(bench_run(&scene->bench), EXECUTOR_SUCCEEDED);
-    assert_int_equal(scene->walker.begun_at[1], 13);
+    assert_int_equal(scene->walker.begun_at[1], 15);
     assert_int_equal(scene->walker.steps_taken, STEPS);
 }
 
