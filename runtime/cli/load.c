@@ -180,7 +180,7 @@ bool load_workflow(const char *word, enum workflow *workflow, struct error *erro
         error_set(error, "there is no workflow \"%s\"%s%s%s", word, near ? ": did you mean " : "",
                   near ? near : "", near ? "?" : "");
     }
-    return error_help(error, "this version carries out failover; the others are backup, replicate, "
+    return error_help(error, "this version carries out replicate and failover; the others are backup, "
                              "test and failback");
 }
 

@@ -84,7 +84,7 @@ def test_watch_follows_to_the_end_and_says_how_it_ended(drc, slow):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert watched.out == out.decode()  # the same report
-    for line in ("db recovered", "app recovered", "web recovered", "ended: 95 of 95"):
+    for line in ("db recovered", "app recovered", "web recovered", "ended: 103 of 103"):
         assert line in watched.err
 
 
@@ -93,7 +93,7 @@ def test_watch_as_ndjson_is_whole_however_late(drc, sandbox):
     done = drc("run", "watch", "--json")
     lines = check_events(done.out)
     assert lines[1]["type"] == "run_started" and lines[-1]["type"] == "run_ended"
-    assert len([line for line in lines if line["type"] == "node_done"]) == 95
+    assert len([line for line in lines if line["type"] == "node_done"]) == 103
     assert "recovered" in drc("run", "watch").err  # condensed: what matters
     assert "create-volume" not in drc("run", "watch").err
 
@@ -422,7 +422,7 @@ def test_a_trace_in_a_file(drc, sandbox, tmp_path):
     text = (tmp_path / "trace.json").read_text()
     spans = spans_of(text)
     check_tree(spans)
-    assert len(spans) == 95 + 3 + 1  # actions, VMs, run
+    assert len(spans) == 103 + 3 + 1  # actions, VMs, run
     names = {attributes(s).get("drc.node.id"): s for s in spans}
     volume = names["db/disk-0/create-volume"]
     assert volume["name"] == "disk-0/create-volume" and volume["kind"] == 3

@@ -450,7 +450,7 @@ def test_orphans_when_the_state_is_lost(failed):
     assert f"drc run cleanup {run} --plan {failed.plan}" in done.out
     found = drc.json(*words, "--json", status=2, **lost)
     assert {o["run"] for o in found} == {run}
-    assert len(found) == len(failed.cloud())
+    assert len([one for one in found if one["kind"] != "hold"]) == len(failed.cloud())
     assert "--plan" in drc("run", "cleanup", run, "--sandbox", failed.folder, "--yes", status=1,
                            **lost).err
     assert "whole id" in drc("run", "cleanup", run[:4], "--plan", failed.plan, "--yes", "--sandbox",

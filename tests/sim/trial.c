@@ -420,6 +420,7 @@ static bool open_trial(struct trial *trial, const struct trial_plans *plans, con
         return false;
     }
     graph_index((struct graph *)rehearsal_graph(trial->rehearsal));
+    trial->watching.facts = rehearsal_facts(trial->rehearsal);
     trial->watching.duplicates = s->link.duplicated > 0;
     trial->watching.diary.tell = trial->tell ? &trial->result->text : NULL;
     trial->witness = &trial->watching;

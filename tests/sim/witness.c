@@ -482,7 +482,7 @@ static void change(struct witness *witness, const struct exchange_seen *seen)
     size_t count = witness_targets(witness, seen, targets);
     const char *id, *why = NULL;
     int ids = 0;
-    while ((id = cloud_nth(seen, "InstanceId", ids))) {
+    while ((id = cloud_nth(seen, "InstanceId", ids)) || (id = cloud_nth(seen, "ResourceId", ids))) {
         ids++;
     }
     check_own(witness, seen);

@@ -11,6 +11,7 @@
 #define DRC_TESTS_SIM_WITNESS_H
 
 #include "compiler/base/buffer.h"
+#include "compiler/graph/facts.h"
 #include "runtime/sandbox/sandbox.h"
 #include "tests/sim/cloud.h"
 #include "tests/sim/diary.h"
@@ -32,6 +33,7 @@ struct visitor { /* a volume at an instance */
 struct witness {
     struct arena *arena;
     const struct graph *graph;
+    const struct facts *facts; /* whose bindings the graph has; NULL: it has none */
     const char *run_id;
     struct diary diary;
     struct witness_node *nodes;
@@ -47,7 +49,7 @@ struct witness {
     int violation_count;
 };
 
-/* The journal has to have been made. `killed`, `duplicates`, `own` may be set afterwards. */
+/* The journal has to have been made. `killed`, `duplicates`, `own`, `facts` may be set afterwards. */
 bool witness_open(struct witness *witness, struct arena *arena, const struct graph *graph,
                   const char *run_id, const char *journal_path, struct error *error);
 void witness_close(struct witness *witness);

@@ -14,6 +14,9 @@ const char *witness_input(const struct witness *witness, uint32_t node, const ch
     if (value->kind == VALUE_OUTPUT) {
         return diary_output(&witness->diary, (uint32_t)value->node, value->text);
     }
+    if (value->kind == VALUE_BIND) {
+        return witness->facts ? map_get(&witness->facts->bindings, value->text) : NULL;
+    }
     return value->kind == VALUE_TEXT ? value->text : NULL;
 }
 
@@ -58,6 +61,16 @@ static void match_instances(struct matching *matching, const struct exchange_see
     const char *id;
     for (int i = 0; (id = cloud_nth(seen, "InstanceId", i)); i++) {
         match(matching, action, "instance_id", id, NULL, NULL);
+    }
+}
+
+/* A hold on DR copies set, or taken off. */
+static void match_hold(struct matching *matching, const struct exchange_seen *seen, enum action action)
+{
+    const char *id, *key = cloud_parameter(seen, "Tag.1.Key");
+    bool own = key && strncmp(key, "drc:hold:", 9) == 0 && strcmp(key + 9, matching->witness->run_id) == 0;
+    for (int i = 0; own && (id = cloud_nth(seen, "ResourceId", i)); i++) {
+        match(matching, action, "snapshot_id", id, NULL, NULL);
     }
 }
 
@@ -113,6 +126,10 @@ size_t witness_targets(const struct witness *witness, const struct exchange_seen
     } else if (strcmp(operation, "DeregisterImage") == 0) {
         match(&matching, ACTION_DEREGISTER_IMAGE, "image_id", cloud_parameter(seen, "ImageId"),
               NULL, NULL);
+    } else if (strcmp(operation, "CreateTags") == 0) {
+        match_hold(&matching, seen, ACTION_HOLD_COPY);
+    } else if (strcmp(operation, "DeleteTags") == 0) {
+        match_hold(&matching, seen, ACTION_RELEASE_COPY);
     } else if (strcmp(operation, "SendCommand") == 0) {
         match_command(&matching, seen);
     } else {
