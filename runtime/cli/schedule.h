@@ -11,7 +11,7 @@
 
 struct buffer;
 
-enum { SCHEDULE_WORDS_MAX = 24, SCHEDULE_PATHS_MAX = 8, SCHEDULE_JOBS_MAX = 3 };
+enum { SCHEDULE_WORDS_MAX = 64, SCHEDULE_PATHS_MAX = 8, SCHEDULE_JOBS_MAX = 3 };
 
 /* Something that runs every so often. Texts are borrowed. */
 struct schedule_job {
@@ -19,7 +19,7 @@ struct schedule_job {
     const char *title; /* "recovery points of shop become DR copies" */
     int64_t every_ms;
     const char *words[SCHEDULE_WORDS_MAX]; /* behind "drc" */
-    size_t word_count;
+    size_t word_count; /* one that was too many counts, too */
     const char *writes[SCHEDULE_PATHS_MAX]; /* absolute folders */
     size_t write_count;
     const char *success;   /* exit statuses that are no failure beside 0: "3"; NULL: none */

@@ -62,8 +62,9 @@ static bool is_one_line(const char *path, struct error *error)
 static void add_word(struct schedule_job *job, const char *word)
 {
     if (job->word_count < SCHEDULE_WORDS_MAX) {
-        job->words[job->word_count++] = word;
+        job->words[job->word_count] = word;
     }
+    job->word_count++;
 }
 
 static void add_path(struct schedule_job *job, const char *path)
@@ -221,6 +222,21 @@ static void add_backup(struct making *making)
                      plan->name, duration_words(arena, plan->backup.every.ms));
 }
 
+static bool check_words(const struct schedule_job *job, struct error *error)
+{
+    if (job->word_count > SCHEDULE_WORDS_MAX) {
+        error_set(error, "a command of more than %d words is too long for a schedule",
+                  SCHEDULE_WORDS_MAX);
+        return error_help(error, "put the values of --var into the plan's vars");
+    }
+    for (size_t i = 0; i < job->word_count; i++) {
+        if (!is_one_line(job->words[i], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool make(struct making *making, struct error *error)
 {
     const struct plan *plan = making->plan;
@@ -246,10 +262,8 @@ static bool make(struct making *making, struct error *error)
     schedule->jobs[schedule->job_count - 1].comment = schedule->backup_note;
     add_rpo(making);
     for (size_t i = 0; i < schedule->job_count; i++) {
-        for (size_t w = 0; w < schedule->jobs[i].word_count; w++) {
-            if (!is_one_line(schedule->jobs[i].words[w], error)) {
-                return false;
-            }
+        if (!check_words(&schedule->jobs[i], error)) {
+            return false;
         }
     }
     return is_one_line(schedule->drc, error);

@@ -110,6 +110,16 @@ def test_bad_usage(drc, plan, tmp_path):
     assert "is for what a timer does" in drc("plan", "apply", plan, "failover", "--scheduled", status=1).err
 
 
+def test_variables_are_handed_on_or_refused(drc, plan):
+    names = [f"v{number}" for number in range(40)]
+    plan.write_text(plan.read_text() + "vars: {" + ", ".join(f"{name}: text" for name in names) + "}\n")
+    told = drc("schedule", plan, "--var", "v1=50% $HOME 'x' \"y\"").out
+    assert "--var \"v1=50%% $$HOME 'x' \\\"y\\\"\"\n" in told
+    flags = [word for name in names for word in ("--var", f"{name}=x")]
+    assert "too long for a schedule" in drc("schedule", plan, *flags, status=1).err
+    assert "line feed" in drc("schedule", plan, "--var", "v1=a\nb", status=1).err
+
+
 # --- what the timer begins ---
 
 @pytest.fixture
