@@ -139,10 +139,68 @@ static void tagging_that_is_refused(void **state)
     canned_destroy(canned);
 }
 
+#define HELD                                                                                       \
+    "<item><snapshotId>snap-1</snapshotId><status>completed</status><tagSet>"                      \
+    "<item><key>drc:plan</key><value>shop</value></item>"                                          \
+    "<item><key>drc:run</key><value>r0</value></item>"                                             \
+    "<item><key>drc:role</key><value>dr-copy</value></item>"                                       \
+    "<item><key>drc:hold:r1</key><value>failover</value></item>"                                   \
+    "<item><key>drc:hold:r2</key><value>failover</value></item></tagSet></item>"
+#define SNAPSHOTS(items)                                                                           \
+    "<DescribeSnapshotsResponse><snapshotSet>" items "</snapshotSet></DescribeSnapshotsResponse>"
+
+/* A copy may be held by several runs: of one that is asked for only its own hold is told. */
+static void holds_are_things_of_their_runs(void **state)
+{
+    (void)state;
+    static const struct canned_answer script[] = {
+        {"Action=DescribeInstances", .any_order = true,
+         .body = "<DescribeInstancesResponse><reservationSet/></DescribeInstancesResponse>"},
+        {"Action=DescribeVolumes", .any_order = true,
+         .body = "<DescribeVolumesResponse><volumeSet/></DescribeVolumesResponse>"},
+        {"Action=DescribeImages", .any_order = true,
+         .body = "<DescribeImagesResponse><imagesSet/></DescribeImagesResponse>"},
+        {"Filter.1.Value.1=drc%3Ahold%3Ar1", .any_order = true, .body = SNAPSHOTS(HELD)},
+        {"Filter.2.Name=tag%3Adrc%3Arun", .any_order = true, .body = SNAPSHOTS("")},
+        {"Action=DescribeSnapshots", .any_order = true, .body = SNAPSHOTS(HELD)},
+    };
+    struct canned *canned = canned_create(script, CANNED_COUNT(script));
+    struct aws *aws = canned_aws(canned);
+    struct aws_resource *items = NULL;
+    size_t count = 0;
+    assert_true(aws_list_resources(aws, canned->arena, "shop", "r1", &items, &count, NULL));
+    assert_int_equal(count, 1);
+    assert_int_equal(items[0].kind, AWS_HOLD);
+    assert_string_equal(items[0].id, "snap-1");
+    assert_string_equal(items[0].run, "r1");
+    assert_true(aws_list_resources(aws, canned->arena, "shop", NULL, &items, &count, NULL));
+    assert_int_equal(count, 3);
+    assert_string_equal(find(items, count, AWS_SNAPSHOT)->run, "r0");
+    aws_destroy(aws);
+    canned_destroy(canned);
+}
+
+static void a_tag_is_taken_off(void **state)
+{
+    (void)state;
+    static const struct canned_answer script[] = {
+        {"Action=DeleteTags&Version=2016-11-15&ResourceId.1=snap-1&ResourceId.2=snap-2"
+         "&Tag.1.Key=drc%3Ahold%3Ar1",
+         .body = "<DeleteTagsResponse><return>true</return></DeleteTagsResponse>"}};
+    struct canned *canned = canned_create(script, CANNED_COUNT(script));
+    struct aws *aws = canned_aws(canned);
+    const char *const ids[] = {"snap-1", "snap-2"};
+    assert_true(aws_untag_resources(aws, ids, 2, "drc:hold:r1", NULL));
+    aws_destroy(aws);
+    canned_destroy(canned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_with_the_tag_is_listed),
+        cmocka_unit_test(holds_are_things_of_their_runs),
+        cmocka_unit_test(a_tag_is_taken_off),
         cmocka_unit_test(of_all_plans_and_refused),
         cmocka_unit_test(many_are_tagged_in_few_requests),
         cmocka_unit_test(tagging_that_is_refused),

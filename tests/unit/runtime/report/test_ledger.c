@@ -156,12 +156,37 @@ static void odd_outputs_make_nothing(void **state)
     assert_int_equal(f->ledger->count, 0);
 }
 
+/* A snapshot is left over until it is tagged as a DR copy, and then for good. */
+static void a_snapshot_is_finished_by_its_tags(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct graph *graph = maker_graph(arena, 2);
+    maker_vm(graph, "db", true);
+    uint32_t start = maker_node(graph, "db/disk-0/start-snapshot", ACTION_START_SNAPSHOT, 1);
+    uint32_t tag = maker_node(graph, "db/disk-0/tag-copy", ACTION_TAG_COPY, 1);
+    maker_edge(graph, start, tag);
+    maker_output(graph, tag, "snapshot_id", start, "snapshot_id");
+    struct ledger *ledger = ledger_create(arena, graph);
+    cJSON *outputs = cJSON_Parse("{\"snapshot_id\":\"snap-1\"}");
+    ledger_done(ledger, start, outputs);
+    cJSON_Delete(outputs);
+    assert_int_equal(ledger->count, 1);
+    assert_int_equal(ledger->things[0].kind, LEDGER_SNAPSHOT);
+    assert_false(ledger->things[0].finished);
+    ledger_done(ledger, tag, NULL);
+    assert_true(ledger->things[0].finished);
+    assert_false(ledger->things[0].gone);
+    arena_destroy(arena);
+}
+
 static void kinds_have_names(void **state)
 {
     (void)state;
     assert_string_equal(ledger_kind_name(LEDGER_INSTANCE), "instance");
     assert_string_equal(ledger_kind_name(LEDGER_VOLUME), "volume");
     assert_string_equal(ledger_kind_name(LEDGER_IMAGE), "image");
+    assert_string_equal(ledger_kind_name(LEDGER_SNAPSHOT), "snapshot");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -175,6 +200,7 @@ int main(void)
         TEST(a_detached_volume_stays_until_it_is_deleted),
         TEST(made_again_is_another_thing),
         TEST(odd_outputs_make_nothing),
+        cmocka_unit_test(a_snapshot_is_finished_by_its_tags),
         cmocka_unit_test(kinds_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,24 @@ static void test_whole_cleanup(void **state)
     world_destroy(world);
 }
 
+/* What has become a DR copy stays (leftovers says so by `gone`); holds are only taken off. */
+static void test_snapshots_and_holds(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    const struct cleanup_thing things[] = {
+        {.kind = CLEANUP_SNAPSHOT, .id = "snap-1", .vm = "db"},
+        {.kind = CLEANUP_SNAPSHOT, .id = "snap-2", .vm = "db", .gone = true},
+        {.kind = CLEANUP_HOLD, .id = "snap-3", .vm = "db"},
+    };
+    struct graph *graph = cleanup_graph(arena, made_by_a_run(arena), things, 3, NULL);
+    assert_non_null(graph);
+    assert_int_equal(graph->node_count, 2);
+    assert_non_null(graph_node_by_id(graph, "db/snap-1/delete-snapshot"));
+    assert_non_null(graph_node_by_id(graph, "db/snap-3/release-copy"));
+    arena_destroy(arena);
+}
+
 static void test_seen_all(void **state)
 {
     struct arena *arena = arena_create();
@@ -362,6 +380,7 @@ int main(void)
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(test_run_without_graph, state_directory_make,
                                         state_directory_remove),
+        cmocka_unit_test(test_snapshots_and_holds),
         cmocka_unit_test(test_rollback_is_the_reverse),
         cmocka_unit_test(test_rollback_that_keeps),
         cmocka_unit_test(test_rollback_of_a_part),
