@@ -186,6 +186,24 @@ static void find_points(struct session *session)
     }
 }
 
+/* A repository that was brought back from an older copy, or a backup that writes elsewhere now. */
+static void find_older(struct session *session)
+{
+    struct arena *arena = session->invocation->arena;
+    for (size_t i = 0; i < session->plan->vm_count; i++) {
+        const char *name = session->plan->vms[i].name;
+        const struct map *bindings = &session->facts->bindings;
+        const char *point = map_get(bindings, arena_printf(arena, "%s/recovery-point", name));
+        const char *copy = map_get(bindings, arena_printf(arena, "%s/last-copy", name));
+        if (point && copy && parse_time(point) < parse_time(copy)) {
+            find(session, FINDING_WARNING, arena_printf(arena, "recovery point of %s", name),
+                 "see whether the repository is the right one, and whether backups still come into it",
+                 arena_printf(arena, "%s is older than the newest DR copy, of %s, which a failover goes on "
+                                     "using", point, copy));
+        }
+    }
+}
+
 static void find_notes(struct session *session)
 {
     struct arena *arena = session->invocation->arena;
@@ -207,6 +225,9 @@ bool session_replicate_preflight(struct session *session, struct error *error)
     find(session, FINDING_PASSED, "account", NULL, session->identity.arn);
     find_points(session);
     find_key(session);
+    if (!session->options.recovery_point || strcmp(session->options.recovery_point, "latest") == 0) {
+        find_older(session);
+    }
     find_notes(session);
     return find_pending(session, error) || error_prefix(error, "preflight");
 }

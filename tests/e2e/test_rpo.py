@@ -279,6 +279,21 @@ def test_a_damaged_recovery_point_is_told_of_its_vm(drc, backed_up, tmp_path):
     assert "web: in the repository" in drc("rpo", backed_up.plan, "--sandbox", backed_up.directory).out
 
 
+def test_recovery_points_that_are_older_than_the_copies(drc, site, tmp_path):
+    """As of a repository that was brought back: told, and the newer copies stay what a failover uses."""
+    plan_with(site, backup="{every: 10m, repository: dir:backup}", replication="{every: 10m, keep: 1}")
+    before = {name: vm["dr_copy"]["recovery_point"] for name, vm in vms(rpo(drc, site)).items()}
+    (tmp_path / "disk.img").write_bytes(b"old" * 100000)
+    for vm in before:
+        drc("repo", "import", tmp_path / "backup", tmp_path / "disk.img", "--plan", "shop", "--vm", vm, "--sandbox",
+            site.directory, "--recovery-point", "2026-01-01T00:00:00Z")
+    told = words(replicate(drc, site).err)
+    assert "2026-01-01T00:00:00Z is older than the newest DR copy" in told
+    after = rpo(drc, site)
+    assert {name: vm["dr_copy"]["recovery_point"] for name, vm in vms(after).items()} == before
+    assert after["state"] == "met"
+
+
 def test_a_damaged_state_is_told(drc, backed_up):
     replicate(drc, backed_up)
     production = drc.home / "state" / "shop" / "production.json"
