@@ -70,6 +70,10 @@ def snapshot(directory, given, run, plan):
                 kept["parameters"] = re.sub(r"/dev/(sd|xvd)[a-z]+", "/dev/SLOT", kept["parameters"])
             things.append({"table": table, "old": row["id"] in given and row["id"],
                            "state": state_of(table, row), **kept, "tags": tags})
+    for row in cloud.rows("snapshots"):  # DR copies are not the run's, but it holds them while it uses them
+        holds = sorted(plain(key) for key in cloud.tags(row["id"]) if key.startswith("drc:hold:"))
+        if holds:
+            things.append({"table": "holds", "old": row["id"], "state": "there", "holds": holds})
     cloud.close()
     return sorted(json.dumps(thing, sort_keys=True) for thing in things)
 
