@@ -108,8 +108,15 @@ static void expect_round_trip(struct bench *bench, const struct repository_disk 
     if (!export_file(bench, disk, back, IMAGE_RAW, false, &error)) {
         fail_msg("%s", error.message);
     }
-    expect_same(bench->path, back);
     assert_int_equal(stat(back, &info), 0);
+    assert_int_equal(info.st_size, disk->bytes);
+    if (disk->bytes % 512 == 0) { /* passes over holes */
+        char command[400];
+        snprintf(command, sizeof command, "qemu-img compare -q -f raw -F raw '%s' '%s'", bench->path, back);
+        assert_int_equal(system(command), 0);
+    } else {
+        expect_same(bench->path, back);
+    }
     assert_true((uint64_t)info.st_blocks * 512 <= disk->blocks * BLOCK_BYTES + 65536);
     unlink(back);
 }
@@ -151,22 +158,22 @@ static void sparse_disks_are_counted(void **state)
         struct repository_disk disk = {0};
         struct import_counts counts;
         char *zeros = calloc(1, BLOCK_BYTES);
-        scratch_write_sparse(&bench.folder, "disk.raw", INT64_C(20) << 30, 0600);
+        scratch_write_sparse(&bench.folder, "disk.raw", INT64_C(9) << 30, 0600);
         write_block(&bench, 3, 1, BLOCK_BYTES);
         write_block(&bench, 17000, 2, 100); /* another segment of the map */
         write_block(&bench, 17001, 1, BLOCK_BYTES);
-        write_block(&bench, 40959, 3, BLOCK_BYTES);
+        write_block(&bench, 18431, 3, BLOCK_BYTES);
         int file = open(bench.path, O_WRONLY);
-        assert_int_equal(pwrite(file, zeros, BLOCK_BYTES, 30000 * (off_t)BLOCK_BYTES), BLOCK_BYTES);
+        assert_int_equal(pwrite(file, zeros, BLOCK_BYTES, 18000 * (off_t)BLOCK_BYTES), BLOCK_BYTES);
         close(file);
         free(zeros);
         assert_true(import_file(&bench, NULL, &disk, &counts, NULL));
-        assert_int_equal(counts.blocks, 40960);
-        assert_int_equal(counts.passed, 40960);
+        assert_int_equal(counts.blocks, 18432);
+        assert_int_equal(counts.passed, 18432);
         assert_int_equal(counts.read, 5);
         assert_int_equal(counts.fresh, 3);
         assert_int_equal(counts.known, 1);
-        assert_int_equal(counts.zero, 40956);
+        assert_int_equal(counts.zero, 18428);
         assert_int_equal(disk.blocks, 4);
         expect_round_trip(&bench, &disk);
         end(&bench);

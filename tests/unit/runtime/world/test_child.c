@@ -89,16 +89,23 @@ static void a_kill_ends_it_at_once(void **state)
 static void it_dies_with_the_process_that_started_it(void **state)
 {
     (void)state;
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
+    int ends[2], ready[2];
+    assert_int_equal(pipe(ends), 0); /* inherited: its end comes when all are gone */
+    assert_int_equal(pipe(ready), 0);
     pid_t middle = fork();
     assert_true(middle >= 0);
     if (middle == 0) {
-        const char *const words[] = {"/bin/sh", "-c", "sleep 1000", NULL};
+        char script[64], up;
+        snprintf(script, sizeof script, "echo up >&%d; exec sleep 1000", ready[1]);
+        const char *const words[] = {"/bin/sh", "-c", script, NULL};
         child_start(words, -1, NULL);
+        while (read(ready[0], &up, 1) != 1) { /* it runs */
+        }
         raise(SIGKILL);
     }
     close(ends[1]);
+    close(ready[0]);
+    close(ready[1]);
     waitpid(middle, NULL, 0);
     char byte;
     assert_int_equal(read(ends[0], &byte, 1), 0);
