@@ -154,7 +154,7 @@ static void find_age(struct session *session, const char *vm, const char *time)
 {
     struct arena *arena = session->invocation->arena;
     const char *subject = arena_printf(arena, "recovery point of %s", vm);
-    int64_t age_ms = world_utc_ms(session->site.world) - parse_time(time);
+    int64_t age_ms = aws_utc_ms(session->site.aws) - parse_time(time);
     int64_t rpo_ms = session->plan->objectives.rpo.ms;
     char age[32], rpo[32];
     format_duration(age, age_ms > 0 ? age_ms : 0);

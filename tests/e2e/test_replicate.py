@@ -358,3 +358,22 @@ def test_replicates_beside_a_failover_that_holds_its_copies(drc, tmp_path):
         site.replicate()
     assert held <= set(site.copies())
     assert process.wait(300) == 0
+
+
+def test_a_damaged_block_fails_its_vm_alone(drc, tmp_path):
+    site = Site(drc, tmp_path, more="  web: {source: /DC0/vm/shop/web01}\n")
+    site.imports(site.disk("boot.img", 16, 8))
+    before = set((site.folder / "backup" / "blocks").rglob("*"))
+    site.imports(site.disk("web.img", 16, 8), vm="web")
+    block = next(path for path in (site.folder / "backup" / "blocks").rglob("*")
+                 if path.is_file() and path not in before)
+    whole = block.read_bytes()
+    block.write_bytes(whole[:-9] + bytes(9))
+    done = site.replicate(status=1)
+    assert "1 of 2 VMs copied" in done.out and block.name in done.out
+    assert {tags["drc:vm"] for tags in site.copies().values()} == {"db"}
+    assert len(site.tags()) == 2  # that of web is begun, and no DR copy
+    block.write_bytes(whole)
+    drc("run", "resume")
+    assert {tags["drc:vm"] for tags in site.copies().values()} == {"db", "web"}
+    assert len(site.tags()) == 2
