@@ -423,7 +423,10 @@ static enum exit_status apply(struct session *session)
     if (session_is_replicate(session) && !session_replicate_has_work(session, &status)) {
         return status;
     }
-    return open_run(session, &error) ? apply_prepared(session) : tell_error(&error);
+    if (open_run(session, &error)) {
+        return apply_prepared(session);
+    }
+    return scheduled_is_done(session, &error) ? EXIT_DONE : tell_error(&error);
 }
 
 static bool find_state(struct session *session, struct error *error)

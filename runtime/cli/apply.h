@@ -5,6 +5,7 @@
 
 #include "runtime/cli/command.h"
 
+struct error;
 struct session;
 
 /* Providers, identity, where production is, facts, graph, preflight, approval, execution. The
@@ -18,5 +19,8 @@ enum exit_status resume_session(struct session *session);
  * False: *status says how the command ends: a run is under way, one was gone on with, or there is
  * nothing to do, each told. The session may be empty then. */
 bool scheduled_go(struct session *session, enum exit_status *status);
+/* After a run could not be begun: whether that is for another runner's, which began in the same moment;
+ * told, and the error is cleared. False without --scheduled. */
+bool scheduled_is_done(struct session *session, struct error *error);
 
 #endif

@@ -6,6 +6,7 @@
 #include "runtime/cli/output.h"
 #include "runtime/cli/session.h"
 #include "runtime/state/journal.h"
+#include "runtime/state/lease.h"
 #include "runtime/state/production.h"
 
 /* A failover has brought every VM over: until they are home there is nothing to replicate. */
@@ -75,6 +76,25 @@ static enum exit_status go_on_with(struct session *session, const struct run_inf
     give_up_failed(&again, status);
     session_close(&again);
     return status;
+}
+
+bool scheduled_is_done(struct session *session, struct error *error)
+{
+    struct lease_holder holder = {0};
+    struct error ignored = {0};
+    if (!session->invocation->given[FLAG_SCHEDULED] || !session->run.id || session->lease) {
+        return false;
+    }
+    session_open_shared(session, &ignored);
+    error_clear(&ignored);
+    if (!lease_holder(session->invocation->arena, session->state, session->plan->name,
+                      lease_of(session->options.workflow), &holder) ||
+        strcmp(holder.run, session->run.id) == 0) {
+        return false;
+    }
+    error_clear(error);
+    printf("%s: run %s is under way: left alone\n", session->plan->name, holder.run);
+    return true;
 }
 
 bool scheduled_go(struct session *session, enum exit_status *status)

@@ -190,6 +190,15 @@ def test_one_that_is_under_way_is_left_alone(drc, plan, site):
     assert len(runs(drc)) == 1
 
 
+def test_two_that_begin_in_the_same_moment(drc, plan, site):
+    """One is carried out; the others leave it alone, whether they saw it or lost the race."""
+    processes = [drc.start("plan", "apply", plan, "replicate", "--scheduled", "--sandbox", site) for _ in range(3)]
+    told = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], told
+    assert sum(b"succeeded" in out for out, _ in told) == 1
+    assert [run["status"] for run in runs(drc)].count("succeeded") == 1
+
+
 def test_one_that_fails_again_is_given_up(drc, plan, site, tmp_path):
     """Blocks of a recovery point are gone: going on cannot help, a newer recovery point does."""
     for block in (tmp_path / "backup" / "blocks").rglob("*"):
