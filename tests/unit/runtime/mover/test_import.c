@@ -126,7 +126,7 @@ static void disks_of_any_size_come_back(void **state)
     (void)state;
     static const size_t SIZES[] = {1,           511,         512,
                                    BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1,
-                                   9 * BLOCK_BYTES + 4711};
+                                   99 * BLOCK_BYTES + 4711};
     for (size_t kind = 0; kind < 2; kind++) {
         for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
             struct bench bench = begin(KINDS[kind]);
@@ -144,6 +144,10 @@ static void disks_of_any_size_come_back(void **state)
             assert_int_equal(counts.fresh, counts.blocks);
             assert_int_equal(counts.bytes_read, SIZES[i]);
             expect_round_trip(&bench, &disk);
+            /* The last block's name is that of the block with zeros behind it. */
+            assert_int_equal(truncate(bench.path, (off_t)(counts.blocks * BLOCK_BYTES)), 0);
+            assert_true(import_file(&bench, &disk.map, &disk, &counts, NULL));
+            assert_int_equal(counts.fresh, 0);
             end(&bench);
         }
     }
