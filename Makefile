@@ -195,7 +195,7 @@ lint: deps-lint
 	tools/tidy
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 	    --suppressions-list=.cppcheck-suppressions --error-exitcode=1 -j2 \
-	    -D_GNU_SOURCE -DDRC_VERSION='"x"' -I. compiler runtime
+	    --include=/usr/include/utlist.h -D_GNU_SOURCE -DDRC_VERSION='"x"' -I. compiler runtime
 	@mkdir -p $(BUILD)
 	printf '%s\n' $(COMPILER_SOURCES) $(RUNTIME_SOURCES) $(CLI_SOURCES) | \
 	    xargs -P2 -n6 tools/run-clang-tidy -std=c11 -D_GNU_SOURCE -DDRC_VERSION='"x"' -I. $(PKG_CFLAGS) --
