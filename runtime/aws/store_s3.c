@@ -517,10 +517,10 @@ static void end_at_once(void *context)
 /* Servers refuse odd ones ("../"); no key begins with them. */
 static bool can_begin_a_key(const char *prefix)
 {
-    char *longer = base_alloc(strlen(prefix) + 2);
-    strcat(strcpy(longer, prefix), "x");
-    bool can = store_key_is_valid(longer) || store_key_is_valid(prefix);
-    free(longer);
+    struct buffer longer = {0};
+    buffer_printf(&longer, "%sx", prefix);
+    bool can = store_key_is_valid(buffer_text(&longer)) || store_key_is_valid(prefix);
+    buffer_free(&longer);
     return can;
 }
 

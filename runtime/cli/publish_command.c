@@ -20,14 +20,13 @@
 static bool read_facts(const struct invocation *invocation, struct source **source,
                        struct error *error)
 {
-    struct facts *facts;
     *source = NULL;
     if (!invocation->values[FLAG_FACTS]) {
         return true;
     }
     *source = source_read(invocation->arena, invocation->values[FLAG_FACTS], error);
-    return *source && (facts = facts_read(invocation->arena, (*source)->path, (*source)->text,
-                                          (*source)->length, error)) != NULL;
+    return *source && facts_read(invocation->arena, (*source)->path, (*source)->text,
+                                 (*source)->length, error);
 }
 
 /* The URL of the state; NULL: it is none that runners share. */

@@ -2,6 +2,7 @@
  * once, to know how much there is to do; then again, and each block is sent, as far as memory allows.
  * The checksum over all digests goes along with the map, so that what earlier attempts have put counts
  * without being sent again. */
+#include <assert.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -177,6 +178,7 @@ static struct copy *overdue(const struct mover *mover)
     struct copy *copy;
     int64_t now = world_monotonic_ms(mover->world);
     DL_FOREACH2(mover->copies, copy, next_copy) {
+        assert(copy->mover == mover);
         int64_t deadline_ms = copy->job->call->deadline_ms;
         if (deadline_ms > 0 && now >= deadline_ms) {
             return copy;

@@ -167,6 +167,7 @@ static void destroy(struct provider *provider)
 {
     struct mover *mover = mover_of(provider);
     while (mover->jobs) {
+        assert(mover->jobs->mover == mover);
         job_destroy(mover->jobs);
     }
     if (mover->queue_timer) {

@@ -207,6 +207,7 @@ static void test_buckets_are_used(void **state)
                                [BUCKET_EBS_PUT_BLOCK] = true,           /* the mover's */
                                [BUCKET_EBS_GET_BLOCK] = true,           /* read-back */
                                [BUCKET_EBS_LIST] = true,                /* read-back */
+                               [BUCKET_KMS] = true,                     /* preflight */
                                [BUCKET_S3_WRITE] = true,                /* stores */
                                [BUCKET_S3_READ] = true,
                                [BUCKET_STS] = true};                    /* identity */
