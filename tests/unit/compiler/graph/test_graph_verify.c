@@ -10,18 +10,17 @@
 
 #include "tests/unit/support/lower_fixture.h"
 
-/* The nodes of the fixture by their place, as test_failover.c lists them. */
-enum {
-    CREATE = 0,
-    AVAILABLE = 1,
-    RUN = 2,
-    STOP = 4,
-    CONVERSION_ATTACH = 9,
-    INJECT = 11,
-    CONVERSION_FREED = 14,
-    ATTACH = 15,
-    SET_DELETE = 17,
-};
+/* Nodes of the fixture. */
+static const char CREATE[] = "db/disk-0/create-volume";
+static const char AVAILABLE[] = "db/disk-0/wait-volume-available";
+static const char RUN[] = "db/run-instance";
+static const char STOP[] = "db/stop-instance";
+static const char CONVERSION_ATTACH[] = "db/disk-0/conversion/attach-volume";
+static const char INJECT[] = "db/disk-0/inject";
+static const char CONVERSION_FREED[] = "db/disk-0/conversion/wait-volume-available";
+static const char ATTACH[] = "db/disk-0/attach-volume";
+static const char SET_DELETE[] = "db/set-delete-on-termination";
+
 
 static int setup(void **state)
 {
@@ -57,9 +56,19 @@ static struct graph *graph_of(void **state)
     return fixture->graph;
 }
 
-static struct value *input_of(struct graph *graph, uint32_t node, const char *name)
+static struct graph_node *node_of(struct graph *graph, const char *id)
 {
-    return (struct value *)graph_input(&graph->nodes[node], name);
+    return (struct graph_node *)graph_node_by_id(graph, id);
+}
+
+static uint32_t index_of(struct graph *graph, const char *id)
+{
+    return (uint32_t)(node_of(graph, id) - graph->nodes);
+}
+
+static struct value *input_of(struct graph *graph, const char *node, const char *name)
+{
+    return (struct value *)graph_input(node_of(graph, node), name);
 }
 
 static void test_whole(void **state)
@@ -76,8 +85,9 @@ static void test_ids(void **state)
                                         "/create-volume",           "",
                                         "app/disk-0/create-volume", "dbx/create-volume",
                                         "db/Disk/create-volume",    "db/d 0/create-volume"};
+    struct graph_node *create = node_of(graph, CREATE);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        graph->nodes[CREATE].id = wrong[i];
+        create->id = wrong[i];
         expect_broken(graph, "the id");
     }
 }
@@ -85,34 +95,34 @@ static void test_ids(void **state)
 static void test_numbers(void **state)
 {
     struct graph *graph = graph_of(state);
-    graph->nodes[STOP].timeout_ms = 0;
+    node_of(graph, STOP)->timeout_ms = 0;
     expect_broken(graph, "node db/stop-instance: its timeout");
-    graph->nodes[STOP].timeout_ms = 1;
-    graph->nodes[STOP].retries = -1;
+    node_of(graph, STOP)->timeout_ms = 1;
+    node_of(graph, STOP)->retries = -1;
     expect_broken(graph, "retries");
-    graph->nodes[STOP].retries = 0;
-    graph->nodes[STOP].vm = 2;
+    node_of(graph, STOP)->retries = 0;
+    node_of(graph, STOP)->vm = 2;
     expect_broken(graph, "a VM that is not in the graph");
-    graph->nodes[STOP].vm = -2;
+    node_of(graph, STOP)->vm = -2;
     expect_broken(graph, "a VM that is not in the graph");
-    graph->nodes[STOP].vm = 0;
-    graph->nodes[STOP].action = ACTION_NONE;
+    node_of(graph, STOP)->vm = 0;
+    node_of(graph, STOP)->action = ACTION_NONE;
     expect_broken(graph, "it has no action");
 }
 
 static void test_order_of_edges(void **state)
 {
     struct graph *graph = graph_of(state);
-    graph->nodes[AVAILABLE].after[0].node = AVAILABLE;
+    node_of(graph, AVAILABLE)->after[0].node = index_of(graph, AVAILABLE);
     expect_broken(graph, "does not stand before it");
-    graph->nodes[AVAILABLE].after[0].node = 1000000;
+    node_of(graph, AVAILABLE)->after[0].node = 1000000;
     expect_broken(graph, "does not stand before it");
 }
 
 static void test_edges_once(void **state)
 {
     struct graph *graph = graph_of(state);
-    graph->nodes[STOP].after[1] = graph->nodes[STOP].after[0];
+    node_of(graph, STOP)->after[1] = node_of(graph, STOP)->after[0];
     expect_broken(graph, "twice");
 }
 
@@ -120,9 +130,9 @@ static void test_values_need_their_edge(void **state)
 {
     struct graph *graph = graph_of(state);
     struct value *value = input_of(graph, AVAILABLE, "volume_id");
-    graph->nodes[AVAILABLE].after[0].when = WHEN_ENDED;
+    node_of(graph, AVAILABLE)->after[0].when = WHEN_ENDED;
     expect_broken(graph, "input volume_id: takes a value from a node that it does not come after");
-    graph->nodes[AVAILABLE].after[0].when = WHEN_OK;
+    node_of(graph, AVAILABLE)->after[0].when = WHEN_OK;
     value->text = "instance_id";
     expect_broken(graph, "has no such output");
     value->text = "volume_id";
@@ -135,18 +145,18 @@ static void test_values_need_their_edge(void **state)
 static void test_inputs(void **state)
 {
     struct graph *graph = graph_of(state);
-    graph->nodes[STOP].input_count = 0;
+    node_of(graph, STOP)->input_count = 0;
     expect_broken(graph, "input instance_id is missing");
-    graph->nodes[STOP].input_count = 1;
-    graph->nodes[STOP].inputs[0].name = "other";
+    node_of(graph, STOP)->input_count = 1;
+    node_of(graph, STOP)->inputs[0].name = "other";
     expect_broken(graph, "input instance_id is missing");
-    graph->nodes[STOP].inputs[0].name = "instance_id";
+    node_of(graph, STOP)->inputs[0].name = "instance_id";
     input_of(graph, CREATE, "disk")->kind = VALUE_BOOL;
     expect_broken(graph, "input disk: has to be of the type int");
     input_of(graph, CREATE, "disk")->kind = VALUE_BIND;
     expect_broken(graph, "input disk: is text");
     input_of(graph, CREATE, "disk")->kind = VALUE_INT;
-    struct input *inputs = graph->nodes[CREATE].inputs, first = inputs[0];
+    struct input *inputs = node_of(graph, CREATE)->inputs, first = inputs[0];
     inputs[0] = inputs[1];
     inputs[1] = first;
     expect_broken(graph, "input snapshot_id is missing");
@@ -166,31 +176,31 @@ static void test_nesting(void **state)
 static void test_guards(void **state)
 {
     struct graph *graph = graph_of(state);
-    graph->nodes[CONVERSION_FREED].guards = RUN;
+    node_of(graph, CONVERSION_FREED)->guards = (int32_t)index_of(graph, RUN);
     expect_broken(graph, "it guards a node that it does not come after");
-    graph->nodes[CONVERSION_FREED].guards = 1 << 30;
+    node_of(graph, CONVERSION_FREED)->guards = 1 << 30;
     expect_broken(graph, "it guards");
-    graph->nodes[CONVERSION_FREED].guards = -7;
+    node_of(graph, CONVERSION_FREED)->guards = -7;
     expect_broken(graph, "it guards");
 }
 
 static void test_pools(void **state)
 {
     struct graph *graph = graph_of(state);
-    graph->nodes[CONVERSION_ATTACH].acquire = NO_POOL;
+    node_of(graph, CONVERSION_ATTACH)->acquire = NO_POOL;
     expect_broken(graph, "of which its VM holds none");
-    graph->nodes[CONVERSION_ATTACH].acquire = 9;
+    node_of(graph, CONVERSION_ATTACH)->acquire = 9;
     expect_broken(graph, "it acquires what is no pool");
-    graph->nodes[CONVERSION_ATTACH].acquire = 0;
-    graph->nodes[INJECT].acquire = 0;
+    node_of(graph, CONVERSION_ATTACH)->acquire = 0;
+    node_of(graph, INJECT)->acquire = 0;
     expect_broken(graph, "it acquires conversion/i-1 while");
-    graph->nodes[INJECT].acquire = NO_POOL;
-    graph->nodes[CONVERSION_FREED].release = NO_POOL;
+    node_of(graph, INJECT)->acquire = NO_POOL;
+    node_of(graph, CONVERSION_FREED)->release = NO_POOL;
     expect_broken(graph, "VM db never releases");
-    graph->nodes[ATTACH].release = 0;
-    graph->nodes[CONVERSION_FREED].release = 0;
+    node_of(graph, ATTACH)->release = 0;
+    node_of(graph, CONVERSION_FREED)->release = 0;
     expect_broken(graph, "it releases a pool of which its VM holds no slot");
-    graph->nodes[ATTACH].release = NO_POOL;
+    node_of(graph, ATTACH)->release = NO_POOL;
     graph->pools[0].capacity = 0;
     expect_broken(graph, "capacity");
     graph->pools[0].capacity = 5;
