@@ -124,7 +124,7 @@ static void set_title(const struct drawing *draw, enum graph_detail detail)
                   "<FONT POINT-SIZE=\"10\" COLOR=\"#57606a\">thick red: critical path%s"
                   "</FONT><BR ALIGN=\"LEFT\"/>",
                   detail == DETAIL_VM
-                      ? " · dashed outline: not critical for the RTO"
+                      ? (rto ? " · dashed outline: not critical for the RTO" : "")
                       : " · dark: milestone · blue: changes something · white: waits");
     set_html(draw, draw->dot, "label", buffer_text(&text));
     buffer_free(&text);

@@ -77,6 +77,8 @@ void command_manual(const char *group, struct buffer *out)
         group, group);
     buffer_puts(out, strcmp(group, "plan") == 0  ? "check, compile, show and carry out plans"
                      : strcmp(group, "run") == 0 ? "look at runs, resume them, clean up after them"
+                     : strcmp(group, "repo") == 0
+                         ? "the backup repository: import, export, list, verify, prune"
                                                  : "an AWS in a folder, to try plans on");
     buffer_puts(out, "\n\n# SYNOPSIS\n");
     const char *between = "\n";

@@ -132,7 +132,7 @@ void help_all(struct buffer *out)
     }
     buffer_puts(
         out, "\nWORKFLOW is backup, replicate, failover, test or failback; this version carries\n"
-             "out failover. RUN is a unique beginning of a run's id.\n"
+             "out replicate and failover. RUN is a unique beginning of a run's id.\n"
              "Exit status: 0 done, 1 an error, 2 done but look, 3 stopped and resumable.\n"
              "drc COMMAND --help says more; man drc has the rest.\n");
 }

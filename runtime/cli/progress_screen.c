@@ -18,6 +18,7 @@ enum {
     BAR_MIN = 10,
     BAR_MAX = 48,
     BAR_TRANSFER = 12,
+    BAR_TRANSFER_MIN = 4,
     AROUND = 2,     /* lines that are not VMs: the bar and the status */
     PATH_STEPS = 3, /* of the critical path still ahead */
 };
@@ -99,18 +100,26 @@ static void draw_time(struct line *line, int64_t ms)
     buffer_free(&padded);
 }
 
-/* "━━━━━━╸━━━━━ 47% of 2 disks", or one's own words behind it. */
+/* "━━━━━━╸━━━━━ 47% of 2 disks", or one's own words behind it, for which the bar makes room. */
 static void draw_transfer(const struct activity *activity, struct line *line)
 {
+    struct buffer words = {0};
     double part = (double)activity->done_bytes / (double)activity->total_bytes;
     part = part > 1 ? 1 : part;
-    draw_bar(line, (int)(part * BAR_TRANSFER), BAR_TRANSFER, INK_CYAN);
-    line_printf(line, INK_PLAIN, " %d%%", (int)(part * 100));
+    buffer_printf(&words, "%d%%", (int)(part * 100));
     if (activity->transfers > 1) {
-        line_printf(line, INK_PLAIN, " of %d disks", activity->transfers);
+        buffer_printf(&words, " of %d disks", activity->transfers);
     } else if (activity->detail) {
-        line_printf(line, INK_PLAIN, " %s", activity->detail);
+        buffer_printf(&words, " %s", activity->detail);
     }
+    int bar = line->width - line->column - 1 - text_columns(buffer_text(&words));
+    bar = bar > BAR_TRANSFER ? BAR_TRANSFER : bar;
+    if (bar >= BAR_TRANSFER_MIN) {
+        draw_bar(line, (int)(part * bar), bar, INK_CYAN);
+        line_put(line, INK_PLAIN, " ");
+    }
+    line_put(line, INK_PLAIN, buffer_text(&words));
+    buffer_free(&words);
 }
 
 static void draw_reason(const struct screen *screen, const struct lane *lane,
@@ -210,7 +219,9 @@ static void draw_rest(const struct progress_state *state, const bool *shown, str
     const char *comma = "";
     for (int stage = LANE_WAITING; stage <= LANE_SKIPPED; stage++) {
         if (hidden[stage] > 0) {
-            line_printf(line, INK_DIM, "%s%zu %s", comma, hidden[stage], words[stage]);
+            bool copied = stage == LANE_RECOVERED && state->graph->workflow == WORKFLOW_REPLICATE;
+            line_printf(line, INK_DIM, "%s%zu %s", comma, hidden[stage],
+                        copied ? "copied" : words[stage]);
             comma = ", ";
         }
     }

@@ -23,6 +23,11 @@
 
 enum { LIST_COLUMNS = 7 };
 
+static bool is_replicate(const struct run_info *run)
+{
+    return run->workflow && !strcmp(run->workflow, workflow_name(WORKFLOW_REPLICATE));
+}
+
 static void list_row(struct arena *arena, const struct run_info *run, const char *row[LIST_COLUMNS])
 {
     char started[32];
@@ -39,14 +44,15 @@ static void list_row(struct arena *arena, const struct run_info *run, const char
     row[4] = unreadable ? "" : arena_strdup(arena, started);
     row[5] = arena_strdup(arena, took);
     row[6] = run->problem ? run->problem
-                          : arena_printf(arena, "%zu of %zu", run->vms_recovered, run->vm_count);
+                          : arena_printf(arena, "%zu of %zu %s", run->vms_recovered, run->vm_count,
+                                         is_replicate(run) ? "copied" : "recovered");
 }
 
 static void list_text(struct arena *arena, const struct run_info *runs, size_t count,
                       struct buffer *out)
 {
     static const char *const titles[LIST_COLUMNS] = {"RUN",     "PLAN", "WORKFLOW", "STATUS",
-                                                     "STARTED", "TOOK", "RECOVERED"};
+                                                     "STARTED", "TOOK", "VMS"};
     const char *(*rows)[LIST_COLUMNS] = arena_zalloc(arena, (count + 1) * sizeof *rows);
     int widths[LIST_COLUMNS] = {0};
     memcpy(rows[0], titles, sizeof titles);
@@ -269,11 +275,15 @@ static bool is_quiet(const struct report *report, uint32_t node)
            (status->state == NODE_SKIPPED && is_cause(report, status->cause));
 }
 
+static const char *show_outcome(enum vm_outcome outcome)
+{
+    return outcome == VM_UNFINISHED ? "under way" : report_outcome_name(outcome);
+}
+
 static void show_text(const struct invocation *invocation, const struct run_info *run,
                       const struct report *report, struct buffer *out)
 {
     enum { OUTCOME_WIDTH = 9 };
-    static const char *const outcomes[] = {"under way", "recovered", "failed", "skipped"};
     char time[32];
     char elapsed[32];
     int width = 0;
@@ -290,10 +300,15 @@ static void show_text(const struct invocation *invocation, const struct run_info
         const struct report_vm *vm = &report->vms[i];
         bool undone = vm->outcome == VM_RECOVERED && run_is_undone(run->status);
         bool there = vm->instance_id && !undone;
+        bool sent = vm->send_from_ms >= 0;
         buffer_puts(out, "  ");
         text_pad(out, vm->name, width + 2);
-        text_pad(out, undone ? run_status_name(run->status) : outcomes[vm->outcome],
-                 there ? OUTCOME_WIDTH : 0);
+        text_pad(out, undone ? run_status_name(run->status) : show_outcome(vm->outcome),
+                 there || sent ? OUTCOME_WIDTH : 0);
+        if (sent) {
+            buffer_puts(out, "  ");
+            report_put_phases(report, vm, out);
+        }
         if (there) {
             buffer_puts(out, "  ");
             text_put(out, vm->instance_id);

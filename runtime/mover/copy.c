@@ -98,14 +98,8 @@ static void finish(struct copy *copy)
 
 static void put_size(struct buffer *out, uint64_t bytes)
 {
-    double mib = (double)bytes / (1 << 20);
-    if (mib < 1024) {
-        buffer_printf(out, "%.0f MiB", mib);
-    } else if (mib < 1024 * 1024) {
-        buffer_printf(out, "%.1f GiB", mib / 1024);
-    } else {
-        buffer_printf(out, "%.2f TiB", mib / 1024 / 1024);
-    }
+    char size[32];
+    buffer_puts(out, format_size(size, (int64_t)bytes));
 }
 
 static void put_state(struct copy *copy, struct buffer *out)

@@ -104,6 +104,10 @@ bool report_known_read(struct arena *arena, struct run_source *source, struct re
 struct report *report_load(struct arena *arena, struct journal *journal,
                            const struct report_known *known, struct error *error);
 
+const char *report_outcome_name(enum vm_outcome outcome); /* "recovered" */
+/* "inject 1:08, boot 0:31, ready 0:58"; of replicate "sent 0:40, 200 blocks (100 MiB)" */
+void report_put_phases(const struct report *report, const struct report_vm *vm, struct buffer *out);
+
 /* As a person reads it: ends with commands that can be given now. `width` in columns. */
 void report_write_text(const struct report *report, int width, bool colour, struct buffer *out);
 void report_write_json(const struct report *report, struct buffer *out);

@@ -31,8 +31,10 @@ static void write_markdown_vm(const struct report *report, const struct report_v
                   vm->recovered_ms < 0 ? "" : format_duration(text, vm->recovered_ms));
     buffer_puts(out, vm->predicted_ms < 0 ? "" : format_duration(text, vm->predicted_ms));
     buffer_printf(out, " | %s | ", vm->loss_ms < 0 ? "" : format_duration(text, vm->loss_ms));
-    put_cell(out, vm->instance_id ? vm->instance_id : "");
-    buffer_puts(out, " | ");
+    if (report->graph->workflow != WORKFLOW_REPLICATE) {
+        put_cell(out, vm->instance_id ? vm->instance_id : "");
+        buffer_puts(out, " | ");
+    }
     report_put_phases(report, vm, out);
     buffer_puts(out, " |\n");
 }
@@ -196,8 +198,10 @@ void report_write_markdown(const struct report *report, struct buffer *out)
     }
     buffer_puts(out, report->cause_count ? "\n" : "");
     bool copies = report->graph->workflow == WORKFLOW_REPLICATE;
-    buffer_printf(out, "| VM | outcome | %s after | predicted | loss | instance | phases |\n"
-                       "|---|---|---|---|---|---|---|\n", copies ? "copied" : "recovered");
+    buffer_puts(out, copies ? "| VM | outcome | copied after | predicted | a failover loses | phases |\n"
+                              "|---|---|---|---|---|---|\n"
+                            : "| VM | outcome | recovered after | predicted | loss | instance | phases |\n"
+                              "|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < report->graph->vm_count; i++) {
         write_markdown_vm(report, &report->vms[i], out);
     }

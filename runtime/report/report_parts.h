@@ -7,19 +7,14 @@
 struct decision;
 struct json_writer;
 
-const char *report_outcome_name(enum vm_outcome outcome); /* "recovered" */
-
 /* API requests that what was done takes at least: one for each batch of an action as large as the
- * service allows, one poll for each batch of waits. */
+ * service allows, one poll for each batch of waits, one for each block sent. */
 int64_t report_calls_floor(const struct report *report);
 
 /* "RTO 9m 58s of 20m (predicted 9m 40s, +3 %)"; of replicate "sent 103 blocks (51.5 MiB), 25 MiB/s" */
 void report_put_rto(const struct report *report, struct buffer *out);
-/* "loss 22m of 30m" */
+/* "loss 22m of 30m"; of replicate "a failover loses 22m of 30m" */
 void report_put_loss(const struct report *report, struct buffer *out);
-/* "inject 1:08, boot 0:31, ready 0:58" */
-void report_put_phases(const struct report *report, const struct report_vm *vm,
-                       struct buffer *out);
 /* "ec2 InvalidVolume.NotFound (request …)" */
 void report_put_answer(const struct node_status *status, struct buffer *out);
 /* {"verb","target","who","comment","refused","at"}; without verb and target when verb is NULL. */

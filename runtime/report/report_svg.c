@@ -128,9 +128,12 @@ static void put_head(const struct picture *picture, int height)
 
 static void put_legend(const struct picture *picture, int y)
 {
-    static const char *const kinds[][2] = {
-        {"work", "at work"}, {"inject", "drivers injected"}, {"wait", "waits for another VM"}};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    bool copies = picture->report->graph->workflow == WORKFLOW_REPLICATE;
+    const char *const kinds[][2] = {{"work", "at work"},
+                                    {"inject", copies ? "blocks sent" : "drivers injected"},
+                                    {"wait", "waits for another VM"}};
+    size_t count = sizeof kinds / sizeof *kinds - copies; /* copies wait for no other VM */
+    for (size_t i = 0; i < count; i++) {
         int x = picture->left + (int)i * 170;
         buffer_printf(picture->out,
                       "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"12\" height=\"8\"/><text "

@@ -89,6 +89,13 @@ static void write_head(const struct page *page)
     put_duration(page->out, report->elapsed_ms);
     buffer_printf(page->out, ": %zu of %zu VMs %s", report->recovered,
                   report->graph->vm_count, is_replicate(report) ? "copied" : "recovered");
+    size_t unchanged = 0;
+    for (size_t i = 0; i < report->graph->vm_count; i++) {
+        unchanged += report->vms[i].outcome == VM_UNCHANGED;
+    }
+    if (unchanged) {
+        buffer_printf(page->out, ", %zu unchanged", unchanged);
+    }
     if (report->sessions > 1) {
         buffer_printf(page->out, ", resumed %d time%s", report->sessions - 1,
                       report->sessions > 2 ? "s" : "");
@@ -145,11 +152,12 @@ void report_put_rto(const struct report *report, struct buffer *out)
 
 void report_put_loss(const struct report *report, struct buffer *out)
 {
+    bool copies = is_replicate(report); /* nothing is lost by it */
     if (report->loss_ms < 0) {
-        buffer_puts(out, "loss unknown");
+        buffer_puts(out, copies ? "a failover's loss is unknown" : "loss unknown");
         return;
     }
-    buffer_puts(out, "loss ");
+    buffer_puts(out, copies ? "a failover loses " : "loss ");
     put_duration(out, report->loss_ms);
     if (report->options.rpo_ms > 0) {
         buffer_puts(out, " of ");
@@ -459,7 +467,7 @@ int64_t report_calls_floor(const struct report *report)
             floor += (nodes[i] + batch - 1) / batch;
         }
     }
-    return floor;
+    return floor + report->blocks_sent;
 }
 
 static void write_calls(const struct page *page)

@@ -163,6 +163,30 @@ def test_what_is_copied_is_not_copied_again(site, disks, drc):
     assert len(drc.json("run", "list", "--json")) == 1  # no record of having done nothing
 
 
+def test_what_is_told_of_a_run_that_copied(drc, tmp_path):
+    """A copy recovers nothing, loses nothing and injects no drivers, and no page may say so."""
+    site = Site(drc, tmp_path, more="  web: {source: /DC0/vm/shop/web01}\n")
+    boot = site.disk("boot.img", 16, 8)
+    site.imports(boot)
+    site.imports(site.disk("web.img", 16, 4), vm="web")
+    site.replicate()
+    site.change(boot, 2)
+    site.imports(boot)
+    site.replicate()
+    shown = drc("run", "show").out
+    assert re.search(r"db +copied +sent 0:\d\d, 2 blocks \(1\.0 MiB\)\n  web +unchanged\n", shown)
+    listed = drc("run", "list").out
+    assert "1 of 2 copied" in listed and "2 of 2 copied" in listed
+    text, page, picture = (drc("run", "report", "--format", f).out for f in ("text", "markdown", "svg"))
+    assert "1 of 2 VMs copied, 1 unchanged (run" in text
+    assert "a failover loses " in text and "| a failover loses | phases |" in page
+    assert "blocks sent" in picture
+    calls, floor = re.search(r"calls (\d+) \(floor (\d+)\)", text).groups()
+    assert 2 + 3 <= int(floor) <= int(calls)  # its blocks, and start, complete, tag
+    for told in (shown, listed, text, page, picture):
+        assert not re.search(r"recovered|RTO|drivers|instance", told, re.I), told
+
+
 def test_keep_counts_whole_recovery_points_and_holds_keep_them(site, disks, drc):
     boot, data = disks
     held = None

@@ -39,6 +39,21 @@ static bool meet(int one, int other)
     return false;
 }
 
+static void each_manual_says_what_it_is_of(void **state)
+{
+    static const char *const names[][2] = {{"plan", "drc-plan - check, compile"},
+                                           {"run", "drc-run - look at runs"},
+                                           {"repo", "drc-repo - the backup repository"},
+                                           {"sandbox", "drc-sandbox - an AWS in a folder"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct buffer page = {0};
+        command_manual(names[i][0], &page);
+        expect(&page, names[i][1]);
+        buffer_free(&page);
+    }
+}
+
 static void the_tables_are_sound(void **state)
 {
     (void)state;
@@ -163,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tables_are_sound),
+        cmocka_unit_test(each_manual_says_what_it_is_of),
         cmocka_unit_test(the_first_page_has_every_command_that_works),
         cmocka_unit_test(a_groups_page_has_its_commands_only),
         cmocka_unit_test(a_commands_page_has_its_flags_only),
