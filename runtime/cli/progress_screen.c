@@ -112,7 +112,8 @@ static void draw_transfer(const struct activity *activity, struct line *line)
     } else if (activity->detail) {
         buffer_printf(&words, " %s", activity->detail);
     }
-    int bar = line->width - line->column - 1 - text_columns(buffer_text(&words));
+    int column = line->next > line->column ? line->next : line->column;
+    int bar = line->width - column - 1 - text_columns(buffer_text(&words));
     bar = bar > BAR_TRANSFER ? BAR_TRANSFER : bar;
     if (bar >= BAR_TRANSFER_MIN) {
         draw_bar(line, (int)(part * bar), bar, INK_CYAN);

@@ -97,7 +97,9 @@ static void transfers(void **state)
                                           "1.0 GiB of 2.0 GiB, 200 MiB/s\n"));
     happen(f, EVENT_NODE_PROGRESS, DB_VOLUME, 5000, "1.0 GiB of 2.0 GiB, 200 MiB/s, 1m 12s left");
     f->screen.width = 80; /* the bar makes room for what is left */
-    assert_non_null(strstr(draw(f, 5000), "0:05   ━━╸─ 50% 1.0 GiB of 2.0 GiB, 200 MiB/s, 1m 12s left\n"));
+    assert_non_null(strstr(draw(f, 5000), "0:05   50% 1.0 GiB of 2.0 GiB, 200 MiB/s, 1m 12s left\n"));
+    f->screen.width = 84;
+    assert_non_null(strstr(draw(f, 5000), "0:05   ━━━╸─── 50% 1.0 GiB of 2.0 GiB, 200 MiB/s, 1m 12s left\n"));
     f->screen.width = 100;
     happen(f, EVENT_NODE_STARTED, DB_START, 6000, NULL);
     f->run.statuses[DB_START].total_bytes = 300;
