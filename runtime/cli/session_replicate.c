@@ -213,6 +213,12 @@ static void find_notes(struct session *session)
              "it is not replicated; drc repo verify says more, and --recovery-point TIME takes an older one",
              notes->damaged[i].what);
     }
+    for (size_t i = 0; i < notes->unread_count; i++) {
+        find(session, FINDING_WARNING, "records of copies",
+             "a copy of which is not known what it holds is not the parent of another; when the record "
+             "cannot be brought back, remove it",
+             notes->unread[i]);
+    }
     for (size_t i = 0; i < notes->held_count; i++) {
         const struct replicate_held *held = &notes->held[i];
         find(session, FINDING_PASSED, held->snapshot_id, NULL,
@@ -295,10 +301,16 @@ static enum exit_status tell_missing(const struct session *session, const struct
                                   all));
         return status;
     }
-    error_set(&error, "not replicated, for they have no recovery point in %s: %s",
-              session->plan->backup.repository.value, all);
-    error_help(&error, "drc repo list %s says what is there; drc repo import makes one",
-               session->plan->backup.repository.value);
+    const char *place = session->plan->backup.repository.value;
+    if (session->notes.damaged_count > 0) {
+        error_set(&error, "not replicated, for they have no recovery point in %s that can be read: %s",
+                  place, all);
+        error_help(&error, "drc repo verify %s says what is damaged; --recovery-point TIME takes an "
+                           "older one; drc repo import makes a new one", place);
+    } else {
+        error_set(&error, "not replicated, for they have no recovery point in %s: %s", place, all);
+        error_help(&error, "drc repo list %s says what is there; drc repo import makes one", place);
+    }
     tell_error(&error);
     return status == EXIT_DONE ? EXIT_ERROR : status;
 }

@@ -133,6 +133,16 @@ void repository_put_copy(struct repository *repository, const struct repository_
 /* All of them, in the arena (of a plan; NULL: of any). Runs the loop. */
 bool repository_list_copies(struct repository *repository, struct arena *arena, const char *plan,
                             struct repository_copy **copies, size_t *count, struct error *error);
+/* The same for who can do without some: what is wrong with those that are damaged, of any plan, comes
+ * along, in place of an error. */
+struct repository_copies {
+    struct repository_copy *copies;
+    const char **damaged;
+    size_t count, damaged_count;
+};
+bool repository_list_sound_copies(struct repository *repository, struct arena *arena,
+                                  const char *plan, struct repository_copies *found,
+                                  struct error *error);
 /* Forgets those whose snapshot is gone. Runs the loop. */
 bool repository_remove_copy(struct repository *repository, const char *snapshot_id,
                             struct error *error);

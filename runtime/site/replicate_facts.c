@@ -130,18 +130,32 @@ static int64_t size_gib_of(int64_t bytes)
     return size_gib > 0 ? size_gib : 1;
 }
 
-static bool add_disk(struct gathering *g, const struct repository_point *point, size_t number,
-                     struct fact_disk *fact, struct error *error)
+/* What is to be sent of a disk, and onto what. */
+struct sending {
+    struct parent parent;
+    uint64_t blocks;
+};
+
+static bool look_at_disks(struct gathering *g, const struct repository_point *point,
+                          struct sending *sending, struct error *error)
+{
+    for (size_t i = 0; i < point->disk_count; i++) {
+        sending[i].parent = find_parent(g, point->vm, i, &point->disks[i]);
+        if (!count_blocks(g, point, i, &sending[i].parent, &sending[i].blocks, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_disk(struct gathering *g, const struct repository_point *point, size_t number,
+                     const struct sending *sending, struct fact_disk *fact)
 {
     const struct repository_disk *disk = &point->disks[number];
     const char *prefix = disk_name(g, point->vm, number);
-    struct parent parent = find_parent(g, point->vm, number, disk);
-    uint64_t count = 0;
-    if (!count_blocks(g, point, number, &parent, &count, error)) {
-        return false;
-    }
+    struct parent parent = sending->parent;
     int64_t *blocks = ARENA_NEW(g->arena, int64_t);
-    *blocks = (int64_t)count;
+    *blocks = (int64_t)sending->blocks;
     map_put(&g->facts->blocks, prefix, blocks);
     *fact = (struct fact_disk){.bytes = disk->bytes,
                                .size_gib = size_gib_of(disk->bytes),
@@ -155,7 +169,6 @@ static bool add_disk(struct gathering *g, const struct repository_point *point, 
         bind(g, prefix, "parent-map", hex(g, &parent.record->map));
         bind(g, prefix, "parent-snapshot", parent.copy->id);
     }
-    return true;
 }
 
 /* ---- what is over `keep` ---- */
@@ -267,6 +280,11 @@ static bool add_vm(struct gathering *g, const struct repository_point *point, st
                            .disks = ARENA_ARRAY(g->arena, struct fact_disk, point->disk_count),
                            .disk_count = point->disk_count,
                            .copied = is_copied(g, point->vm, point->utc_ms)};
+    struct sending *sending = ARENA_ARRAY(g->arena, struct sending, point->disk_count);
+    bool brief = vm->copied || g->wanted->brief;
+    if (!brief && !look_at_disks(g, point, sending, error)) {
+        return false;
+    }
     const struct recovery_point *last = newest_usable(g, point->vm);
     map_put(&g->facts->vms, point->vm, vm);
     bind(g, point->vm, "recovery-point", point->time);
@@ -274,15 +292,15 @@ static bool add_vm(struct gathering *g, const struct repository_point *point, st
         bind(g, point->vm, "last-copy", last->time);
     }
     for (size_t i = 0; i < point->disk_count; i++) {
-        if (vm->copied || g->wanted->brief) {
+        if (brief) {
             vm->disks[i] = (struct fact_disk){.bytes = point->disks[i].bytes,
                                               .size_gib = size_gib_of(point->disks[i].bytes),
                                               .controller = point->disks[i].controller};
-        } else if (!add_disk(g, point, i, &vm->disks[i], error)) {
-            return false;
+        } else {
+            add_disk(g, point, i, &sending[i], &vm->disks[i]);
         }
     }
-    vm->excess = vm->copied || g->wanted->brief ? 0 : find_excess(g, point->vm, point->utc_ms);
+    vm->excess = brief ? 0 : find_excess(g, point->vm, point->utc_ms);
     return true;
 }
 
@@ -319,18 +337,20 @@ static void note_gone(struct gathering *g, const struct repository_copy *copies,
 
 static bool read_records(struct gathering *g, struct error *error)
 {
-    struct repository_copy *copies = NULL;
-    size_t count = 0;
-    if (!repository_list_copies(g->repository, g->arena, g->plan->name, &copies, &count, error)) {
+    struct repository_copies found;
+    if (!repository_list_sound_copies(g->repository, g->arena, g->plan->name, &found, error)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
+    g->notes->unread = found.damaged;
+    g->notes->unread_count = found.damaged_count;
+    struct repository_copy *copies = found.copies;
+    for (size_t i = 0; i < found.count; i++) {
         map_put(&g->records, copies[i].snapshot_id, &copies[i]);
         if (copies[i].disk >= 0 && copies[i].disk < DR_DISKS_MAX) {
             map_put(&g->known, disk_name(g, copies[i].vm, (size_t)copies[i].disk), &copies[i]);
         }
     }
-    note_gone(g, copies, count);
+    note_gone(g, copies, found.count);
     return true;
 }
 
@@ -360,19 +380,18 @@ static void note_damaged(struct gathering *g, const char *vm, const struct error
 }
 
 /* A recovery point that cannot be read fails its VM, not the others. */
-static bool look_at_vm(struct gathering *g, const char *vm, struct error *error)
+static void look_at_vm(struct gathering *g, const char *vm)
 {
     struct error failure = {0};
     const struct repository_point *point = repository_newest(
         g->repository, g->arena, g->plan->name, vm, g->wanted->until_utc_ms, &failure);
-    if (!point) {
-        if (failure.message) {
-            note_damaged(g, vm, &failure);
-        }
-        error_clear(&failure);
-        return true;
+    if (point) {
+        add_vm(g, point, &failure);
     }
-    return add_vm(g, point, error);
+    if (failure.message) {
+        note_damaged(g, vm, &failure);
+    }
+    error_clear(&failure);
 }
 
 struct facts *replicate_facts(struct repository *repository, struct arena *arena,
@@ -396,9 +415,7 @@ struct facts *replicate_facts(struct repository *repository, struct arena *arena
         return NULL;
     }
     for (size_t i = 0; i < plan->vm_count; i++) {
-        if (!look_at_vm(&g, plan->vms[i].name, error)) {
-            return NULL;
-        }
+        look_at_vm(&g, plan->vms[i].name);
     }
     return g.facts;
 }

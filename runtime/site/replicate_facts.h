@@ -27,6 +27,8 @@ struct replicate_notes {
     size_t held_count;
     struct replicate_damaged *damaged; /* their VMs are not among the facts' */
     size_t damaged_count;
+    const char **unread; /* what is wrong with records of what copies hold */
+    size_t unread_count;
     const char **gone; /* snapshots that the repository has records of, and that are no copies any more */
     size_t gone_count;
 };

@@ -401,3 +401,39 @@ def test_a_damaged_block_fails_its_vm_alone(drc, tmp_path):
     drc("run", "resume")
     assert {tags["drc:vm"] for tags in site.copies().values()} == {"db", "web"}
     assert len(site.tags()) == 2
+
+
+def test_what_is_damaged_of_one_vm_stops_no_other(drc, tmp_path):
+    site = Site(drc, tmp_path, more="  web: {source: /DC0/vm/shop/web01}\n")
+    boot, web = site.disk("boot.img", 16, 8), site.disk("web.img", 8, 4)
+    site.imports(boot)
+    site.imports(web, vm="web")
+    site.replicate()
+    before = site.copies()
+    for path in (boot, web):
+        site.change(path, 1)
+    site.imports(boot)
+    site.imports(web, vm="web")
+    point = max((site.folder / "backup/points/shop/db").iterdir())
+    root = json.loads(point.read_text())["disks"][0]["map"]
+    whole = site.folder / "backup/maps" / root[:2] / root
+    text = whole.read_bytes()
+    whole.write_bytes(text[:-1])
+    record = site.folder / "backup/copies" / next(id for id, tags in before.items() if tags["drc:vm"] == "web")
+    record.write_text("{")
+
+    done = site.replicate(status=1)
+    told = " ".join(done.err.split())
+    assert f"{root} in dir:" in told and "not those that its name says" in told
+    assert "that can be read: db" in told and "drc repo verify" in told
+    assert f"copies/{record.name}" in told and "remove it" in told
+    new = [tags for id, tags in site.copies().items() if id not in before]
+    assert [tags["drc:vm"] for tags in new] == ["web"] and set(before) <= set(site.copies())
+    assert site.asked("PutSnapshotBlock") == 8 + 4 + 4  # web's is a whole copy again
+    alone = site.replicate(status=1)
+    assert "that can be read: db" in alone.err
+
+    whole.write_bytes(text)
+    record.unlink()
+    site.replicate()
+    assert site.asked("PutSnapshotBlock") == 8 + 4 + 4 + 1

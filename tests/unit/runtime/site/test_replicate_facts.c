@@ -287,10 +287,30 @@ static void a_damaged_map_is_named(void **state)
     commit(&s, NEW, &lost, DISK);
     add_copy(&s, "snap-1", "2026-11-22T09:00:00Z");
     record(&s, "snap-1", &s.before, DISK);
-    assert_null(replicate_facts(s.place->repository, s.arena, &s.plan, &s.seen, &s.wanted, &s.notes,
-                                &error));
-    assert_non_null(strstr(error.message, "recovery point " NEW " of db, disk 0"));
-    error_clear(&error);
+    struct facts *facts = replicate_facts(s.place->repository, s.arena, &s.plan, &s.seen, &s.wanted,
+                                          &s.notes, &error);
+    assert_non_null(facts); /* other VMs are replicated */
+    assert_null(map_get(&facts->vms, "db"));
+    assert_null(map_get(&facts->bindings, "db/recovery-point"));
+    assert_int_equal(s.notes.damaged_count, 1);
+    assert_non_null(strstr(s.notes.damaged[0].what, "recovery point " NEW " of db, disk 0"));
+    tear_down(&s);
+}
+
+/* It only saves work. */
+static void a_damaged_record_makes_a_whole_copy(void **state)
+{
+    struct setting s;
+    (void)state;
+    set_up(&s);
+    commit(&s, NEW, &s.after, DISK);
+    add_copy(&s, "snap-1", "2026-11-22T09:00:00Z");
+    record(&s, "snap-1", &s.before, DISK);
+    store_put_now(mover_place_store(s.place), s.place->world, "copies/snap-1", "{", 1, STORE_ALWAYS, NULL, NULL);
+    const struct fact_vm *db = look(&s);
+    assert_string_equal(db->disks[0].whole, "map-missing");
+    assert_int_equal(s.notes.unread_count, 1);
+    assert_non_null(strstr(s.notes.unread[0], "copies/snap-1"));
     tear_down(&s);
 }
 
@@ -320,6 +340,7 @@ int main(void)
         cmocka_unit_test(what_is_copied_already),
         cmocka_unit_test(records_of_deleted_copies_are_gone),
         cmocka_unit_test(a_damaged_map_is_named),
+        cmocka_unit_test(a_damaged_record_makes_a_whole_copy),
         cmocka_unit_test(paths_are_relative_to_the_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
