@@ -98,8 +98,8 @@ static bool check_header(const unsigned char *object, size_t length, struct erro
 }
 
 /* `into` may be where the packed bytes are, unless they have to be unpacked. */
-static bool unpack(struct block_packer *packer, const unsigned char *object, size_t length,
-                   const struct block_digest *digest, void *into, struct error *error)
+static bool unpack(struct block_packer *packer, const unsigned char *object, size_t length, void *into,
+                   struct error *error)
 {
     const unsigned char *packed = object + BLOCK_HEADER_BYTES;
     length -= BLOCK_HEADER_BYTES;
@@ -112,24 +112,29 @@ static bool unpack(struct block_packer *packer, const unsigned char *object, siz
     } else if (length == BLOCK_BYTES && into != packed) {
         memcpy(into, packed, BLOCK_BYTES);
     }
-    if (length != BLOCK_BYTES) {
-        return error_set(error, "it holds %zu bytes, not %d", length, BLOCK_BYTES);
-    }
-    struct block_digest found;
-    block_digest(into, BLOCK_BYTES, &found);
-    return block_digest_equal(&found, digest) ||
+    return length == BLOCK_BYTES ||
+           error_set(error, "it holds %zu bytes, not %d", length, BLOCK_BYTES);
+}
+
+bool block_is_named(const struct block_digest *found, const struct block_digest *name,
+                    struct error *error)
+{
+    return block_digest_equal(found, name) ||
            error_set(error, "its bytes are not those that its name says (SHA-256)");
 }
 
 bool block_unpack(struct block_packer *packer, const void *object, size_t length,
                   const struct block_digest *digest, void *into, struct error *error)
 {
-    return check_header(object, length, error) &&
-           unpack(packer, object, length, digest, into, error);
+    struct block_digest found;
+    if (!check_header(object, length, error) || !unpack(packer, object, length, into, error)) {
+        return false;
+    }
+    block_digest(into, BLOCK_BYTES, &found);
+    return block_is_named(&found, digest, error);
 }
 
-bool block_unpack_within(struct block_packer *packer, void *object, size_t length,
-                         const struct block_digest *digest, struct error *error)
+bool block_unpack_within(struct block_packer *packer, void *object, size_t length, struct error *error)
 {
     const unsigned char *header = object;
     void *into = (char *)object + BLOCK_HEADER_BYTES;
@@ -141,5 +146,5 @@ bool block_unpack_within(struct block_packer *packer, void *object, size_t lengt
         memcpy(packer->beside, object, length);
         object = packer->beside;
     }
-    return unpack(packer, object, length, digest, into, error);
+    return unpack(packer, object, length, into, error);
 }

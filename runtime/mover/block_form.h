@@ -27,9 +27,11 @@ size_t block_pack(struct block_packer *packer, const void *bytes, void *out);
 bool block_unpack(struct block_packer *packer, const void *object, size_t length,
                   const struct block_digest *digest, void *into, struct error *error);
 
-/* The same of an object that lies in room for BLOCK_OBJECT_MAX: the block is behind the first
- * BLOCK_HEADER_BYTES then. */
-bool block_unpack_within(struct block_packer *packer, void *object, size_t length,
-                         const struct block_digest *digest, struct error *error);
+/* Unpacks an object that lies in room for BLOCK_OBJECT_MAX: the block is behind the first
+ * BLOCK_HEADER_BYTES then. Its digest is for the caller to look at. */
+bool block_unpack_within(struct block_packer *packer, void *object, size_t length, struct error *error);
+/* Whether a block is the one that its name says. */
+bool block_is_named(const struct block_digest *found, const struct block_digest *name,
+                    struct error *error);
 
 #endif

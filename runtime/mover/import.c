@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/sha256_pair.h"
 #include "runtime/mover/block_map.h"
 #include "runtime/mover/image.h"
 #include "runtime/world/world.h"
@@ -47,6 +48,7 @@ struct import {
     struct repository_writer *writer;
     struct world *world;
     struct image *image;
+    sha256_pair pair; /* NULL: one after the other */
     int64_t bytes;
     struct map_writer *map;
     struct map_cursor *previous; /* NULL: none */
@@ -156,6 +158,36 @@ static bool scan_on(struct import *import)
 
 /* ---- reading and hashing, on threads ---- */
 
+static void hash_two(struct span *span, sha256_pair pair, unsigned a, unsigned b)
+{
+    pair(span->bytes + (size_t)a * BLOCK_BYTES, span->bytes + (size_t)b * BLOCK_BYTES, BLOCK_BYTES,
+         span->digests[a].bytes, span->digests[b].bytes);
+}
+
+/* What is not zero, two by two where the machine has a way to do that. */
+static void hash_span(struct span *span, sha256_pair pair)
+{
+    unsigned waits = 0;
+    bool one_waits = false;
+    for (unsigned i = 0; i < span->count; i++) {
+        if (span->zero[i]) {
+            continue;
+        }
+        if (one_waits) {
+            hash_two(span, pair, waits, i);
+            one_waits = false;
+        } else if (pair) {
+            waits = i;
+            one_waits = true;
+        } else {
+            block_digest(span->bytes + (size_t)i * BLOCK_BYTES, BLOCK_BYTES, &span->digests[i]);
+        }
+    }
+    if (one_waits) {
+        block_digest(span->bytes + (size_t)waits * BLOCK_BYTES, BLOCK_BYTES, &span->digests[waits]);
+    }
+}
+
 static void span_run(void *context)
 {
     struct span *span = context;
@@ -169,12 +201,9 @@ static void span_run(void *context)
     }
     memset(span->bytes + there, 0, length - there);
     for (unsigned i = 0; i < span->count; i++) {
-        const unsigned char *block = span->bytes + (size_t)i * BLOCK_BYTES;
-        span->zero[i] = block_is_zero(block, BLOCK_BYTES);
-        if (!span->zero[i]) {
-            block_digest(block, BLOCK_BYTES, &span->digests[i]);
-        }
+        span->zero[i] = block_is_zero(span->bytes + (size_t)i * BLOCK_BYTES, BLOCK_BYTES);
     }
+    hash_span(span, import->pair);
 }
 
 static void span_done(void *context)
@@ -399,6 +428,7 @@ struct import *import_create(const struct import_options *options)
     import->writer = options->writer;
     import->world = repository_world(options->repository);
     import->image = options->image;
+    import->pair = sha256_pair_here();
     import->bytes = image_bytes(options->image);
     import->counts.blocks = block_count_of(import->bytes);
     import->map = map_writer_create(options->writer, import->bytes);

@@ -20,7 +20,8 @@ struct object_call {
     const void *bytes; /* put-block: the caller's */
     void *into;        /* get-block: the caller's */
     struct store_room room; /* get-block-within: the caller's, with its object in it */
-    bool looked;            /* it is checked already */
+    struct paired paired;   /* get-block-within */
+    bool fetched;           /* get-block-within: only its hash is missing */
     char *object;      /* as it is, or shall be, in the store */
     size_t length;
     char *found; /* put: what was there already */
@@ -83,12 +84,17 @@ static void finish(struct object_call *call)
     free_call(call);
 }
 
+static void let_others_go_on(struct repository *repository);
+
 static void drop(struct object_call *call)
 {
-    call->repository->store->forget(call->repository->store, call);
-    world_cancel(call->repository->world, call->task); /* waits for its thread */
+    struct repository *repository = call->repository;
+    repository->store->forget(repository->store, call);
+    world_cancel(repository->world, call->task); /* waits for its thread */
+    pairing_leave(&repository->pairing, &call->paired);
     unlink_call(call);
     free_call(call);
+    let_others_go_on(repository);
 }
 
 void repository_forget(struct repository *repository, void *context)
@@ -143,18 +149,20 @@ static void look(void *context, size_t length)
 {
     struct object_call *call = context;
     struct block_packer *packer = repository_take_packer(call->repository);
-    block_unpack_within(packer, call->room.bytes, length, &call->digest, &call->error);
+    bool unpacked = block_unpack_within(packer, call->room.bytes, length, &call->error);
     repository_give_packer(call->repository, packer);
-    call->looked = true;
+    pairing_come(&call->repository->pairing, &call->paired, unpacked ? call->into : NULL);
+}
+
+static void look_at_fetched(void *context)
+{
+    struct object_call *call = context;
+    look(call, call->length);
 }
 
 static void check_read(void *context)
 {
     struct object_call *call = context;
-    if (call->room.bytes) {
-        look(call, call->length);
-        return;
-    }
     is_sound(call, call->object, call->length, call->into, &call->error);
 }
 
@@ -176,25 +184,9 @@ static void checked(void *context)
     finish(call);
 }
 
-static void fetched(void *context, const struct store_result *result)
+/* The object is not there, or could not be had. */
+static void not_fetched(struct object_call *call, const struct store_result *result)
 {
-    struct object_call *call = context;
-    if (call->looked) {
-        checked(call);
-        return;
-    }
-    if (result->outcome == STORE_OK && call->room.bytes && result->length <= call->room.size) {
-        memcpy(call->room.bytes, result->bytes, result->length);
-        call->length = result->length;
-        work(call, check_read, checked);
-        return;
-    }
-    if (result->outcome == STORE_OK) {
-        call->object = copy_of(result);
-        call->length = result->length;
-        work(call, check_read, checked);
-        return;
-    }
     if (result->outcome == STORE_ABSENT) {
         error_set(&call->error, "it is missing");
         name_problem(call, "reading");
@@ -202,6 +194,122 @@ static void fetched(void *context, const struct store_result *result)
         repository_store_error(call->repository, result->error, &call->error);
     }
     finish(call);
+}
+
+static void fetched(void *context, const struct store_result *result)
+{
+    struct object_call *call = context;
+    if (result->outcome != STORE_OK) {
+        not_fetched(call, result);
+        return;
+    }
+    call->object = copy_of(result);
+    call->length = result->length;
+    work(call, check_read, checked);
+}
+
+/* --- reading within: hashed two by two --- */
+
+/* Its hash is there. */
+static void hashed(struct object_call *call)
+{
+    call->fetched = false;
+    if (!call->error.message) {
+        block_is_named(&call->paired.found, &call->digest, &call->error);
+    }
+    checked(call);
+}
+
+static bool has_hash(struct object_call *call)
+{
+    enum paired_state state = pairing_state(&call->repository->pairing, &call->paired);
+    return state == PAIRED_HASHED || state == PAIRED_AWAY; /* away: it did not unpack */
+}
+
+static void come_again(void *context)
+{
+    struct object_call *call = context;
+    pairing_come(&call->repository->pairing, &call->paired, call->into);
+}
+
+static void nothing(void *context)
+{
+    (void)context;
+}
+
+static void hashed_later(void *context)
+{
+    struct object_call *call = context;
+    call->task = NULL;
+    hashed(call);
+}
+
+static struct object_call *first_hashed(const struct repository *repository)
+{
+    for (struct object_call *call = repository->calls; call; call = call->next) {
+        if (call->fetched && !call->task && has_hash(call)) {
+            return call;
+        }
+    }
+    return NULL;
+}
+
+/* Without calling back: those whose partner was expected and is gone, or has hashed them and is gone. */
+static void let_others_go_on(struct repository *repository)
+{
+    for (struct object_call *call = repository->calls; call; call = call->next) {
+        if (!call->fetched || call->task) {
+            continue;
+        }
+        if (has_hash(call)) {
+            work(call, nothing, hashed_later);
+        } else if (pairing_is_left(&repository->pairing, &call->paired)) {
+            work(call, come_again, hashed_later);
+        }
+    }
+}
+
+static void looked(void *context)
+{
+    struct object_call *call = context, *ready;
+    struct repository *repository = call->repository;
+    call->task = NULL;
+    call->fetched = true;
+    while ((ready = first_hashed(repository)) != NULL) { /* callbacks may take off any */
+        hashed(ready);
+    }
+    let_others_go_on(repository);
+}
+
+static void fetched_within(void *context, const struct store_result *result)
+{
+    struct object_call *call = context;
+    struct repository *repository = call->repository;
+    if (result->outcome != STORE_OK) {
+        pairing_leave(&repository->pairing, &call->paired);
+        not_fetched(call, result);
+        let_others_go_on(repository);
+        return;
+    }
+    looked(call);
+}
+
+/* From a store that does not read into a room. */
+static void fetched_beside(void *context, const struct store_result *result)
+{
+    struct object_call *call = context;
+    if (result->outcome != STORE_OK) {
+        not_fetched(call, result);
+    } else if (result->length > call->room.size) {
+        error_set(&call->error, "it is larger than a block can be (%zu bytes)", result->length);
+        name_problem(call, "reading");
+        finish(call);
+    } else {
+        memcpy(call->room.bytes, result->bytes, result->length);
+        call->length = result->length;
+        pairing_expect(&call->repository->pairing, &call->paired);
+        work(call, look_at_fetched, looked);
+    }
 }
 
 void repository_get_block(struct repository *repository, const struct block_digest *digest,
@@ -223,9 +331,10 @@ void repository_get_block_within(struct repository *repository, const struct blo
     call->into = (char *)room + REPOSITORY_ROOM_AHEAD;
     call->done = done;
     if (store->fetch_into) {
-        store->fetch_into(store, call->key, &call->room, fetched, call);
+        pairing_expect(&repository->pairing, &call->paired);
+        store->fetch_into(store, call->key, &call->room, fetched_within, call);
     } else {
-        store_fetch(store, call->key, fetched, call);
+        store_fetch(store, call->key, fetched_beside, call);
     }
 }
 
@@ -327,11 +436,6 @@ void repository_put_block(struct repository_writer *writer, const struct block_d
     call->bytes = bytes;
     call->done = done;
     work(call, pack, put_it);
-}
-
-static void nothing(void *context)
-{
-    (void)context;
 }
 
 void repository_put_map(struct repository_writer *writer, const struct block_digest *digest,

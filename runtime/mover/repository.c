@@ -229,6 +229,7 @@ struct repository *repository_open(struct store *store, struct world *world, con
     repository->world = world;
     repository->name = base_strdup(name);
     pthread_mutex_init(&repository->mutex, NULL);
+    pairing_init(&repository->pairing);
     if (!open_it(repository, create, error)) {
         repository_close(repository);
         return NULL;
@@ -248,6 +249,7 @@ void repository_close(struct repository *repository)
         block_packer_destroy(spare->packer);
         free(spare);
     }
+    pairing_free(&repository->pairing);
     pthread_mutex_destroy(&repository->mutex);
     free(repository->name);
     free(repository->id);

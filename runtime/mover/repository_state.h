@@ -6,6 +6,7 @@
 
 #include "compiler/base/buffer.h"
 #include "runtime/mover/block_form.h"
+#include "runtime/mover/pairing.h"
 #include "runtime/mover/repository.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
@@ -26,6 +27,7 @@ struct repository {
     struct object_call *calls;
     pthread_mutex_t mutex; /* of what threads share: */
     struct spare_packer *spare;
+    struct pairing pairing; /* of blocks that are read into a room */
 };
 
 struct repository_writer {

@@ -332,12 +332,110 @@ static void test_open(void **state)
     }
 }
 
+/* --- many at once: hashed two by two, and each has its own end --- */
+
+enum { MANY = 12, DAMAGED = 6, MISSING = 8 };
+
+struct reading {
+    bool over;
+    char *said;
+    char *room;
+    int *left;
+    bool *all_over;
+};
+
+static void note_reading(void *context, const struct error *error)
+{
+    struct reading *reading = context;
+    assert_false(reading->over);
+    reading->over = true;
+    reading->said = error ? base_strdup(error->message) : NULL;
+    *reading->all_over = --*reading->left == 0;
+}
+
+static void damage(struct mover_place *place, const struct block_digest *digest)
+{
+    char key[OBJECT_KEY_MAX];
+    char *object = base_alloc(BLOCK_OBJECT_MAX), *block = mover_block(0, 999);
+    struct block_packer *packer = block_packer_create();
+    struct error error = {0};
+    size_t length = block_pack(packer, block, object); /* sound, but another one */
+    object_key(key, "blocks", digest);
+    struct store *store = mover_place_store(place);
+    assert_int_equal(store_put_now(store, place->world, key, object, length, STORE_ALWAYS, NULL, &error),
+                     STORE_OK);
+    store_destroy(store);
+    block_packer_destroy(packer);
+    free(object);
+    free(block);
+}
+
+/* Reads all of them, and takes off each `dropped`-th (0: none) while they are under way. */
+static void read_many(struct mover_place *place, const struct block_digest *digests, char *const *blocks,
+                      int dropped)
+{
+    struct reading readings[MANY] = {0};
+    int left = MANY;
+    bool all_over = false;
+    for (int i = 0; i < MANY; i++) {
+        readings[i] = (struct reading){
+            .room = base_alloc(REPOSITORY_ROOM), .left = &left, .all_over = &all_over};
+        repository_get_block_within(place->repository, &digests[i], readings[i].room, note_reading,
+                                    &readings[i]);
+    }
+    for (int i = 0; dropped && i < MANY; i += dropped) {
+        repository_forget(place->repository, &readings[i]);
+        memset(readings[i].room, 0, REPOSITORY_ROOM); /* nobody looks there any more */
+        left--;
+    }
+    world_run(place->world, &all_over);
+    for (int i = 0; i < MANY; i++) {
+        bool gone = dropped && i % dropped == 0;
+        assert_int_equal(readings[i].over, !gone);
+        if (!gone && (i == DAMAGED || i == MISSING)) {
+            assert_non_null(strstr(readings[i].said, i == MISSING ? "it is missing" : "SHA-256"));
+        } else if (!gone) {
+            assert_null(readings[i].said);
+            assert_memory_equal(readings[i].room + REPOSITORY_ROOM_AHEAD, blocks[i], BLOCK_BYTES);
+        }
+        free(readings[i].said);
+        free(readings[i].room);
+    }
+}
+
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    EACH_KIND(place)
+    {
+        struct repository_writer *writer = mover_place_write(place);
+        struct block_digest digests[MANY];
+        char *blocks[MANY];
+        for (int i = 0; i < MANY; i++) {
+            blocks[i] = mover_block(i % 4, (uint32_t)i + 50);
+            block_digest(blocks[i], BLOCK_BYTES, &digests[i]);
+            if (i != MISSING) {
+                assert_null(mover_put(place, writer, &digests[i], blocks[i]));
+            }
+        }
+        damage(place, &digests[DAMAGED]);
+        for (int dropped = 0; dropped < 5; dropped++) {
+            read_many(place, digests, blocks, dropped == 1 ? 0 : dropped);
+        }
+        for (int i = 0; i < MANY; i++) {
+            free(blocks[i]);
+        }
+        repository_writer_close(writer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_come_back),
         cmocka_unit_test(test_missing_block_says_so),
         cmocka_unit_test(test_damaged_blocks_are_told),
+        cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_map_round_trip),
         cmocka_unit_test(test_difference_of_maps),
         cmocka_unit_test(test_map_of_another_disk),
