@@ -6,12 +6,12 @@
 #include "runtime/cli/progress_line.h"
 #include "runtime/cli/sizes.h"
 
-enum { BAR_COLUMNS = 24, WARM_UP_MS = 1000, GUESS_FROM = 5 /* percent */, NAME_COLUMNS = 28 };
+enum { BAR_MAX = 24, BAR_MIN = 8, BESIDE = 54, WARM_UP_MS = 1000, GUESS_FROM = 5 /* percent */, NAME_COLUMNS = 28 };
 
-static void put_bar(struct line *line, double part)
+static void put_bar(struct line *line, double part, int columns)
 {
-    int filled = (int)(part * BAR_COLUMNS);
-    for (int i = 0; i < BAR_COLUMNS; i++) {
+    int filled = (int)(part * columns);
+    for (int i = 0; i < columns; i++) {
         line_put(line, i < filled ? INK_CYAN : INK_DIM, i < filled ? "━" : "─");
     }
     line_put(line, INK_PLAIN, "  ");
@@ -25,9 +25,10 @@ void transfer_line(const struct transfer_state *state, int width, bool bar, bool
     double part = state->total > 0 ? (double)state->passed / (double)state->total : 1;
     line_put(&line, INK_PLAIN, state->what);
     line_put(&line, INK_PLAIN, "  ");
-    if (bar && width - line.column > BAR_COLUMNS + 44) {
+    int from = line.column > NAME_COLUMNS ? line.column : NAME_COLUMNS, room = width - from - BESIDE;
+    if (bar && room >= BAR_MIN) {
         line_to_column(&line, NAME_COLUMNS);
-        put_bar(&line, part);
+        put_bar(&line, part, room < BAR_MAX ? room : BAR_MAX);
     }
     line_printf(&line, INK_BOLD, "%3d %%", (int)(part * 100));
     line_printf(&line, INK_PLAIN, "  %s of %s", size_format(done, state->passed),

@@ -63,24 +63,25 @@ static int64_t oldest(int64_t so_far, int64_t time)
 static void judge_rounds(struct rpo_plan *plan)
 {
     int64_t point = -1, copied = -1;
-    bool points = true, copies = true;
+    bool points = true, copies = true, due = false;
     for (size_t i = 0; i < plan->vm_count; i++) {
         const struct rpo_vm *vm = &plan->vms[i];
         if (vm->place == PRODUCTION_RECOVERY) {
             continue;
         }
+        due = true;
         points = points && vm->point_utc_ms >= 0;
         copies = copies && vm->copied_utc_ms >= 0;
         point = oldest(point, vm->point_utc_ms);
         copied = oldest(copied, vm->copied_utc_ms);
     }
-    plan->backup.last_utc_ms = points ? point : -1;
-    plan->replicate.last_utc_ms = copies ? copied : -1;
+    plan->backup.last_utc_ms = points && due ? point : -1;
+    plan->replicate.last_utc_ms = copies && due ? copied : -1;
     if (plan->run) { /* one that had nothing to copy has made no copy, and is a run */
         plan->replicate.last_utc_ms = newer(plan->replicate.last_utc_ms, plan->run_started_utc_ms);
     }
-    plan->backup.next_utc_ms = next_of(&plan->backup);
-    plan->replicate.next_utc_ms = next_of(&plan->replicate);
+    plan->backup.next_utc_ms = due ? next_of(&plan->backup) : -1; /* nobody is at home: nothing is */
+    plan->replicate.next_utc_ms = due ? next_of(&plan->replicate) : -1;
 }
 
 /* Of two: the one that a person wants to hear of first. */

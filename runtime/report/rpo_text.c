@@ -265,6 +265,8 @@ static void say_backup(const struct page *page, const struct rpo_plan *plan, str
     } else if (plan->repository_problem) {
         buffer_printf(text, ": what %s holds is not known: %s", plan->repository,
                       plan->repository_problem);
+    } else if (plan->counts[RPO_AT_RECOVERY] == plan->vm_count) {
+        buffer_puts(text, ": none is due while every VM runs at the recovery site");
     } else if (plan->backup.last_utc_ms < 0) {
         buffer_printf(text, ": %s does not hold every VM yet", plan->repository);
     } else {

@@ -437,3 +437,18 @@ def test_what_is_damaged_of_one_vm_stops_no_other(drc, tmp_path):
     record.unlink()
     site.replicate()
     assert site.asked("PutSnapshotBlock") == 8 + 4 + 4 + 1
+
+
+def test_the_example_is_carried_out(drc, tmp_path):
+    plan, aws = ROOT / "examples/replication.yaml", tmp_path / "aws"
+    drc("sandbox", "init", aws, plan, "--seed", 7, "--speed", 200, "--no-copies")
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(random.Random(2).randbytes(3 * BLOCK))
+    drc("repo", "import", "s3://acme-dr-eu/replication", "--sandbox", aws, "--plan", "replication",
+        "--vm", "db", *FACTS, disk)
+    drc("rpo", plan, "--sandbox", aws, status=2)
+    done = drc("plan", "apply", plan, "replicate", "--sandbox", aws, "--yes")  # web is not critical
+    assert "db copied" in done.err and "not replicated: web" in done.err
+    told = drc("rpo", plan, "--sandbox", aws, status=2).out
+    assert re.search(r"db +met", told) and re.search(r"web +NEVER", told)
+    assert "replicate" in drc("schedule", plan).out

@@ -40,6 +40,24 @@ static void it_fits_the_terminal(void **state)
     }
 }
 
+/* The bar gives way to what the line says. */
+static void the_bar_hides_nothing(void **state)
+{
+    (void)state;
+    struct transfer_state half = {.what = "disk 0  db.raw",
+                                  .total = INT64_C(3) << 40,
+                                  .passed = INT64_C(5) << 38,
+                                  .moved = INT64_C(5) << 37,
+                                  .elapsed_ms = 10000000};
+    for (int width = 74; width < 140; width++) {
+        struct buffer out = {0};
+        transfer_line(&half, width, true, false, &out);
+        assert_non_null(strstr(buffer_text(&out), " left"));
+        assert_int_equal(strstr(buffer_text(&out), "━") != NULL, width >= 90);
+        buffer_free(&out);
+    }
+}
+
 static void an_empty_disk_is_done(void **state)
 {
     (void)state;
@@ -55,6 +73,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_says_how_far_and_how_fast),
         cmocka_unit_test(it_fits_the_terminal),
+        cmocka_unit_test(the_bar_hides_nothing),
         cmocka_unit_test(an_empty_disk_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

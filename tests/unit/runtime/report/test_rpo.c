@@ -115,6 +115,18 @@ static void what_runs_at_the_recovery_site_misses_nothing(void **state)
     f.vms[1].place = PRODUCTION_RECOVERY;
     rpo_judge(&f.report);
     assert_int_equal(f.report.state, RPO_AT_RECOVERY);
+    f.plan.run = "7k2f0a1b";
+    f.plan.run_status = "succeeded";
+    f.plan.run_started_utc_ms = f.plan.run_ended_utc_ms = f.report.now_utc_ms - 60 * MINUTE;
+    rpo_judge(&f.report); /* nothing to copy or to back up: nothing is late */
+    assert_int_equal(f.plan.replicate.next_utc_ms, -1);
+    assert_int_equal(f.plan.backup.next_utc_ms, -1);
+    struct buffer out = {0};
+    rpo_write_text(&f.report, 100, false, &out);
+    assert_non_null(strstr(buffer_text(&out), "none is due while every VM runs at the recovery site"));
+    assert_null(strstr(buffer_text(&out), "was due"));
+    assert_null(strstr(buffer_text(&out), "does not hold every VM"));
+    buffer_free(&out);
     assert_false(rpo_is_bad(f.report.state));
 }
 
