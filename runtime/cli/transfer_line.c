@@ -6,7 +6,14 @@
 #include "runtime/cli/progress_line.h"
 #include "runtime/cli/sizes.h"
 
-enum { BAR_MAX = 24, BAR_MIN = 8, BESIDE = 54, WARM_UP_MS = 1000, GUESS_FROM = 5 /* percent */, NAME_COLUMNS = 28 };
+enum {
+    BAR_MAX = 24,
+    BAR_MIN = 8,
+    BESIDE = 54, /* what is said behind a bar */
+    WARM_UP_MS = 1000,
+    GUESS_FROM = 5, /* percent */
+    NAME_COLUMNS = 28,
+};
 
 static void put_bar(struct line *line, double part, int columns)
 {
