@@ -16,8 +16,12 @@
 #include "runtime/cli/transfer.h"
 #include "runtime/mover/image.h"
 #include "runtime/mover/import.h"
+#include "runtime/mover/point_form.h"
 
-enum { SKEW_MS = 5 * 60 * 1000 }; /* that far ahead a clock may be */
+enum {
+    SKEW_MS = 5 * 60 * 1000, /* that far ahead a clock may be */
+    SAME_MOMENT_MS = 10000,  /* so little behind the newest point, an import goes behind it */
+};
 
 struct importing {
     const struct invocation *invocation;
@@ -167,6 +171,18 @@ static bool can_be_name(const struct invocation *invocation, enum flag flag, str
     return error_help(error, "letters, digits, '.', '_' and '-' can be in it");
 }
 
+static bool fits(const struct repository_point *point, struct error *error)
+{
+    char key[POINT_KEY_MAX];
+    point_key(key, point);
+    if (store_key_is_valid(key)) {
+        return true;
+    }
+    error_set(error, "--plan and --vm: together they have %zu letters: too long for a repository",
+              strlen(point->plan) + strlen(point->vm));
+    return error_help(error, "give the plan or the VM a shorter name");
+}
+
 static bool read_point(struct importing *importing, struct error *error)
 {
     const struct invocation *invocation = importing->invocation;
@@ -182,7 +198,7 @@ static bool read_point(struct importing *importing, struct error *error)
     point->vm = invocation->values[FLAG_VM];
     point->made_by = "drc " DRC_VERSION;
     set_time(importing);
-    return true;
+    return fits(point, error);
 }
 
 /* What there is of this VM already, and whether the new one has a place there. */
@@ -198,8 +214,9 @@ static bool look_at_newest(struct importing *importing, struct error *error)
         return error_move(error, &why);
     }
     bool given = importing->invocation->given[FLAG_RECOVERY_POINT];
-    if (!given && importing->newest && importing->newest->utc_ms == point->utc_ms) {
-        point->utc_ms += 1000; /* two in one second */
+    int64_t ahead_ms = importing->newest ? importing->newest->utc_ms - point->utc_ms : -1;
+    if (!given && ahead_ms >= 0 && ahead_ms < SAME_MOMENT_MS) {
+        point->utc_ms = importing->newest->utc_ms + 1000; /* several in one second */
         set_time(importing);
     }
     same = repository_newest(repository, importing->arena, point->plan, point->vm, point->utc_ms,

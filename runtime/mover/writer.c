@@ -189,10 +189,10 @@ static bool assure(struct repository_writer *writer, struct error *error)
     }
     if (!assurance.sure) {
         error_set(error,
-                  "committing to the repository %s: it does not answer, so that it is not known "
-                  "whether a prune has begun",
-                  writer->repository->name);
-        return error_help(error, "see that it can be reached, then do it again");
+                  "committing to the repository %s: this process (%s) could not renew its lease "
+                  "there within %d s, so that it is not known whether a prune has begun",
+                  writer->repository->name, writer->what, ASSURE_MS / 1000);
+        return error_help(error, "see that it can be reached and written, then do it again");
     }
     return true;
 }
