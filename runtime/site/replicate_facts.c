@@ -9,6 +9,8 @@
 
 #define GIB (INT64_C(1) << 30)
 
+enum { RECORDS_KEPT = 8 }; /* of each disk, though their snapshots are not seen */
+
 struct gathering {
     struct arena *arena;
     const struct plan *plan;
@@ -317,8 +319,21 @@ static void note_live(struct map *live, const struct recovery_point *point)
     }
 }
 
+/* By VM and disk, the newest first. */
+static int compare_records(const void *a, const void *b)
+{
+    const struct repository_copy *p = *(const struct repository_copy *const *)a;
+    const struct repository_copy *q = *(const struct repository_copy *const *)b;
+    int order = strcmp(p->vm, q->vm);
+    order = order ? order : (p->disk > q->disk) - (p->disk < q->disk);
+    order = order ? order : strcmp(q->recovery_point, p->recovery_point);
+    return order ? order : strcmp(q->snapshot_id, p->snapshot_id);
+}
+
 /* Records would become more with every run, and all of them are read each time. One that is as new as the
- * newest usable copy stays: its snapshot may be about to get its tags. */
+ * newest usable copy stays: its snapshot may be about to get its tags. So do the newest of each disk: what
+ * is not seen here may be a copy elsewhere, where the same plan replicates to another account, or was
+ * rehearsed in a sandbox. */
 static void note_gone(struct gathering *g, const struct repository_copy *copies, size_t count)
 {
     struct map live = {.arena = g->arena}, *by_vm = (struct map *)&g->replication->points.by_vm;
@@ -326,11 +341,21 @@ static void note_gone(struct gathering *g, const struct repository_copy *copies,
         note_live(&live, vm->value);
     }
     g->notes->gone = ARENA_ARRAY(g->arena, const char *, count + 1);
+    const struct repository_copy **sorted =
+        ARENA_ARRAY(g->arena, const struct repository_copy *, count + 1);
     for (size_t i = 0; i < count; i++) {
-        const struct recovery_point *newest = newest_usable(g, copies[i].vm);
-        if (newest && parse_time(copies[i].recovery_point) < newest->utc_ms &&
-            !map_get(&live, copies[i].snapshot_id)) {
-            g->notes->gone[g->notes->gone_count++] = copies[i].snapshot_id;
+        sorted[i] = &copies[i];
+    }
+    qsort(sorted, count, sizeof *sorted, compare_records);
+    size_t place = 0; /* among the records of its disk */
+    for (size_t i = 0; i < count; i++) {
+        const struct repository_copy *copy = sorted[i];
+        const struct recovery_point *newest = newest_usable(g, copy->vm);
+        bool same = i > 0 && copy->disk == sorted[i - 1]->disk && strcmp(copy->vm, sorted[i - 1]->vm) == 0;
+        place = same ? place + 1 : 0;
+        if (place >= RECORDS_KEPT && newest && parse_time(copy->recovery_point) < newest->utc_ms &&
+            !map_get(&live, copy->snapshot_id)) {
+            g->notes->gone[g->notes->gone_count++] = copy->snapshot_id;
         }
     }
 }

@@ -452,3 +452,17 @@ def test_the_example_is_carried_out(drc, tmp_path):
     told = drc("rpo", plan, "--sandbox", aws, status=2).out
     assert re.search(r"db +met", told) and re.search(r"web +NEVER", told)
     assert "replicate" in drc("schedule", plan).out
+
+
+def test_a_rehearsal_beside_does_not_make_copies_whole_again(drc, tmp_path):
+    site = Site(drc, tmp_path)
+    boot = site.disk("boot.img", 16, 8)
+    site.imports(boot)
+    site.replicate()
+    other = tmp_path / "other"
+    drc("sandbox", "init", other, site.plan, "--speed", 200, "--no-copies")
+    for _ in range(2):
+        site.change(boot, 1)
+        site.imports(boot)
+        drc("plan", "apply", site.plan, "replicate", "--sandbox", other, "--yes")
+    assert site.report()["blocks_sent"] == 2

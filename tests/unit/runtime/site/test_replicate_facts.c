@@ -256,7 +256,8 @@ static void what_is_copied_already(void **state)
     tear_down(&s);
 }
 
-/* The snapshot of a record is deleted: it is forgotten once there is a newer copy. */
+/* The snapshot of a record is deleted, or a copy elsewhere: it is forgotten once there is a newer copy,
+ * and a number of newer records. */
 static void records_of_deleted_copies_are_gone(void **state)
 {
     struct setting s;
@@ -271,6 +272,13 @@ static void records_of_deleted_copies_are_gone(void **state)
     assert_int_equal(s.notes.gone_count, 0); /* of the same moment: its tags may come */
     add_copy(&s, "snap-last", "2026-11-22T09:30:00Z");
     record(&s, "snap-old", &s.before, DISK);
+    look(&s);
+    assert_int_equal(s.notes.gone_count, 0);
+    static const char *const newer[] = {"snap-x0", "snap-x1", "snap-x2", "snap-x3",
+                                        "snap-x4", "snap-x5", "snap-x6", "snap-x7"};
+    for (size_t i = 0; i < 8; i++) {
+        record(&s, newer[i], &s.before, DISK);
+    }
     look(&s);
     assert_int_equal(s.notes.gone_count, 1);
     assert_string_equal(s.notes.gone[0], "snap-gone");
