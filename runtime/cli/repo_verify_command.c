@@ -130,7 +130,8 @@ static enum exit_status tell(const struct invocation *invocation, struct reposit
         fflush(stdout);
         fputs("help: the other recovery points are not touched by that. Bring the objects back from a "
               "copy of the\n  repository; or import those disks again with --whole: blocks that are "
-              "broken are put anew\n",
+              "broken are put anew.\n  What could only not be reached (access denied, no answer) may be "
+              "well: see to that first, then verify again\n",
               stderr);
     }
     return result->problems_in_all ? EXIT_ERROR : EXIT_DONE;
