@@ -104,10 +104,16 @@ static int on_timeout_change(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
+/* Not zeroed: for each block that is sent libcurl takes memory as large as that. */
+static void *take_memory(size_t size)
+{
+    return base_realloc(NULL, size);
+}
+
 bool real_curl_open(struct real *real, struct error *error)
 {
     /* Without memory it would go on with half a request. */
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, base_alloc, free, base_realloc, base_strdup,
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, take_memory, free, base_realloc, base_strdup,
                              base_calloc) != CURLE_OK || !(real->curl = curl_multi_init())) {
         return error_set(error, "cannot start libcurl");
     }
