@@ -164,7 +164,7 @@ def test_with_drivers_injected_ahead(drc, tmp_path):
     (["--capacity-missing", "r6i.xlarg"], 'no instance type "r6i.xlarg"'),
     (["--format", "pdf"], 'no format "pdf"'),
     (["--facts", "nowhere.json"], "nowhere.json"),
-    (["--sandbox", "x"], "no flag --sandbox"),
+    (["--state", "x"], "no flag --state"),
 ])
 def test_bad_flags(drc, flags, said):
     done = drc(*SHOP, *flags, status=1)
