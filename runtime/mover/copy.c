@@ -198,9 +198,11 @@ void copy_note_all(struct mover *mover)
 
 /* --- its way --- */
 
+/* Zeros are queued at once, with no read that would send them when it ends. */
 static void on_map_ready(void *context)
 {
-    copy_pump(context);
+    const struct copy *copy = context;
+    mover_pump(copy->mover);
 }
 
 static void map_failed(struct copy *copy)
@@ -387,5 +389,5 @@ void copy_begin(struct job *job)
     copy->noted_ms = copy->moved_ms = world_monotonic_ms(mover->world);
     open_map(copy);
     copy_note_all(mover);
-    copy_pump(copy);
+    mover_pump(mover);
 }

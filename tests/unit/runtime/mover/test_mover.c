@@ -307,6 +307,30 @@ static void test_increment(void **state)
     assert_int_equal(scene->sink.arrived, changed);
 }
 
+static int only_the_first(uint64_t index)
+{
+    return index == 0;
+}
+
+static int none(uint64_t index)
+{
+    (void)index;
+    return 0;
+}
+
+/* Zeros are not read, and no other copy is there to move them on. */
+static void test_nothing_but_zeros(void **state)
+{
+    struct scene *scene = *state;
+    struct block_digest parent = make_disk(scene, only_the_first, 1);
+    struct block_digest map = make_disk(scene, none, 1);
+    struct errand *errand = start(scene, &map, &parent);
+    pass(scene, 60000);
+    assert_true(errand->over);
+    assert_int_equal(errand->outcome, OUTCOME_OK);
+    expect_result(scene, errand, &map, &parent);
+}
+
 static void test_nothing_changed(void **state)
 {
     struct scene *scene = *state;
@@ -613,6 +637,7 @@ int main(void)
         TEST(test_whole),
         TEST(test_increment),
         TEST(test_nothing_changed),
+        TEST(test_nothing_but_zeros),
         TEST(test_passing_faults),
         TEST(test_patience),
         TEST(test_interrupted_and_resumed),
