@@ -166,9 +166,9 @@ static void close_repositories(struct mover *mover)
 static void destroy(struct provider *provider)
 {
     struct mover *mover = mover_of(provider);
-    while (mover->jobs) {
-        assert(mover->jobs->mover == mover);
-        job_destroy(mover->jobs);
+    struct job *job, *next;
+    DL_FOREACH_SAFE(mover->jobs, job, next) {
+        job_destroy(job);
     }
     if (mover->queue_timer) {
         world_cancel(mover->world, mover->queue_timer);

@@ -51,7 +51,7 @@ static void arrived(void *context, const struct store_result *result)
         object->bytes = base_alloc(result->length + 1);
         memcpy(object->bytes, result->length ? result->bytes : "", result->length);
         object->length = result->length;
-        strcpy(object->version, result->version);
+        memcpy(object->version, result->version, strlen(result->version) + 1);
         object->there = true;
     }
     prefetch->over = --prefetch->left == 0;

@@ -80,7 +80,7 @@ static int read_all(const char *path, struct reading *reading)
     if (reason == 0) {
         size_t size = (size_t)info.st_size, got = 0;
         char *bytes = room_for(reading, size);
-        ssize_t n = bytes ? 1 : 0;
+        ssize_t n;
         while (got < size && bytes &&
                ((n = read(file, bytes + got, size - got)) > 0 || (n < 0 && errno == EINTR))) {
             got += n > 0 ? (size_t)n : 0;
