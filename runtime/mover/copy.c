@@ -136,7 +136,8 @@ static void measure(struct copy *copy)
         return;
     }
     double rate = (double)(copy->reached.count - copy->noted_count) * BLOCK_BYTES * 1000 / (double)passed;
-    copy->rate = copy->rate > 0 ? 0.7 * copy->rate + 0.3 * rate : rate;
+    rate = copy->rate > 0 ? 0.7 * copy->rate + 0.3 * rate : rate;
+    copy->rate = rate < 1 ? 0 : rate; /* it stands still: nobody knows how long */
     copy->noted_ms = now;
     copy->noted_count = copy->reached.count;
 }

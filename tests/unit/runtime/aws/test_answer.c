@@ -160,11 +160,12 @@ static struct aws_answer read_s3(bool raw, int status, const char *body, const c
     static struct http_header headers[2];
     headers[0] = (struct http_header){"x-amz-request-id", "S3REQ"};
     headers[1] = (struct http_header){"x-amz-bucket-region", region};
-    struct http_response response = {.status = status,
-                                     .headers = headers,
-                                     .header_count = region ? 2 : 1,
-                                     .body = body,
-                                     .body_length = strlen(body)};
+    static struct http_response response; /* the answer points to it */
+    response = (struct http_response){.status = status,
+                                      .headers = headers,
+                                      .header_count = region ? 2 : 1,
+                                      .body = body,
+                                      .body_length = strlen(body)};
     struct aws_answer answer;
     aws_answer_read(arena, &(struct aws_question){AWS_SERVICE_S3, "PutObject", true, raw}, &response,
                     &answer);
