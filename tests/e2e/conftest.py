@@ -1,9 +1,16 @@
 """Tests of the program as its users call it, on the embedded sandbox."""
 import shutil
+import signal
 
 import pytest
 
 from e2e_drc import DRC, ROOT, Drc
+
+# A shell starts what runs in the background with SIGINT ignored, nohup with SIGHUP, and programs inherit
+# that; the tests send both.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
