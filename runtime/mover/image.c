@@ -133,12 +133,18 @@ static bool check(struct image *image, const char *qemu_img, const char *node, s
         return false;
     }
     child_wait(child, &image->stopped);
-    bool ok = child_end(child, 0, image->name, &status, error) || status == 3 || status == 63;
+    struct error why = {0};
+    bool ok = child_end(child, 0, image->name, &status, &why) || status == 3 || status == 63;
+    if (ok) {
+        error_clear(&why);
+        return true;
+    }
+    error_move(error, &why);
     if (status == 2) {
         error_help(error, "the image is damaged, or was cut off: copy it again, or see what qemu-img "
                           "check says");
     }
-    return ok || explain_qemu(error);
+    return explain_qemu(error);
 }
 
 /* The image in a server of its own. */

@@ -314,7 +314,9 @@ static void a_damaged_record_makes_a_whole_copy(void **state)
     commit(&s, NEW, &s.after, DISK);
     add_copy(&s, "snap-1", "2026-11-22T09:00:00Z");
     record(&s, "snap-1", &s.before, DISK);
-    store_put_now(mover_place_store(s.place), s.place->world, "copies/snap-1", "{", 1, STORE_ALWAYS, NULL, NULL);
+    struct store *store = mover_place_store(s.place);
+    store_put_now(store, s.place->world, "copies/snap-1", "{", 1, STORE_ALWAYS, NULL, NULL);
+    store_destroy(store);
     const struct fact_vm *db = look(&s);
     assert_string_equal(db->disks[0].whole, "map-missing");
     assert_int_equal(s.notes.unread_count, 1);
