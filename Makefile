@@ -165,7 +165,7 @@ mutants: deps $(SIM)
 	    LINK_LAST='$(LIBRARIES) $(ALL_LDLIBS)' BUILD=$(BUILD) MUTANTS='$(MUTANTS)' tests/sim/mutants/run
 
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
-bench: deps-test venv all $(BENCH_PROGRAMS)
+bench: deps-interop venv all $(BENCH_PROGRAMS)
 	@tools/deps bench
 	DRC=$(abspath $(BUILD)/drc) BUILD=$(abspath $(BUILD)) PYTHON=$(VENV)/bin/python tests/bench/run
 
