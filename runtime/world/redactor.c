@@ -212,7 +212,13 @@ static size_t common(const struct form *form, const char *text, size_t left)
     while (same < most && form->bytes[same] == text[same]) {
         same++;
     }
-    return same == form->length || same >= PREFIX_MIN ? same : 0;
+    if (same < form->length) {
+        same = same >= PREFIX_MIN ? same : 0;
+        while (same && form->bytes[same - 1] == '\\') {
+            same--; /* an escape of the text's own may begin there */
+        }
+    }
+    return same;
 }
 
 static size_t secret_at(const struct redactor *redactor, const char *text, size_t left)
@@ -281,12 +287,22 @@ bool redactor_finds(const struct redactor *redactor, const char *text, size_t le
     return text && find(redactor, text, length, &at) > 0;
 }
 
+/* Whether the byte at `at` is the second one of an escape, as in JSON's "\\/": they go together. */
+static bool is_escaped(const char *text, size_t done, size_t at)
+{
+    size_t before = at;
+    while (before > done && text[before - 1] == '\\') {
+        before--;
+    }
+    return (at - before) % 2 == 1;
+}
+
 void redactor_write(const struct redactor *redactor, const char *text, size_t length,
                     struct buffer *out)
 {
     size_t done = 0, at = 0, found;
     while ((found = find(redactor, text, length, &at)) > 0) {
-        buffer_append(out, text + done, at - done);
+        buffer_append(out, text + done, at - is_escaped(text, done, at) - done);
         buffer_puts(out, REDACTED);
         done = at += found;
     }

@@ -1,6 +1,7 @@
 /* Redactor: no form of a secret passes, honest texts pass unchanged. */
 #include "tests/unit/support/cmocka_all.h"
 
+#include <cjson/cJSON.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,35 @@ static void the_beginning_of_a_secret_counts(void **state)
     struct fixture *fixture = *state;
     assert_string_equal(clean(fixture, "it was wJalrXUtnFEMI/K7MDE… and"), "it was [redacted]… and");
     assert_string_equal(clean(fixture, "it was wJalrXUtnFE and"), "it was wJalrXUtnFE and");
+}
+
+/* A service's JSON may say an escaped writing of a secret, whole or cut: what is left is JSON still, or a
+ * passing refusal would not be known as one. */
+static void json_stays_json(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const secrets[] = {"/K7MDENGbPxRfiCYEXAMPLEKEY", "//7MDENG/PxRfi/YEXAMPLEKE//",
+                                          "K7MDENGbPxR/iCYEXAMPLEKEY/", "K7MDENGbPx//iCYEXAMPLEKEY"};
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++) {
+        struct redactor *redactor = redactor_create();
+        redactor_add(redactor, secrets[i]);
+        char escaped[80] = "";
+        for (const char *at = secrets[i]; *at; at++) {
+            snprintf(escaped + strlen(escaped), 3, *at == '/' ? "\\%c" : "%c", *at);
+        }
+        for (int cut = (int)strlen(escaped); cut >= 12; cut--) {
+            cJSON *said = cJSON_CreateString(arena_printf(fixture->arena, "%.*s", cut, escaped));
+            char *json = cJSON_PrintUnformatted(said);
+            const char *told = redactor_text(redactor, fixture->arena, json, NULL);
+            cJSON *read = cJSON_Parse(told);
+            assert_non_null(read);
+            assert_null(strstr(told, "MDENGbPxR"));
+            cJSON_Delete(read);
+            cJSON_Delete(said);
+            cJSON_free(json);
+        }
+        redactor_destroy(redactor);
+    }
 }
 
 static void several_and_overlapping_ones(void **state)
@@ -180,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_form_is_taken_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(base64_is_found_at_every_offset, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_beginning_of_a_secret_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(json_stays_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_and_overlapping_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(honest_texts_are_the_same_pointer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(known_by_their_form, set_up, tear_down),
