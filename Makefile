@@ -24,8 +24,10 @@ PACKAGES := yaml-0.1 libcurl libcrypto libcjson libxml-2.0 libcgraph libpcre2-8 
             libmicrohttpd libutf8proc libzstd libnbd zlib
 CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drc
 VENV      = $(CACHE)/venv-$(shell sha256sum tests/requirements.txt | cut -c1-12)
-# Most of these tests wait for something, so there may be more of them at once than cores.
-PYTEST    = $(VENV)/bin/pytest -q -rs -p no:cacheprovider -n $(WORKERS) --dist worksteal
+# Most of these tests wait for something, so there may be more of them at once than cores. What a test that
+# passed wrote goes with it: some write gigabytes. Where everything fails, the first ones tell why.
+PYTEST    = $(VENV)/bin/pytest -q -rs -p no:cacheprovider -n $(WORKERS) --dist worksteal \
+            -o tmp_path_retention_policy=failed --maxfail=25
 WORKERS  ?= 4
 VERSION  := $(shell cat VERSION)
 
