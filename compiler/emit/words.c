@@ -6,6 +6,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/text.h"
+#include "compiler/emit/words_parts.h"
 #include "compiler/graph/estimate.h"
 #include "compiler/graph/graph.h"
 
@@ -92,28 +93,19 @@ void words_value(const struct graph *graph, const struct value *value, struct bu
     }
 }
 
-/* The parts of a sentence, with commas between. */
-struct sentence {
-    const struct graph *graph;
-    const struct graph_node *node;
-    struct buffer *out;
-    size_t from; /* where it begins in `out` */
-};
-
-static void part(struct sentence *to, const char *text)
+void words_part(struct sentence *to, const char *text)
 {
     buffer_puts(to->out, to->out->length > to->from ? ", " : "");
     buffer_puts(to->out, text);
 }
 
-/* "before VALUE after", left out when the input is. */
-static bool part_input(struct sentence *to, const char *before, const char *name, const char *after)
+bool words_part_input(struct sentence *to, const char *before, const char *name, const char *after)
 {
     const struct value *value = graph_input(to->node, name);
     if (!value) {
         return false;
     }
-    part(to, before);
+    words_part(to, before);
     words_value(to->graph, value, to->out);
     buffer_puts(to->out, after);
     return true;
@@ -141,7 +133,7 @@ static void put_address(struct sentence *to)
     }
 }
 
-static void put_list(struct sentence *to, const struct value *list, const char *between)
+void words_part_list(struct sentence *to, const struct value *list, const char *between)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         buffer_puts(to->out, i > 0 ? between : "");
@@ -161,15 +153,15 @@ static const struct value *member(const struct value *map, const char *key)
 
 static void tell_create_volume(struct sentence *to)
 {
-    part_input(to, "", "type", "");
-    part_input(to, "", "size_gib", " GiB");
-    part_input(to, "", "iops", " IOPS");
-    part_input(to, "", "throughput", " MiB/s");
+    words_part_input(to, "", "type", "");
+    words_part_input(to, "", "size_gib", " GiB");
+    words_part_input(to, "", "iops", " IOPS");
+    words_part_input(to, "", "throughput", " MiB/s");
     const struct value *snapshot = graph_input(to->node, "snapshot_id");
     if (snapshot && snapshot->kind == VALUE_BIND) {
-        part(to, "from its DR copy"); /* which one is known when the run starts */
+        words_part(to, "from its DR copy"); /* which one is known when the run starts */
     } else {
-        part_input(to, "from ", "snapshot_id", "");
+        words_part_input(to, "from ", "snapshot_id", "");
     }
 }
 
@@ -178,7 +170,7 @@ static void tell_card(struct sentence *to, const struct value *card)
     const struct value *subnet = member(card, "subnet"), *address = member(card, "private_ip");
     subnet = subnet ? subnet : member(card, "subnet_id");
     if (subnet) {
-        part(to, member(card, "subnet") ? "subnet " : "");
+        words_part(to, member(card, "subnet") ? "subnet " : "");
         words_value(to->graph, subnet, to->out);
     }
     if (address) {
@@ -191,8 +183,8 @@ static void tell_run_instance(struct sentence *to)
 {
     const struct value *types = graph_input(to->node, "instance_types");
     if (types && types->kind == VALUE_LIST) {
-        part(to, "");
-        put_list(to, types, " or ");
+        words_part(to, "");
+        words_part_list(to, types, " or ");
     }
     const struct value *cards = graph_input(to->node, "cards");
     for (uint32_t i = 0; cards && cards->kind == VALUE_LIST && i < cards->count; i++) {
@@ -200,9 +192,9 @@ static void tell_run_instance(struct sentence *to)
     }
     const struct value *image = graph_input(to->node, "image_id");
     if (image && image->kind == VALUE_OUTPUT) {
-        part(to, "its own image");
+        words_part(to, "its own image");
     } else {
-        part_input(to, "placeholder ", "image_id", "");
+        words_part_input(to, "placeholder ", "image_id", "");
     }
 }
 
@@ -212,18 +204,18 @@ static void tell_device(struct sentence *to, const char *before)
     const struct value *device = graph_input(to->node, "device");
     if (device && device->kind == VALUE_SLOT) {
         int slots = to->graph->pools[device->node].capacity;
-        part(to, "");
+        words_part(to, "");
         buffer_printf(to->out, "in one of its %d slot%s", slots, slots == 1 ? "" : "s");
     } else {
-        part_input(to, before, "device", "");
+        words_part_input(to, before, "device", "");
     }
 }
 
 static void tell_inject(struct sentence *to)
 {
-    part_input(to, "drivers for ", "os", "");
-    part_input(to, "", "firmware", "");
-    part_input(to, "on ", "conversion_instance", "");
+    words_part_input(to, "drivers for ", "os", "");
+    words_part_input(to, "", "firmware", "");
+    words_part_input(to, "on ", "conversion_instance", "");
     tell_device(to, "at ");
 }
 
@@ -231,7 +223,7 @@ static void tell_http(struct sentence *to)
 {
     const struct value *tls = graph_input(to->node, "tls");
     bool secure = tls && tls->kind == VALUE_BOOL && tls->boolean;
-    part(to, secure ? "https://" : "http://");
+    words_part(to, secure ? "https://" : "http://");
     put_address(to);
     const struct value *port = graph_input(to->node, "port"), *path = graph_input(to->node, "path");
     if (port) {
@@ -245,12 +237,12 @@ static void tell_http(struct sentence *to)
         buffer_puts(to->out, " answers ");
         words_value(to->graph, graph_input(to->node, "status"), to->out);
     }
-    part_input(to, "body matches ", "match", "");
+    words_part_input(to, "body matches ", "match", "");
 }
 
 static void tell_tcp(struct sentence *to)
 {
-    part_input(to, "port ", "port", "");
+    words_part_input(to, "port ", "port", "");
     if (graph_input(to->node, "address")) {
         buffer_puts(to->out, " of ");
         put_address(to);
@@ -263,14 +255,14 @@ static void tell_delay(struct sentence *to)
     const struct value *delay = graph_input(to->node, "delay_ms");
     char text[32];
     if (delay && delay->kind == VALUE_INT) {
-        part(to, format_duration(text, delay->integer));
+        words_part(to, format_duration(text, delay->integer));
         buffer_puts(to->out, ", as the plan says");
     }
 }
 
 static void tell_instance(struct sentence *to, const char *before, const char *after)
 {
-    part(to, before);
+    words_part(to, before);
     put_instance(to, "instance_id");
     buffer_puts(to->out, after);
 }
@@ -290,8 +282,8 @@ static void tell_devices(struct sentence *to)
 {
     const struct value *devices = graph_input(to->node, "devices");
     if (devices && devices->kind == VALUE_LIST) {
-        part(to, "");
-        put_list(to, devices, ", ");
+        words_part(to, "");
+        words_part_list(to, devices, ", ");
     }
     bool one = devices && devices->kind == VALUE_LIST && devices->count == 1;
     buffer_puts(to->out, one ? " goes with the instance" : " go with the instance");
@@ -299,12 +291,12 @@ static void tell_devices(struct sentence *to)
 
 static void tell_register_image(struct sentence *to)
 {
-    part_input(to, "", "name", "");
-    part_input(to, "", "architecture", "");
-    part_input(to, "", "boot_mode", "");
+    words_part_input(to, "", "name", "");
+    words_part_input(to, "", "architecture", "");
+    words_part_input(to, "", "boot_mode", "");
     const struct value *devices = graph_input(to->node, "block_devices");
     if (devices && devices->kind == VALUE_LIST) {
-        part(to, "");
+        words_part(to, "");
         buffer_printf(to->out, "%" PRIu32 " disk%s", devices->count,
                       devices->count == 1 ? "" : "s");
     }
@@ -313,23 +305,23 @@ static void tell_register_image(struct sentence *to)
 static void tell_recovered(struct sentence *to)
 {
     bool critical = to->node->vm == NO_VM || to->graph->vms[to->node->vm].critical;
-    part(to, critical ? "ready, and its post-boot steps done"
+    words_part(to, critical ? "ready, and its post-boot steps done"
                       : "ready, and its post-boot steps done (not critical)");
 }
 
 static void tell_volume(struct sentence *to)
 {
-    part_input(to, "", "volume_id", "");
+    words_part_input(to, "", "volume_id", "");
 }
 
 static void tell_address(struct sentence *to)
 {
-    part_input(to, "", "allocation_id", "");
+    words_part_input(to, "", "allocation_id", "");
 }
 
 static void tell_image(struct sentence *to)
 {
-    part_input(to, "", "image_id", "");
+    words_part_input(to, "", "image_id", "");
 }
 
 static void tell_start(struct sentence *to)
@@ -349,16 +341,16 @@ static void tell_instance_alone(struct sentence *to)
 
 static void tell_start_snapshot(struct sentence *to)
 {
-    part_input(to, "", "size_gib", " GiB");
-    if (!part_input(to, "a change of ", "parent_snapshot_id", "")) {
-        part(to, "whole");
+    words_part_input(to, "", "size_gib", " GiB");
+    if (!words_part_input(to, "a change of ", "parent_snapshot_id", "")) {
+        words_part(to, "whole");
     }
-    part_input(to, "key ", "kms_key", "");
+    words_part_input(to, "key ", "kms_key", "");
 }
 
 static void tell_put_blocks(struct sentence *to)
 {
-    part(to, graph_input(to->node, "parent_map") ? "what differs from its last copy"
+    words_part(to, graph_input(to->node, "parent_map") ? "what differs from its last copy"
                                                  : "all blocks that are not zero");
     const struct value *repository = graph_input(to->node, "repository");
     if (repository && repository->kind != VALUE_BIND) {
@@ -372,9 +364,9 @@ static void tell_tag_copy(struct sentence *to)
     const struct value *tags = graph_input(to->node, "tags");
     const struct value *time = tags ? member(tags, "drc:recovery-point") : NULL;
     if (!time || time->kind == VALUE_BIND) {
-        part(to, "from now on a DR copy"); /* of which point is known when the run starts */
+        words_part(to, "from now on a DR copy"); /* of which point is known when the run starts */
     } else {
-        part(to, "from now on the DR copy of ");
+        words_part(to, "from now on the DR copy of ");
         words_value(to->graph, time, to->out);
     }
 }
@@ -383,14 +375,14 @@ static void tell_snapshot(struct sentence *to)
 {
     const struct value *snapshot = graph_input(to->node, "snapshot_id");
     if (snapshot && snapshot->kind != VALUE_BIND) {
-        part_input(to, "", "snapshot_id", "");
+        words_part_input(to, "", "snapshot_id", "");
     }
 }
 
 static void tell_hold(struct sentence *to)
 {
     tell_snapshot(to);
-    part(to, "not pruned while this run needs it");
+    words_part(to, "not pruned while this run needs it");
 }
 
 /* For each kind of action a fixed text, or a function of its inputs. */
@@ -437,6 +429,25 @@ static const struct telling {
     [ACTION_WAIT_INJECTED] = {.text = "until drc inject has ended"},
     [ACTION_CHECK_TCP] = {.tell = tell_tcp},
     [ACTION_CHECK_HTTP] = {.tell = tell_http},
+    [ACTION_REGISTER_TARGET] = {.tell = words_target_group},
+    [ACTION_WAIT_TARGET_HEALTHY] = {.text = "until the target group finds it healthy"},
+    [ACTION_DEREGISTER_TARGET] = {.tell = words_target_group},
+    [ACTION_RUN_SCRIPT] = {.tell = words_script},
+    [ACTION_CHECK_SCRIPT] = {.tell = words_script},
+    [ACTION_WAIT_AGENT] = {.text = "until its SSM agent has registered"},
+    [ACTION_SEND_SCRIPT] = {.tell = words_script},
+    [ACTION_SEND_CHECK] = {.tell = words_check_on_instance},
+    [ACTION_WAIT_SCRIPT] = {.text = "until it has ended on the instance"},
+    [ACTION_GET_RECORD_SET] = {.tell = words_record},
+    [ACTION_CHANGE_RECORD_SET] = {.tell = words_change_record},
+    [ACTION_RESTORE_RECORD_SET] = {.tell = words_record},
+    [ACTION_WAIT_RECORD_SET] = {.text = "until all servers of Route 53 answer with it"},
+    [ACTION_QUERY_RECORD] = {.tell = words_record},
+    [ACTION_UPDATE_RECORD] = {.tell = words_change_record},
+    [ACTION_RESTORE_RECORD] = {.tell = words_record},
+    [ACTION_WAIT_RECORD] = {.text = "until every server of the zone answers with it"},
+    [ACTION_CHECK_DNS] = {.tell = words_check_dns},
+    [ACTION_APPROVE] = {.tell = words_approve},
 };
 
 void words_what(const struct graph *graph, const struct graph_node *node, struct buffer *out)
@@ -444,7 +455,7 @@ void words_what(const struct graph *graph, const struct graph_node *node, struct
     const struct telling *telling = &tellings[node->action];
     struct sentence to = {.graph = graph, .node = node, .out = out, .from = out->length};
     if (telling->text) {
-        part(&to, telling->text);
+        words_part(&to, telling->text);
     } else if (telling->tell) {
         telling->tell(&to);
     }

@@ -101,7 +101,8 @@ const char *action_provider_name(enum action_provider provider)
         [PROVIDER_ENGINE] = "engine",
         [PROVIDER_AWS] = "aws",
         [PROVIDER_HOST] = "host",
-        [PROVIDER_MOVER] = "mover"};
+        [PROVIDER_MOVER] = "mover",
+        [PROVIDER_DNS] = "dns"};
     assert((unsigned)provider < PROVIDER_COUNT);
     return names[provider];
 }
@@ -135,7 +136,10 @@ const char *poll_name(enum poll_kind poll)
                                         [POLL_VOLUMES] = "volumes",
                                         [POLL_IMAGES] = "images",
                                         [POLL_SNAPSHOTS] = "snapshots",
-                                        [POLL_COMMANDS] = "commands"};
+                                        [POLL_COMMANDS] = "commands",
+                                        [POLL_AGENTS] = "agents",
+                                        [POLL_TARGETS] = "targets",
+                                        [POLL_RECORD_SETS] = "record sets"};
     assert((unsigned)poll < POLL_COUNT);
     return names[poll];
 }

@@ -29,6 +29,7 @@ enum action_provider {
     PROVIDER_AWS,
     PROVIDER_HOST,
     PROVIDER_MOVER,
+    PROVIDER_DNS,
     PROVIDER_COUNT
 };
 enum action_effect {
@@ -50,6 +51,9 @@ enum poll_kind {
     POLL_IMAGES,
     POLL_SNAPSHOTS,
     POLL_COMMANDS,
+    POLL_AGENTS,
+    POLL_TARGETS,
+    POLL_RECORD_SETS,
     POLL_COUNT
 };
 enum value_type { TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_LIST, TYPE_MAP };

@@ -1,3 +1,4 @@
+/* Covers: compiler/emit/words_step.c. */
 #include "compiler/emit/words.h"
 
 #include <setjmp.h>
