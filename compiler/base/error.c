@@ -20,6 +20,7 @@ bool error_set(struct error *error, const char *format, ...)
         va_start(args, format);
         set_text(&error->message, format, args);
         va_end(args);
+        error->passing = false;
     }
     return false;
 }
@@ -59,6 +60,19 @@ bool error_move(struct error *to, struct error *from)
         *from = (struct error){0};
     } else if (!to) {
         error_clear(from);
+    }
+    return false;
+}
+
+bool error_copy(struct error *to, const struct error *from)
+{
+    error_clear(to);
+    error_set(to, "%s", from && from->message ? from->message : "failed");
+    if (from && from->help) {
+        error_help(to, "%s", from->help);
+    }
+    if (to && from) {
+        to->passing = from->passing;
     }
     return false;
 }

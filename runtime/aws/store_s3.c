@@ -140,6 +140,8 @@ static void fail_as_told(struct s3_call *call, const struct aws_answer *answer)
     struct store_s3 *store = call->store;
     struct error error = {0};
     aws_answer_error(answer, &error);
+    error.passing = answer->outcome == OUTCOME_RETRY || answer->outcome == OUTCOME_THROTTLED ||
+                    answer->outcome == OUTCOME_UNKNOWN;
     if (is_about_rights(answer->error.code)) {
         error_help(&error, "allow that key s3:ListBucket on arn:aws:s3:::%s, and s3:GetObject, "
                            "s3:PutObject and s3:DeleteObject on arn:aws:s3:::%s/%s%s*; without "

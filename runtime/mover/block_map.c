@@ -98,8 +98,7 @@ static void arrived(struct side *side)
 static void keep_error(struct side *side, const struct error *error)
 {
     if (!side->cursor->error.message) {
-        error_set(&side->cursor->error, "%s", error->message);
-        error_help(&side->cursor->error, "%s", error->help ? error->help : "");
+        error_copy(&side->cursor->error, error);
     }
 }
 

@@ -68,7 +68,7 @@ void copy_failed(struct copy *copy, struct error *error, bool gone)
                  call->graph->plan_name, vm == NO_VM ? "" : "/",
                  vm == NO_VM ? "" : call->graph->vms[vm].name, call_int(call, "disk", 0));
     struct call_result result = {
-        .outcome = OUTCOME_FATAL,
+        .outcome = mover_outcome(copy->mover, error),
         .error = {.message = error->message,
                   .help = error->help ? error->help : "drc run resume goes on from what is there",
                   .gone = gone}};
@@ -209,11 +209,7 @@ static void on_map_ready(void *context)
 static void map_failed(struct copy *copy)
 {
     struct error error = {0};
-    const struct error *why = map_cursor_error(copy->cursor);
-    error_set(&error, "%s", why && why->message ? why->message : "its block map cannot be read");
-    if (why && why->help) {
-        error_help(&error, "%s", why->help);
-    }
+    error_copy(&error, map_cursor_error(copy->cursor));
     copy_failed(copy, &error, false);
 }
 

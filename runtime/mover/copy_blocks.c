@@ -13,7 +13,6 @@ enum {
     READ_TRIES = 4,
     PAUSE_FIRST_MS = 100,
     PAUSE_MAX_MS = 10000,
-    PATIENCE_MS = 600000, /* without a single block put */
     BUFFER_AHEAD = 48,    /* so that the block begins as malloc aligns, and its header has room */
     BUFFER_BYTES = BUFFER_AHEAD + BLOCK_BYTES,
 };
@@ -74,16 +73,22 @@ void slot_destroy(struct slot *slot)
     free(slot);
 }
 
-/* What failed, at which block, and into what. */
+/* What failed, at which block, and into what. Takes the error. */
+static void fail_by(struct slot *slot, struct error *error, bool gone)
+{
+    error_prefix(error, "block %" PRIu64 " (at %" PRIu64 " of the disk) into %s", slot->index,
+                 slot->index * BLOCK_BYTES, slot->copy->snapshot_id);
+    copy_failed(slot->copy, error, gone);
+}
+
 static void fail(struct slot *slot, const char *message, const char *help, bool gone)
 {
     struct error error = {0};
-    error_set(&error, "block %" PRIu64 " (at %" PRIu64 " of the disk) into %s: %s", slot->index,
-              slot->index * BLOCK_BYTES, slot->copy->snapshot_id, message ? message : "no reason given");
+    error_set(&error, "%s", message ? message : "no reason given");
     if (help) {
         error_help(&error, "%s", help);
     }
-    copy_failed(slot->copy, &error, gone);
+    fail_by(slot, &error, gone);
 }
 
 static int64_t pause_ms(struct mover *mover, int attempts, int64_t at_least_ms)
@@ -139,14 +144,17 @@ static void on_read(void *context, const struct error *error)
     struct slot *slot = context;
     struct mover *mover = slot->copy->mover;
     if (!error) {
+        mover->unread_since_ms = -1;
         slot->attempts = 0;
         enqueue(slot);
         queue_send(mover);
     } else if (slot->attempts + 1 < READ_TRIES) {
         pause_slot(slot, 0, after_read_pause);
     } else {
+        struct error problem = {0};
         slot->state = SLOT_PAUSING; /* its read is over */
-        fail(slot, error->message, error->help, false);
+        error_copy(&problem, error);
+        fail_by(slot, &problem, false);
     }
 }
 
@@ -208,9 +216,9 @@ static void put_again(struct slot *slot, const struct call_result *result)
     int64_t now = world_monotonic_ms(copy->mover->world);
     const char *message = result->error.message ? result->error.message : outcome_name(result->outcome);
     set_trouble(copy, message);
-    if (now - copy->moved_ms >= PATIENCE_MS) {
+    if (now - copy->moved_ms >= MOVER_PATIENCE_MS) {
         struct error error = {0};
-        error_set(&error, "no block could be put for %d minutes; at last: %s", PATIENCE_MS / 60000, message);
+        error_set(&error, "no block could be put for %d minutes; at last: %s", MOVER_PATIENCE_MS / 60000, message);
         fail(slot, error.message, result->error.help, false);
         error_clear(&error);
         return;

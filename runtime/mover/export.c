@@ -50,14 +50,6 @@ static void fail(struct export *export, struct error *error)
     }
 }
 
-static void copy_error(struct error *to, const struct error *from)
-{
-    error_set(to, "%s", from->message ? from->message : "failed");
-    if (from->help) {
-        error_help(to, "%s", from->help);
-    }
-}
-
 /* ---- a slot ---- */
 
 static void slot_run(void *context)
@@ -95,7 +87,7 @@ static void block_read(void *context, const struct error *error)
         struct error copy = {0};
         slot->used = false;
         if (error) {
-            copy_error(&copy, error);
+            error_copy(&copy, error);
             fail(export, &copy);
         }
     } else {
@@ -151,7 +143,7 @@ static bool step(struct export *export)
         export->waits = true;
         return false;
     case MAP_FAILED:
-        copy_error(&copy, map_cursor_error(export->map));
+        error_copy(&copy, map_cursor_error(export->map));
         fail(export, &copy);
         return false;
     }

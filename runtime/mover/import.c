@@ -321,10 +321,7 @@ static void put_done(void *context, const struct error *error)
     import->puts--;
     if (error) {
         struct error copy = {0};
-        error_set(&copy, "%s", error->message);
-        if (error->help) {
-            error_help(&copy, "%s", error->help);
-        }
+        error_copy(&copy, error);
         fail(import, &copy);
     }
     advance(import);

@@ -71,8 +71,7 @@ static void arrived(void *context, char *bytes, size_t length, const struct erro
     slot->bytes = bytes;
     slot->length = length;
     if (error) {
-        error_set(&slot->error, "%s", error->message);
-        error_help(&slot->error, "%s", error->help ? error->help : "");
+        error_copy(&slot->error, error);
     }
     if (slot->awaited) {
         *slot->awaited = true;

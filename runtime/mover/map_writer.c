@@ -33,8 +33,7 @@ static void is_put(void *context, const struct error *error)
     struct map_writer *map = context;
     map->over = --map->under_way == 0;
     if (error && !map->error.message) {
-        error_set(&map->error, "%s", error->message);
-        error_help(&map->error, "%s", error->help ? error->help : "");
+        error_copy(&map->error, error);
     }
 }
 

@@ -34,14 +34,34 @@ void job_done(struct job *job, const struct call_result *result)
     call_done done = job->done;
     void *context = job->context;
     struct call_result told = *result;
+    if (told.outcome == OUTCOME_OK) {
+        job->mover->unread_since_ms = -1;
+    }
     job_destroy(job);
     done(context, call, &told);
+}
+
+/* put-blocks may take days: a store that answers nothing but 503 ends it sooner than its deadline. */
+enum outcome mover_outcome(struct mover *mover, const struct error *error)
+{
+    int64_t now = world_monotonic_ms(mover->world);
+    if (!error->passing) {
+        return OUTCOME_FATAL;
+    }
+    if (mover->unread_since_ms < 0) {
+        mover->unread_since_ms = now;
+    }
+    if (now - mover->unread_since_ms < MOVER_PATIENCE_MS) {
+        return OUTCOME_RETRY;
+    }
+    mover->unread_since_ms = -1;
+    return OUTCOME_FATAL;
 }
 
 void job_failed(struct job *job, const struct error *error, bool gone)
 {
     struct call_result result = {
-        .outcome = OUTCOME_FATAL,
+        .outcome = mover_outcome(job->mover, error),
         .error = {.message = error->message, .help = error->help, .gone = gone}};
     job_done(job, &result);
 }
@@ -202,5 +222,6 @@ struct provider *mover_provider_create(const struct mover_options *options)
     mover->zeros = base_alloc(BLOCK_BYTES);
     block_digest(mover->zeros, BLOCK_BYTES, &mover->zero_digest);
     mover->width = width_first();
+    mover->unread_since_ms = -1;
     return &mover->provider;
 }

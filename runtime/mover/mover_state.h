@@ -93,6 +93,7 @@ struct mover {
     size_t copy_count;
     bool opening;     /* a repository: the loop is run for it */
     bool interrupted;
+    int64_t unread_since_ms; /* so long the repository could not be read, for a passing reason; -1: it can */
     struct bandwidth bandwidth;
     void **free_buffers;
     size_t free_count, buffers_made, buffers_max;
@@ -107,7 +108,10 @@ struct mover {
 /* --- mover.c --- */
 /* Tells the result; the job is gone then. */
 void job_done(struct job *job, const struct call_result *result);
-/* FATAL, with the error. */
+enum { MOVER_PATIENCE_MS = 600000 }; /* without a single block put, or read */
+/* RETRY for a passing error; FATAL for any other, and when it does not pass. */
+enum outcome mover_outcome(struct mover *mover, const struct error *error);
+/* With the error. */
 void job_failed(struct job *job, const struct error *error, bool gone);
 
 /* --- copy.c --- */

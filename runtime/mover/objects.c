@@ -413,8 +413,7 @@ static void put_it(void *context)
     struct store *store = call->repository->store;
     call->task = NULL;
     if (call->writer->lost) {
-        error_set(&call->error, "%s", call->writer->loss.message);
-        error_help(&call->error, "%s", call->writer->loss.help);
+        error_copy(&call->error, &call->writer->loss);
         finish(call);
         return;
     }
@@ -472,8 +471,7 @@ void repository_put_small(struct repository *repository, const char *key, const 
     snprintf(call->key, sizeof call->key, "%s", key);
     call->done = done;
     if (problem) {
-        error_set(&call->error, "%s", problem->message);
-        error_help(&call->error, "%s", problem->help ? problem->help : "");
+        error_copy(&call->error, problem);
     }
     call->object = base_alloc(text->length + 1);
     memcpy(call->object, buffer_text(text), text->length);

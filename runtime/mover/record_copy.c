@@ -8,11 +8,8 @@
 static void fail(struct job *job, const struct error *why)
 {
     struct error error = {0};
-    error_set(&error, "noting what %s holds: %s", call_text(job->call, "snapshot_id"),
-              why && why->message ? why->message : "its block map cannot be read");
-    if (why && why->help) {
-        error_help(&error, "%s", why->help);
-    }
+    error_copy(&error, why);
+    error_prefix(&error, "noting what %s holds", call_text(job->call, "snapshot_id"));
     job_failed(job, &error, false);
     error_clear(&error);
 }

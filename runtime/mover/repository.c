@@ -51,6 +51,9 @@ void repository_store_error(const struct repository *repository, const struct er
 {
     const char *message = reason && reason->message ? reason->message : "the store failed";
     error_set(error, "%s", message);
+    if (error) {
+        error->passing = reason && reason->passing;
+    }
     bool of_state = strcmp(repository->store->name, "directory") == 0; /* whose help is of --state */
     if (strstr(message, strerror(ENOSPC)) || strstr(message, strerror(EDQUOT))) {
         error_help(error,
@@ -72,6 +75,9 @@ bool repository_object_error(const struct repository *repository, const char *do
 {
     error_set(error, "%s %s in %s: %s", doing, key, repository->name,
               problem->message ? problem->message : "failed");
+    if (error) {
+        error->passing = problem->passing;
+    }
     return problem->help
                ? error_help(error, "%s", problem->help)
                : error_help(error, "drc repo verify %s tells which recovery points need it",

@@ -146,8 +146,7 @@ void repository_writer_close(struct repository_writer *writer)
 
 static bool fail_lost(const struct repository_writer *writer, struct error *error)
 {
-    error_set(error, "%s", writer->loss.message);
-    return error_help(error, "%s", writer->loss.help);
+    return error_copy(error, &writer->loss);
 }
 
 struct assurance {

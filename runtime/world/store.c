@@ -103,11 +103,7 @@ static void arrived(void *context, const struct store_result *result)
     awaited->there = true;
     awaited->outcome = result->outcome;
     if (result->outcome == STORE_FAILED) {
-        const struct error *error = result->error;
-        error_set(awaited->error, "%s", error && error->message ? error->message : "failed");
-        if (error && error->help) {
-            error_help(awaited->error, "%s", error->help);
-        }
+        error_copy(awaited->error, result->error);
     }
     if (result->outcome != STORE_OK) {
         return;

@@ -53,7 +53,7 @@ struct store_result {
     const char *version; /* get, put: of the object as it is now (an ETag); "" otherwise */
     const char **keys;   /* list: in the order of their bytes */
     size_t key_count;
-    const struct error *error; /* FAILED */
+    const struct error *error; /* FAILED; `passing` where another try may go through */
 };
 typedef void (*store_callback)(void *context, const struct store_result *result);
 

@@ -33,7 +33,7 @@ static void answer_late(void *context)
 static void fail_it(void *context)
 {
     struct flawed *flawed = context;
-    struct error error = {.message = "the network is down"};
+    struct error error = {.message = "the network is down", .passing = flawed->flaky->passing};
     struct store_result result = {.outcome = STORE_FAILED, .version = "", .error = &error};
     flawed->task = NULL;
     if (flawed->done) {
@@ -54,10 +54,25 @@ static void happened(void *context, const struct store_result *result)
     }
 }
 
+/* It fails, and nothing has happened. */
+static void fail_soon(struct flaky_store *flaky, store_callback done, void *context)
+{
+    struct flawed *flawed = base_alloc(sizeof *flawed);
+    *flawed = (struct flawed){.next = flaky->owned, .flaky = flaky, .world = flaky->world,
+                              .done = done, .context = context};
+    flaky->owned = flawed;
+    flawed->task = world_timer(flaky->world, 10, fail_it, flawed);
+}
+
 static void flaky_get(struct store *store, const char *key, store_callback done, void *context)
 {
-    struct store *inner = ((struct flaky_store *)store)->inner;
-    inner->get(inner, key, done, context);
+    struct flaky_store *flaky = (struct flaky_store *)store;
+    if (flaky->unreadable && flaky->unread > 0 && strstr(key, flaky->unreadable)) {
+        flaky->unread--;
+        fail_soon(flaky, done, context);
+    } else {
+        flaky->inner->get(flaky->inner, key, done, context);
+    }
 }
 
 static void flaky_put(struct store *store, const char *key, const void *bytes, size_t length,
@@ -99,13 +114,9 @@ static void flaky_remove(struct store *store, const char *key, store_callback do
     struct flaky_store *flaky = (struct flaky_store *)store;
     if (!flaky->breaks || flaky->removals-- > 0) {
         flaky->inner->remove(flaky->inner, key, done, context);
-        return;
+    } else {
+        fail_soon(flaky, done, context);
     }
-    struct flawed *flawed = base_alloc(sizeof *flawed);
-    *flawed = (struct flawed){.next = flaky->owned, .flaky = flaky, .world = flaky->world,
-                              .done = done, .context = context};
-    flaky->owned = flawed;
-    flawed->task = world_timer(flaky->world, 10, fail_it, flawed);
 }
 
 static void flaky_sync(struct store *store, store_callback done, void *context)

@@ -1,4 +1,4 @@
-/* Flaky store: passes on to another, but for puts that fail as a network's do. */
+/* Flaky store: passes on to another, but for puts, gets and removals that fail as a network's do. */
 #ifndef DRC_TESTS_FLAKY_STORE_H
 #define DRC_TESTS_FLAKY_STORE_H
 
@@ -20,6 +20,9 @@ struct flaky_store {
     int after;   /* so many puts go well first */
     bool breaks; /* after so many removals, all of them fail: */
     int removals;
+    const char *unreadable; /* gets of keys with this in them fail, so many times: */
+    int unread;
+    bool passing;        /* what fails may go through later, it says */
     const char *only;    /* keys with this in them; NULL: all */
     int64_t latency_ms;  /* of every put's answer (of those keys) */
     int puts;    /* so far */

@@ -54,6 +54,30 @@ static void move_leaves_nothing_behind(void **state)
     error_clear(&to);
 }
 
+static void whether_it_passes_goes_along(void **state)
+{
+    (void)state;
+    struct error from = {0}, to = {0};
+    error_set(&from, "HTTP 503");
+    error_help(&from, "wait");
+    from.passing = true;
+    error_set(&to, "old");
+    assert_false(error_copy(&to, &from));
+    assert_string_equal(to.message, "HTTP 503");
+    assert_string_equal(to.help, "wait");
+    assert_true(to.passing);
+    error_prefix(&to, "reading");
+    assert_true(to.passing);
+    error_move(&from, &to);
+    assert_true(from.passing);
+    error_set(&from, "HTTP 403"); /* another one */
+    assert_false(from.passing);
+    assert_false(error_copy(&from, NULL));
+    assert_string_equal(from.message, "failed");
+    assert_null(from.help);
+    error_clear(&from);
+}
+
 /* Nobody wants to know: nothing is kept, nothing is lost (valgrind, ASan). */
 static void null_is_allowed(void **state)
 {
@@ -87,6 +111,7 @@ int main(void)
         cmocka_unit_test(set_replaces_and_is_always_false),
         cmocka_unit_test(prefix_goes_before_and_keeps_the_help),
         cmocka_unit_test(move_leaves_nothing_behind),
+        cmocka_unit_test(whether_it_passes_goes_along),
         cmocka_unit_test(null_is_allowed),
         cmocka_unit_test(messages_have_no_limit),
     };

@@ -105,6 +105,7 @@ static void test_damaged_for_good(void **state)
         STORE_FAILED);
     assert_string_equal(error.message, "reading s3://acme/dr/state/a/b: what S3 sent is not what its "
                                        "checksum says");
+    assert_false(error.passing);
     error_clear(&error);
     end(&scene);
 }
@@ -173,6 +174,7 @@ static void test_patience_ends(void **state)
     assert_int_equal(scene.canned->requests, 10);
     assert_non_null(strstr(error.message, "writing s3://acme/dr/state/a/b: after 10 attempts: s3 "
                                           "PutObject: SlowDown"));
+    assert_true(error.passing);
     error_clear(&error);
     /* Where all fails, the store's budget is used up and later calls fail sooner. */
     for (int i = 0; i < 20; i++) {
@@ -195,6 +197,7 @@ static void refused(int status, const char *body, const char *message, const cha
     if (!strstr(error.message, message) || !error.help || !strstr(error.help, help)) {
         fail_msg("%s\n%s", error.message, error.help ? error.help : "-");
     }
+    assert_int_equal(error.passing, status < 400); /* an answer that makes no sense may be half of one */
     error_clear(&error);
     end(&scene);
 }

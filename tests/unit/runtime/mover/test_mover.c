@@ -13,6 +13,7 @@
 #include "runtime/mover/reached.h"
 #include "runtime/mover/repository_state.h"
 #include "tests/unit/support/cmocka_all.h"
+#include "tests/unit/support/flaky_store.h"
 #include "tests/unit/support/mover_place.h"
 #include "tests/unit/support/sink_target.h"
 
@@ -42,16 +43,25 @@ struct scene {
     struct mover_options options;
     struct provider *mover;
     struct errand errands[CALLS_MAX];
+    const char *unreadable; /* of each store from now on: what cannot be read, how often; and whether it */
+    int unread;             /* says that it passes */
+    bool passing;
 };
 
 static struct store *open_store(void *context, const char *url, bool lazy, struct error *error)
 {
+    struct scene *scene = context;
     (void)lazy;
     if (strcmp(url, "dir:test") != 0) {
         error_set(error, "there is no %s", url);
         return NULL;
     }
-    return mover_place_store(context);
+    struct flaky_store *flaky =
+        flaky_store_create(scene->place->world, mover_place_store(scene->place));
+    flaky->unreadable = scene->unreadable;
+    flaky->unread = scene->unread;
+    flaky->passing = scene->passing;
+    return &flaky->store;
 }
 
 static void begin_mover(struct scene *scene)
@@ -67,7 +77,7 @@ static int set_up(void **state)
     scene->vm = (struct graph_vm){.name = "db", .critical = true};
     scene->graph = (struct graph){.plan_name = "shop", .vms = &scene->vm, .vm_count = 1};
     scene->options = (struct mover_options){.world = scene->place->world,
-                                            .stores = {scene->place, open_store},
+                                            .stores = {scene, open_store},
                                             .target = &scene->sink.base};
     begin_mover(scene);
     *state = scene;
@@ -519,6 +529,69 @@ static void test_missing_map_and_repository(void **state)
     assert_non_null(strstr(errand->message, "the graph names no block map that is one"));
 }
 
+/* What passes is tried again by the executor; what does not, is not. */
+static void test_repository_not_to_be_read(void **state)
+{
+    struct scene *scene = *state;
+    struct block_digest map = make_disk(scene, first_time, 30);
+    const char *const objects[] = {"repository", "maps/", "blocks/"};
+    const enum action actions[] = {ACTION_PUT_BLOCKS, ACTION_RECORD_COPY};
+    for (size_t i = 0; i < 12; i++) {
+        enum action action = actions[i / 6];
+        if (action == ACTION_RECORD_COPY && i % 3 == 2) {
+            continue; /* reads none */
+        }
+        scene->unreadable = objects[i % 3];
+        scene->unread = 1000;
+        scene->passing = i / 3 % 2;
+        end_mover(scene);
+        begin_mover(scene);
+        struct errand *errand = start_action(scene, 0, action, &map, NULL);
+        wait_for(scene, errand);
+        assert_int_equal(errand->outcome, scene->passing ? OUTCOME_RETRY : OUTCOME_FATAL);
+        assert_non_null(strstr(errand->message, "the network is down"));
+        assert_non_null(errand->help);
+    }
+}
+
+/* It has passed: the same call goes through, and what failed long ago counts no more. */
+static void test_repository_is_back(void **state)
+{
+    struct scene *scene = *state;
+    struct block_digest map = make_disk(scene, first_time, 30);
+    scene->unreadable = "maps/";
+    scene->unread = 1;
+    scene->passing = true;
+    for (int i = 0; i < 3; i++) {
+        end_mover(scene);
+        begin_mover(scene);
+        struct errand *errand = start(scene, &map, NULL);
+        wait_for(scene, errand);
+        assert_int_equal(errand->outcome, OUTCOME_RETRY);
+        pass(scene, 500000);
+        wait_ok(scene, start(scene, &map, NULL));
+    }
+}
+
+/* One that does not pass for ten minutes is no passing one. */
+static void test_repository_stays_away(void **state)
+{
+    struct scene *scene = *state;
+    struct block_digest map = make_disk(scene, first_time, 30);
+    scene->unreadable = "repository";
+    scene->unread = 1000;
+    scene->passing = true;
+    int64_t began = world_monotonic_ms(scene->place->world);
+    struct errand *errand = NULL;
+    do {
+        errand = start(scene, &map, NULL);
+        wait_for(scene, errand);
+        pass(scene, 20000);
+    } while (errand->outcome == OUTCOME_RETRY);
+    assert_int_equal(errand->outcome, OUTCOME_FATAL);
+    assert_in_range(world_monotonic_ms(scene->place->world) - began, 600000, 660000);
+}
+
 static void test_bandwidth_over_all(void **state)
 {
     struct scene *scene = *state;
@@ -647,6 +720,9 @@ int main(void)
         TEST(test_refused),
         TEST(test_missing_block),
         TEST(test_missing_map_and_repository),
+        TEST(test_repository_not_to_be_read),
+        TEST(test_repository_is_back),
+        TEST(test_repository_stays_away),
         TEST(test_bandwidth_over_all),
         TEST(test_memory_is_shared),
         TEST(test_one_block_of_memory_will_do),
