@@ -18,6 +18,7 @@
 
 enum {
     SHOWN_MAX = 40,   /* recovery points that are listed before it is asked */
+    WARNED_MAX = 5,   /* damaged records of DR copies that are named */
     WAIT_MS = 120000, /* for writers: longer than the lease of one that died */
 };
 
@@ -144,7 +145,30 @@ static void put_json(const struct repository *repository, const struct prune_opt
     json_key_int(&json, "kept_recovery_points", (int64_t)result->kept_count);
     json_key_int(&json, "kept_blocks", (int64_t)result->kept_blocks);
     json_key_int(&json, "missing_blocks", (int64_t)result->missing_blocks);
+    json_key(&json, "damaged_copies");
+    json_begin_array(&json);
+    for (size_t i = 0; i < result->damaged_copy_count; i++) {
+        json_string(&json, result->damaged_copies[i]);
+    }
+    json_end_array(&json);
     json_end_object(&json);
+}
+
+static void warn_of_copies(const struct prune_result *result)
+{
+    struct buffer out = {0};
+    for (size_t i = 0; i < result->damaged_copy_count && i < WARNED_MAX; i++) {
+        tell_warning(result->damaged_copies[i]);
+    }
+    if (result->damaged_copy_count) {
+        buffer_printf(&out,
+                      "no block map was removed, because what says which maps the DR copies need is "
+                      "damaged (%zu like that). Bring it back, or remove it: the next replicate then "
+                      "makes a whole copy of that disk, and prune removes the maps",
+                      result->damaged_copy_count);
+        tell_warning(buffer_text(&out));
+    }
+    buffer_free(&out);
 }
 
 static enum exit_status tell(const struct invocation *invocation,
@@ -159,6 +183,7 @@ static enum exit_status tell(const struct invocation *invocation,
     }
     fputs(buffer_text(&out), stdout);
     buffer_clear(&out);
+    warn_of_copies(result);
     if (result->missing_blocks) {
         buffer_printf(&out,
                       "%" PRIu64

@@ -40,7 +40,6 @@ struct listing {
     struct repository *repository;
     struct arena *arena;
     const char *plan;
-    bool tolerant;
     struct repository_copies *found;
     size_t capacity, damaged_capacity;
 };
@@ -65,58 +64,31 @@ static bool add_copy(void *context, const char *key, const char *bytes, size_t l
     if (ok && strcmp(copy.snapshot_id, key + strlen(COPIES_FOLDER)) != 0) {
         ok = error_set(&problem, "it is of another snapshot, %.64s", copy.snapshot_id);
     }
-    if (!ok && listing->tolerant) {
+    if (!ok) {
         struct error why = {0};
         repository_object_error(listing->repository, "reading", key, &problem, &why);
         note_damaged(listing, &why);
         error_clear(&why);
-        ok = true;
-    } else if (!ok) {
-        repository_object_error(listing->repository, "reading", key, &problem, error);
-        error_help(error,
-                   "it only says what a DR copy holds: when it cannot be brought back, remove it; "
-                   "the next replicate then makes a whole copy");
     } else if (!listing->plan || strcmp(copy.plan, listing->plan) == 0) {
         found->copies = arena_grow(listing->arena, found->copies, found->count,
                                    &listing->capacity, sizeof copy);
         found->copies[found->count++] = copy;
     }
     error_clear(&problem);
-    return ok;
-}
-
-static bool list(struct listing *listing, struct error *error)
-{
-    const char **keys;
-    size_t count = 0;
-    *listing->found = (struct repository_copies){0};
-    return repository_list_keys(listing->repository, listing->arena, COPIES_FOLDER, &keys, &count,
-                                error) &&
-           repository_read_each(listing->repository, keys, count, add_copy, listing, error);
+    (void)error;
+    return true;
 }
 
 bool repository_list_copies(struct repository *repository, struct arena *arena, const char *plan,
-                            struct repository_copy **copies, size_t *count, struct error *error)
+                            struct repository_copies *found, struct error *error)
 {
-    struct repository_copies found;
     struct listing listing = {
-        .repository = repository, .arena = arena, .plan = plan, .found = &found};
-    bool ok = list(&listing, error);
-    *copies = found.copies;
-    *count = found.count;
-    return ok;
-}
-
-bool repository_list_sound_copies(struct repository *repository, struct arena *arena,
-                                  const char *plan, struct repository_copies *found,
-                                  struct error *error)
-{
-    struct listing listing = {.repository = repository,
-                              .arena = arena,
-                              .plan = plan,
-                              .tolerant = true,
-                              .found = found};
-    return list(&listing, error);
+        .repository = repository, .arena = arena, .plan = plan, .found = found};
+    const char **keys;
+    size_t count = 0;
+    *found = (struct repository_copies){0};
+    return repository_list_keys(repository, arena, COPIES_FOLDER, &keys, &count, error) &&
+           repository_read_each(repository, keys, count, add_copy, &listing, error);
 }
 
 bool repository_remove_copy(struct repository *repository, const char *snapshot_id,

@@ -218,7 +218,8 @@ static void put_again(struct slot *slot, const struct call_result *result)
     set_trouble(copy, message);
     if (now - copy->moved_ms >= MOVER_PATIENCE_MS) {
         struct error error = {0};
-        error_set(&error, "no block could be put for %d minutes; at last: %s", MOVER_PATIENCE_MS / 60000, message);
+        error_set(&error, "no block could be put for %d minutes; at last: %s",
+                  MOVER_PATIENCE_MS / 60000, message);
         fail(slot, error.message, result->error.help, false);
         error_clear(&error);
         return;

@@ -13,7 +13,10 @@
 #include "runtime/mover/repository_locks.h"
 #include "runtime/mover/repository_state.h"
 
-enum { REMOVES_AT_ONCE = 32 };
+enum {
+    REMOVES_AT_ONCE = 32,
+    KEYS_AT_ONCE = 65536, /* about, that are listed into memory: some 8 MiB */
+};
 
 struct prune {
     struct repository *repository;
@@ -133,16 +136,23 @@ static bool choose_points(struct prune *prune)
     return true;
 }
 
-bool repository_prune_points(struct repository *repository, struct arena *arena,
-                             const struct prune_options *options, struct prune_result *result,
-                             struct error *error)
+static struct prune begin(struct repository *repository, struct arena *arena,
+                          const struct prune_options *options, struct prune_result *result,
+                          struct error *error)
 {
-    struct prune prune = {.repository = repository,
+    *result = (struct prune_result){0};
+    return (struct prune){.repository = repository,
                           .arena = arena,
                           .options = options,
                           .result = result,
                           .error = error};
-    *result = (struct prune_result){0};
+}
+
+bool repository_prune_points(struct repository *repository, struct arena *arena,
+                             const struct prune_options *options, struct prune_result *result,
+                             struct error *error)
+{
+    struct prune prune = begin(repository, arena, options, result, error);
     return choose_points(&prune);
 }
 
@@ -158,22 +168,22 @@ static bool is_live(const struct prune_options *options, const char *snapshot_id
 
 static bool choose_copies(struct prune *prune)
 {
-    struct repository_copy *copies;
-    size_t count = 0;
-    if (!repository_list_copies(prune->repository, prune->arena, NULL, &copies, &count,
-                                prune->error)) {
+    struct repository_copies found;
+    if (!repository_list_copies(prune->repository, prune->arena, NULL, &found, prune->error)) {
         return false;
     }
-    prune->copies = ARENA_ARRAY(prune->arena, struct map_walk_root, count + 1);
-    prune->gone_copies = ARENA_ARRAY(prune->arena, const char *, count + 1);
-    for (size_t i = 0; i < count; i++) {
+    prune->result->damaged_copies = found.damaged;
+    prune->result->damaged_copy_count = found.damaged_count;
+    prune->copies = ARENA_ARRAY(prune->arena, struct map_walk_root, found.count + 1);
+    prune->gone_copies = ARENA_ARRAY(prune->arena, const char *, found.count + 1);
+    for (size_t i = 0; i < found.count; i++) {
+        const struct repository_copy *copy = &found.copies[i];
         const char *plan = prune->options->plan;
-        bool meant = !plan || strcmp(plan, copies[i].plan) == 0;
-        if (!meant || is_live(prune->options, copies[i].snapshot_id)) {
-            prune->copies[prune->copy_count++] =
-                (struct map_walk_root){copies[i].map, copies[i].disk_bytes};
+        bool meant = !plan || strcmp(plan, copy->plan) == 0;
+        if (!meant || is_live(prune->options, copy->snapshot_id)) {
+            prune->copies[prune->copy_count++] = (struct map_walk_root){copy->map, copy->disk_bytes};
         } else {
-            prune->gone_copies[prune->result->copies++] = copies[i].snapshot_id;
+            prune->gone_copies[prune->result->copies++] = copy->snapshot_id;
         }
     }
     return true;
@@ -305,7 +315,7 @@ struct sweep {
     uint64_t garbage;
 };
 
-/* The keys of one folder ("blocks/ab/") that are not needed are gathered at its beginning. What is
+/* The keys of some folders ("blocks/ab/") that are not needed are gathered at its beginning. What is
  * not named like an object is not ours. */
 static size_t pick_garbage(struct sweep *sweep, const char **keys, size_t count)
 {
@@ -331,29 +341,69 @@ static size_t pick_garbage(struct sweep *sweep, const char **keys, size_t count)
     return garbage;
 }
 
+/* "blocks/", "blocks/a" or "blocks/ab/": all folders of a width of 256, 16 or 1 from there on. */
+static const char *prefix_of(struct arena *arena, const char *folder, unsigned first, unsigned width)
+{
+    return width == DIGEST_RANGES ? arena_printf(arena, "%s/", folder)
+           : width == 16          ? arena_printf(arena, "%s/%x", folder, first / 16)
+                                  : arena_printf(arena, "%s/%02x/", folder, first);
+}
+
+/* Names are hashes: each folder has about as many objects as this one. As many folders at a time are
+ * looked at as can be in memory. 0: error. */
+static unsigned width_for(struct prune *prune, const struct sweep *sweep, unsigned first)
+{
+    struct arena *arena = arena_create();
+    const char **keys;
+    size_t count = 0;
+    const char *prefix = prefix_of(arena, sweep->folder, first, 1);
+    bool ok =
+        repository_list_keys(prune->repository, arena, prefix, &keys, &count, prune->error);
+    arena_destroy(arena);
+    return !ok                                   ? 0
+           : count <= KEYS_AT_ONCE / DIGEST_RANGES ? DIGEST_RANGES
+           : count <= KEYS_AT_ONCE / 16          ? 16
+                                                 : 1;
+}
+
+static bool sweep_some(struct prune *prune, struct sweep *sweep, unsigned first, unsigned width,
+                       bool removing)
+{
+    struct arena *arena = arena_create();
+    const char **keys;
+    size_t count = 0;
+    const char *prefix = prefix_of(arena, sweep->folder, first, width);
+    bool ok = !is_stopped(prune) &&
+              repository_list_keys(prune->repository, arena, prefix, &keys, &count, prune->error);
+    count = ok ? pick_garbage(sweep, keys, count) : 0;
+    ok = ok && (!removing || remove_all(prune, keys, count));
+    arena_destroy(arena);
+    return ok;
+}
+
 /* From first byte `first` to `end`. */
 static bool sweep_folders(struct prune *prune, struct sweep *sweep, unsigned first, unsigned end,
                           bool removing)
 {
-    bool ok = true;
-    for (unsigned i = first; ok && i < end; i++) {
-        struct arena *arena = arena_create();
-        const char **keys;
-        size_t count = 0;
-        const char *prefix = arena_printf(arena, "%s/%02x/", sweep->folder, i);
-        ok = !is_stopped(prune) &&
-             repository_list_keys(prune->repository, arena, prefix, &keys, &count, prune->error);
-        count = ok ? pick_garbage(sweep, keys, count) : 0;
-        ok = ok && (!removing || remove_all(prune, keys, count));
-        progress(prune, removing ? "removing what nothing needs" : "looking what is there", i + 1,
+    unsigned most = width_for(prune, sweep, first), width = most;
+    bool ok = most > 0;
+    for (unsigned at = first; ok && at < end; at += width) {
+        width = most;
+        while (at % width != 0 || at + width > end) {
+            width /= 16;
+        }
+        ok = sweep_some(prune, sweep, at, width, removing);
+        progress(prune, removing ? "removing what nothing needs" : "looking what is there", at + width,
                  DIGEST_RANGES);
-        arena_destroy(arena);
     }
     return ok;
 }
 
 static bool sweep_maps(struct prune *prune)
 {
+    if (prune->result->damaged_copy_count) {
+        return true; /* which maps they name cannot be known */
+    }
     struct digest_set *maps = digest_set_create(0, SIZE_MAX / 4);
     struct sweep sweep = {.folder = "maps", .needed = maps};
     bool ok = mark_maps(prune, maps) &&
@@ -418,12 +468,7 @@ bool repository_prune(struct repository *repository, struct arena *arena,
                       const struct prune_options *options, struct prune_result *result,
                       struct error *error)
 {
-    struct prune prune = {.repository = repository,
-                          .arena = arena,
-                          .options = options,
-                          .result = result,
-                          .error = error};
-    *result = (struct prune_result){0};
+    struct prune prune = begin(repository, arena, options, result, error);
     if (!options->dry_run) {
         prune.lock = prune_lock_take(repository, options, error);
         if (!prune.lock) {

@@ -36,6 +36,10 @@ struct prune_result {
     uint64_t maps, blocks;   /* that went, or would */
     uint64_t kept_blocks;    /* that are needed */
     uint64_t missing_blocks; /* that are needed and not there */
+    /* What is wrong with what copies/… says of some DR copies, in the arena. They need no blocks here,
+     * but a map; nobody knows which: then no map goes. */
+    const char **damaged_copies;
+    size_t damaged_copy_count;
 };
 
 /* Runs the loop. */

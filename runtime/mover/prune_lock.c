@@ -67,8 +67,9 @@ static bool await_writers(struct prune_lock *lock, const struct prune_options *o
     while ((live = look_for_writers(repository, &who, error)) > 0 &&
            world_monotonic_ms(repository->world) < until_ms && !(options->stop && *options->stop)) {
         if (!told && options->waiting) {
-            buffer_printf(&why, "waiting for what writes to %s: %s", repository->name,
-                          buffer_text(&who));
+            buffer_printf(&why,
+                          "waiting for what writes to %s: %s; for what was killed, %d s at most",
+                          repository->name, buffer_text(&who), (LEASE_MS + LEASE_SKEW_MS) / 1000);
             options->waiting(options->context, buffer_text(&why));
         }
         told = true;

@@ -130,19 +130,15 @@ struct repository_copy {
 /* Asynchronous. Needs no writer: prune counts copies' maps as in use while they are listed. */
 void repository_put_copy(struct repository *repository, const struct repository_copy *copy,
                          repository_done done, void *context);
-/* All of them, in the arena (of a plan; NULL: of any). Runs the loop. */
-bool repository_list_copies(struct repository *repository, struct arena *arena, const char *plan,
-                            struct repository_copy **copies, size_t *count, struct error *error);
-/* The same for who can do without some: what is wrong with those that are damaged, of any plan, comes
- * along, in place of an error. */
+/* All of them, in the arena (of a plan; NULL: of any). One that is damaged is no error for the others:
+ * what is wrong with it is among `damaged`, of whatever plan it is. Runs the loop. */
 struct repository_copies {
     struct repository_copy *copies;
     const char **damaged;
     size_t count, damaged_count;
 };
-bool repository_list_sound_copies(struct repository *repository, struct arena *arena,
-                                  const char *plan, struct repository_copies *found,
-                                  struct error *error);
+bool repository_list_copies(struct repository *repository, struct arena *arena, const char *plan,
+                            struct repository_copies *found, struct error *error);
 /* Forgets those whose snapshot is gone. Runs the loop. */
 bool repository_remove_copy(struct repository *repository, const char *snapshot_id,
                             struct error *error);

@@ -86,8 +86,10 @@ static int look_for_prune(struct repository *repository, struct buffer *why, str
     if (found) {
         buffer_clear(why);
         buffer_printf(why,
-                      "a prune of %s is under way (process %lld on %s): waiting until it has ended",
-                      repository->name, (long long)holder.pid, holder.host);
+                      "a prune of %s is under way (process %lld on %s): waiting until it has ended, or, "
+                      "should it have been killed, %d s until its lease has run out",
+                      repository->name, (long long)holder.pid, holder.host,
+                      lease_runs_out_s(&holder, world_utc_ms(repository->world)));
     } else if (reason.message) {
         repository_store_error(repository, &reason, error);
         error_prefix(error, "looking for a prune of the repository %s", repository->name);

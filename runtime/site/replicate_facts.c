@@ -363,7 +363,7 @@ static void note_gone(struct gathering *g, const struct repository_copy *copies,
 static bool read_records(struct gathering *g, struct error *error)
 {
     struct repository_copies found;
-    if (!repository_list_sound_copies(g->repository, g->arena, g->plan->name, &found, error)) {
+    if (!repository_list_copies(g->repository, g->arena, g->plan->name, &found, error)) {
         return false;
     }
     g->notes->unread = found.damaged;

@@ -48,6 +48,9 @@ bool lease_holder_shared(struct arena *arena, struct store *store, struct world 
                          const char *plan, const char *name, struct lease_holder *holder,
                          struct error *error);
 
+/* Of one that is not renewed any more: in so many seconds it may be taken by another. */
+int lease_runs_out_s(const struct lease_holder *holder, int64_t now_utc_ms);
+
 /* Writes down who holds it, where lease_holder looks for it. */
 bool lease_copy(const char *path, const struct lease_holder *holder, struct error *error);
 

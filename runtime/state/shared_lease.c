@@ -80,6 +80,15 @@ static bool is_held(const struct lease_holder *holder, int64_t now_utc_ms)
     return holder->expires_utc_ms > 0 && now_utc_ms <= holder->expires_utc_ms + LEASE_SKEW_MS;
 }
 
+int lease_runs_out_s(const struct lease_holder *holder, int64_t now_utc_ms)
+{
+    int64_t left_ms = is_held(holder, now_utc_ms)
+                          ? holder->expires_utc_ms + LEASE_SKEW_MS - now_utc_ms
+                          : 0;
+    int64_t most_ms = LEASE_MS + 2 * LEASE_SKEW_MS; /* a clock may be ahead */
+    return (int)(((left_ms < most_ms ? left_ms : most_ms) + 999) / 1000);
+}
+
 static void describe(struct buffer *out, const struct lease_holder *holder)
 {
     char since[32], until[32];

@@ -78,6 +78,22 @@ def test_prune(drc, repo):
     drc("repo", "verify", repo)
 
 
+def test_prune_goes_on_beside_a_damaged_record_of_a_copy(drc, repo):
+    (repo / "copies").mkdir()
+    record = repo / "copies" / "snap-0abc"
+    record.write_text('{"format":"drc-copy/1","snap')
+    done = drc("repo", "prune", repo, "--keep-last", 2, "--yes")
+    told = " ".join(done.err.split())
+    assert f"copies/snap-0abc in dir:{repo}" in told and "no block map was removed" in told
+    assert "removed 1 recovery point, 6 blocks" in done.out
+    assert len(objects(repo, "blocks")) == 18 and len(objects(repo, "maps")) == 8 and record.exists()
+    drc("repo", "verify", repo)
+    (damaged,) = drc.json("repo", "prune", repo, "--yes", "--json")["damaged_copies"]
+    assert "copies/snap-0abc" in damaged
+    record.unlink()
+    assert drc.json("repo", "prune", repo, "--yes", "--json")["maps"] == 2
+
+
 def test_prune_asks(drc, repo):
     done = drc("repo", "prune", repo, "--keep-last", 1, status=1)
     assert "nobody can be asked here" in done.err and "--yes" in done.err

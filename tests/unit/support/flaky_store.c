@@ -106,6 +106,7 @@ static void flaky_list(struct store *store, const char *prefix, const char *afte
                        store_callback done, void *context)
 {
     struct store *inner = ((struct flaky_store *)store)->inner;
+    ((struct flaky_store *)store)->lists++;
     inner->list(inner, prefix, after, done, context);
 }
 

@@ -25,7 +25,7 @@ struct flaky_store {
     bool passing;        /* what fails may go through later, it says */
     const char *only;    /* keys with this in them; NULL: all */
     int64_t latency_ms;  /* of every put's answer (of those keys) */
-    int puts;    /* so far */
+    int puts, lists; /* so far */
     void *owned; /* its own */
 };
 

@@ -16,6 +16,8 @@
 #include "tests/unit/support/cmocka_all.h"
 #include "tests/unit/support/scratch_folder.h"
 
+#define OVERLAY "qemu-img create -q -f qcow2 -F raw -b '%s' '%s'"
+
 enum { MIB = 1 << 20 };
 
 static void path_in(char out[128], const struct scratch_folder *folder, const char *name)
@@ -39,6 +41,16 @@ static void run(const char *format, const char *one, const char *other)
     char command[400];
     snprintf(command, sizeof command, format, one, other);
     assert_int_equal(system(command), 0);
+}
+
+/* That disk, made into an image of this name by a command of it and the image's path. */
+static void make_image(const struct scratch_folder *folder, char path[128], const char *name,
+                       const char *command)
+{
+    char raw[128];
+    make_sparse(folder, raw);
+    path_in(path, folder, name);
+    run(command, raw, path);
 }
 
 static struct image *open_image(const char *path, const char *format)
@@ -166,11 +178,9 @@ static void images_of_qemus_are_read_through_a_server(void **state)
     static const char *const FORMATS[] = {"qcow2", "vmdk", "vdi"};
     for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++) {
         struct scratch_folder folder = scratch_create();
-        char raw[128], path[128], command[64];
-        make_sparse(&folder, raw);
-        path_in(path, &folder, "disk: \"odd\",name");
+        char path[128], command[64];
         snprintf(command, sizeof command, "qemu-img convert -O %s '%%s' '%%s'", FORMATS[i]);
-        run(command, raw, path);
+        make_image(&folder, path, "disk: \"odd\",name", command);
         struct image *image = open_image(path, NULL);
         assert_string_equal(image_form(image), FORMATS[i]);
         assert_true(image_form_was_guessed(image));
@@ -188,10 +198,8 @@ static void a_backing_file_is_read_only_when_told(void **state)
 {
     (void)state;
     struct scratch_folder folder = scratch_create();
-    char raw[128], path[128];
-    make_sparse(&folder, raw);
-    path_in(path, &folder, "over.qcow2");
-    run("qemu-img create -q -f qcow2 -F raw -b '%s' '%s'", raw, path);
+    char path[128];
+    make_image(&folder, path, "over.qcow2", OVERLAY);
     expect_no_image(path, NULL, "it has a backing file");
     struct image_options options = {.backing = true};
     struct image *image = image_create(path, &options);
@@ -206,10 +214,8 @@ static void a_raw_disk_is_raw_when_told(void **state)
 {
     (void)state;
     struct scratch_folder folder = scratch_create();
-    char raw[128], path[128], head[4];
-    make_sparse(&folder, raw);
-    path_in(path, &folder, "guest.raw");
-    run("qemu-img create -q -f qcow2 -F raw -b '%s' '%s'", raw, path);
+    char path[128], head[4];
+    make_image(&folder, path, "guest.raw", OVERLAY);
     struct image *image = open_image(path, "raw");
     assert_true(image_bytes(image) != 8 * MIB);
     assert_true(image_read(image, 0, head, 4, NULL));
@@ -246,29 +252,28 @@ static void a_stop_ends_everything(void **state)
     scratch_remove(&folder);
 }
 
+static void expect_no_server(const char *script, bool stop, const char *message)
+{
+    const char *const words[] = {"/bin/sh", "-c", script, NULL};
+    atomic_bool stopped = stop;
+    struct nbd_lanes_options options = {.name = "disk", .server = words, .stopped = &stopped};
+    struct error error = {0};
+    assert_null(nbd_lanes_open(&options, &error));
+    assert_string_equal(error.message, message);
+    error_clear(&error);
+}
+
 /* A server that accepts and then says nothing: a stop is all that ends it so soon. */
 static void a_stop_ends_a_server_that_says_nothing(void **state)
 {
     (void)state;
-    const char *const words[] = {"/bin/sh", "-c", "exec sleep 1000", NULL};
-    atomic_bool stopped = true;
-    struct nbd_lanes_options options = {.name = "mute", .server = words, .stopped = &stopped};
-    struct error error = {0};
-    assert_null(nbd_lanes_open(&options, &error));
-    assert_string_equal(error.message, "mute: stopped");
-    error_clear(&error);
+    expect_no_server("exec sleep 1000", true, "disk: stopped");
 }
 
 static void a_server_that_goes_away_is_told(void **state)
 {
     (void)state;
-    const char *const words[] = {"/bin/sh", "-c", "echo 'nbd: out of luck' >&2; exit 1", NULL};
-    atomic_bool stopped = false;
-    struct nbd_lanes_options options = {.name = "gone", .server = words, .stopped = &stopped};
-    struct error error = {0};
-    assert_null(nbd_lanes_open(&options, &error));
-    assert_string_equal(error.message, "gone: out of luck");
-    error_clear(&error);
+    expect_no_server("echo 'nbd: out of luck' >&2; exit 1", false, "disk: out of luck");
     image_destroy(NULL);
     expect_no_image("nbd+unix:///?socket=/no/such/socket", NULL, "nbd+unix:");
     expect_no_image("nbd+unix:///?socket=/no/such/socket", "qcow2", "as it is, not qcow2");
@@ -309,11 +314,9 @@ static void nothing_is_left_behind(void **state)
 {
     (void)state;
     struct scratch_folder folder = scratch_create();
-    char raw[128], path[128];
+    char path[128];
     int files = 0;
-    make_sparse(&folder, raw);
-    path_in(path, &folder, "disk.qcow2");
-    run("qemu-img convert -O qcow2 '%s' '%s'", raw, path);
+    make_image(&folder, path, "disk.qcow2", "qemu-img convert -O qcow2 '%s' '%s'");
     setenv("TMPDIR", folder.path, 1);
     struct image *image = open_image(path, NULL);
     DIR *listed = opendir(folder.path);

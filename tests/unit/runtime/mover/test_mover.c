@@ -686,10 +686,10 @@ static void test_record_copy(void **state)
     struct errand *errand = start_action(scene, 0, ACTION_RECORD_COPY, &map, NULL);
     wait_ok(scene, errand);
     struct arena *arena = arena_create();
-    struct repository_copy *copies;
-    size_t count;
-    assert_true(repository_list_copies(scene->place->repository, arena, "shop", &copies, &count, NULL));
-    assert_int_equal(count, 1);
+    struct repository_copies found;
+    assert_true(repository_list_copies(scene->place->repository, arena, "shop", &found, NULL));
+    assert_int_equal(found.count, 1);
+    const struct repository_copy *copies = found.copies;
     assert_string_equal(copies[0].snapshot_id, "snap-1");
     assert_string_equal(copies[0].vm, "db");
     assert_string_equal(copies[0].recovery_point, "2026-11-22T10:00:00Z");

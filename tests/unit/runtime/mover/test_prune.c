@@ -216,6 +216,50 @@ static void test_maps_of_copies_stay(void **state)
 
 /* --- what is damaged --- */
 
+static void put_text(struct mover_place *place, const char *key, const char *text)
+{
+    store_put_now(repository_store(place->repository), place->world, key, text, strlen(text),
+                  STORE_ALWAYS, NULL, NULL);
+}
+
+/* A DR copy needs its map, and nobody can tell which it is: all of them stay. What else is to go does. */
+static void test_unreadable_copy_keeps_maps(void **state)
+{
+    (void)state;
+    char time[32];
+    struct mover_place *place = mover_place_create(MOVER_MEMORY);
+    struct repository_writer *writer = mover_place_write(place);
+    struct block_digest map =
+        mover_commit(place, writer, "shop", "db", mover_ago(place, time, HOUR_MS), 1);
+    mover_commit(place, writer, "shop", "db", mover_ago(place, time, 0), 2);
+    repository_writer_close(writer);
+    put_copy(place, "snap-sound", &map);
+    put_text(place, "copies/snap-torn", "{\"format\":");
+    struct arena *arena = arena_create();
+    struct prune_result result;
+    const bool dry[] = {true, false};
+    for (size_t i = 0; i < 2; i++) {
+        struct prune_options options = {.keep_last = 1, .dry_run = dry[i]};
+        assert_true(repository_prune(place->repository, arena, &options, &result, NULL));
+        assert_int_equal(result.damaged_copy_count, 1);
+        assert_non_null(strstr(result.damaged_copies[0], "copies/snap-torn in test: "));
+        assert_int_equal(result.point_count, 1);
+        assert_int_equal(result.blocks, 2);
+        assert_int_equal(result.maps, 0);
+    }
+    arena_destroy(arena);
+    expect_objects(place, 1, 4, 2);
+    assert_int_equal(mover_count(place, "copies/"), 2); /* it stays, to be looked at */
+    expect_sound(place, 1);
+
+    /* Given up: its map may go. */
+    assert_int_equal(store_remove_now(repository_store(place->repository), place->world,
+                                      "copies/snap-torn", NULL), STORE_OK);
+    assert_true(repository_remove_copy(place->repository, "snap-sound", NULL));
+    assert_int_equal(prune(place, (struct prune_options){.keep_last = 1}).maps, 2);
+    mover_place_destroy(place);
+}
+
 static void test_newest_that_is_broken_keeps_older(void **state)
 {
     (void)state;
@@ -308,6 +352,7 @@ static void test_waits_for_a_writer(void **state)
 static void end_prune(void *context, const char *why)
 {
     assert_non_null(strstr(why, "a prune of test is under way (process "));
+    assert_non_null(strstr(why, "should it have been killed, 75 s until its lease has run out"));
     prune_lock_release(*(struct prune_lock **)context);
     *(struct prune_lock **)context = NULL;
 }
@@ -630,6 +675,58 @@ static void test_prune_in_rounds(void **state)
     mover_place_destroy(place);
 }
 
+/* --- how often it asks --- */
+
+/* Of 16 hexadecimal digits behind the folder's two, so that they are names of objects. */
+static void put_garbage(struct mover_place *place, unsigned folder, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char key[128], name[65];
+        snprintf(name, sizeof name, "%02x%062x", folder, i);
+        snprintf(key, sizeof key, "blocks/%02x/%s", folder, name);
+        put_text(place, key, "x");
+    }
+}
+
+/* The lists that it asks for, of blocks and of maps. */
+static int lists_of(struct mover_place *place, struct flaky_store *flaky, struct prune_options options)
+{
+    int before = flaky->lists;
+    prune(place, options);
+    return flaky->lists - before;
+}
+
+static struct flaky_store *counted(struct mover_place *place)
+{
+    struct flaky_store *flaky =
+        flaky_store_create(place->world, mover_place_store(place));
+    repository_close(place->repository);
+    struct error error = {0};
+    place->repository = repository_open(&flaky->store, place->world, "test", false, &error);
+    assert_non_null(place->repository);
+    return flaky;
+}
+
+static void test_few_lists(void **state)
+{
+    (void)state;
+    struct mover_place *place = filled(MOVER_MEMORY);
+    struct flaky_store *flaky = counted(place);
+    /* Points, copies, writers; maps, blocks before and blocks after: each one probed, and listed. */
+    assert_int_equal(lists_of(place, flaky, (struct prune_options){.keep_last = 2}), 3 + 3 * 2);
+    expect_objects(place, 3, 6, 6);
+    /* Where a folder has many, each sixteen of them, or each alone, are asked for. */
+    put_garbage(place, 0, 300);
+    assert_int_equal(lists_of(place, flaky, (struct prune_options){0}), 3 + 2 + 1 + 16);
+    expect_objects(place, 3, 6, 6);
+    put_garbage(place, 0, 4097);
+    put_garbage(place, 255, 1);
+    assert_int_equal(lists_of(place, flaky, (struct prune_options){0}), 3 + 2 + 1 + 256);
+    expect_objects(place, 3, 6, 6);
+    expect_sound(place, 3);
+    mover_place_destroy(place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -640,6 +737,7 @@ int main(void)
         cmocka_unit_test(test_garbage_goes),
         cmocka_unit_test(test_foreign_things_stay),
         cmocka_unit_test(test_maps_of_copies_stay),
+        cmocka_unit_test(test_unreadable_copy_keeps_maps),
         cmocka_unit_test(test_newest_that_is_broken_keeps_older),
         cmocka_unit_test(test_unreadable_point_stops_it),
         cmocka_unit_test(test_unreadable_map_stops_it),
@@ -655,6 +753,7 @@ int main(void)
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_digest_set),
         cmocka_unit_test(test_prune_in_rounds),
+        cmocka_unit_test(test_few_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

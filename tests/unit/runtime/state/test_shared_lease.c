@@ -109,7 +109,12 @@ static void test_take_and_release(void **state)
     assert_true(is_held(bench, &holder, arena));
     assert_string_equal(holder.run, "7k2f0000");
     assert_int_equal(holder.pid, getpid());
-    assert_int_equal(holder.expires_utc_ms, world_utc_ms(bench->world) + LEASE_MS);
+    int64_t now = world_utc_ms(bench->world);
+    assert_int_equal(holder.expires_utc_ms, now + LEASE_MS);
+    assert_int_equal(lease_runs_out_s(&holder, now), 75);
+    assert_int_equal(lease_runs_out_s(&holder, now + 74001), 1);
+    assert_int_equal(lease_runs_out_s(&holder, now + 75001), 0);
+    assert_int_equal(lease_runs_out_s(&holder, now - 900000), 90); /* nobody's clock is so far ahead */
     expect_refusal(bench, "run 7k2f0000 (process ");
     expect_refusal(bench, "until 2025-11-22T10:01:00Z unless it renews it) has it");
     struct lease *copies =
