@@ -237,7 +237,11 @@ static void look_at(struct operation *op, const struct aws_answer *refusal)
     error->message = copied(op, error->message);
     error->code = copied(op, error->code);
     error->request_id = copied(op, error->request_id);
-    error->help = copied(op, error->help);
+    bool differs =
+        error->code && strcmp(error->code, "ValidationException") == 0 && !error->help;
+    error->help = differs ? "EBS holds other blocks than were sent: drc run cleanup deletes the snapshot, and "
+                            "a new run copies the disk anew"
+                          : copied(op, error->help);
     op->state = sealing;
     form_begin(&form, AWS_SERVICE_EC2, "DescribeSnapshots");
     form_add(&form, call_text(op->calls[0], "snapshot_id"), "SnapshotId.1");

@@ -70,7 +70,10 @@ void copy_failed(struct copy *copy, struct error *error, bool gone)
     struct call_result result = {
         .outcome = mover_outcome(copy->mover, error),
         .error = {.message = error->message,
-                  .help = error->help ? error->help : "drc run resume goes on from what is there",
+                  .help = error->help ? error->help
+                                      : "drc run resume goes on from what is there; where that comes to "
+                                        "the same, drc run cleanup deletes the snapshot, and a new run "
+                                        "copies the disk anew",
                   .gone = gone}};
     end(copy, &result);
     error_clear(error);

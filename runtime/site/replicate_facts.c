@@ -400,8 +400,9 @@ static void note_damaged(struct gathering *g, const char *vm, const struct error
     struct replicate_notes *notes = g->notes;
     notes->damaged = arena_grow(g->arena, notes->damaged, notes->damaged_count, &g->damaged_capacity,
                                 sizeof *notes->damaged);
-    notes->damaged[notes->damaged_count++] =
-        (struct replicate_damaged){.vm = vm, .what = arena_strdup(g->arena, failure->message)};
+    const char *what = failure->help ? arena_printf(g->arena, "%s; %s", failure->message, failure->help)
+                                     : arena_strdup(g->arena, failure->message);
+    notes->damaged[notes->damaged_count++] = (struct replicate_damaged){.vm = vm, .what = what};
 }
 
 /* A recovery point that cannot be read fails its VM, not the others. */

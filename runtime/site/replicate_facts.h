@@ -18,7 +18,7 @@ struct replicate_held {
 
 /* A VM whose recovery point cannot be read, and why. */
 struct replicate_damaged {
-    const char *vm, *what;
+    const char *vm, *what; /* with what to do */
 };
 
 /* What people are told beside the facts. Lies in the arena. */

@@ -1,5 +1,6 @@
 """Servers in AWS's place that misbehave: alone, or as a proxy before one that behaves."""
 import http.client
+import json
 import random
 import re
 import socket
@@ -21,6 +22,19 @@ def answer(status, body, kind="text/xml", *headers):
 def refusal(status, code, message, request="7b1e7a2c-0000-4000-8000-000000000001"):
     return answer(status, f"<?xml version='1.0'?>\n<Response><Errors><Error><Code>{code}</Code><Message>"
                   f"{message}</Message></Error></Errors><RequestID>{request}</RequestID></Response>".encode())
+
+
+def shaped(request, status, code, message):
+    """A refusal in the form of the service that was asked: S3, EBS direct, EC2."""
+    number = "7b1e7a2c-0000-4000-8000-000000000001"
+    if request.path.startswith("/snapshots"):
+        return answer(status, json.dumps({"Message": message}).encode(), "application/json",
+                      f"x-amzn-ErrorType: {code}", f"x-amzn-RequestId: {number}")
+    if request.path != "/":
+        return answer(status, f"<?xml version='1.0'?>\n<Error><Code>{code}</Code><Message>{message}</Message>"
+                      f"<RequestId>{number}</RequestId></Error>".encode(), "application/xml",
+                      f"x-amz-request-id: {number}")
+    return refusal(status, code, message, number)
 
 
 def identity(account):
@@ -184,9 +198,10 @@ def bad_link(port, seed, share=0.25):
             link.sendall(got[:int(len(got) * at)])
             return False
         elif kind == 3:
-            link.sendall(refusal("503 Service Unavailable", "RequestLimitExceeded", "Request limit exceeded."))
+            code = "RequestLimitExceeded" if request.path == "/" else "SlowDown"
+            link.sendall(shaped(request, "503 Service Unavailable", code, "Request limit exceeded."))
         elif kind == 4:
-            link.sendall(refusal("500 Internal Server Error", "InternalError", "An internal error has occurred"))
+            link.sendall(shaped(request, "500 Internal Server Error", "InternalError", "An internal error has occurred"))
         elif kind == 5:
             request.forward(port)
             link.sendall(answer("502 Bad Gateway", HTML, "text/html"))
