@@ -252,6 +252,12 @@ static void compared(void *context, const struct store_result *result)
         tell_loss(put, result, &error);
         settle(put, &error);
         error_clear(&error);
+    } else if (result->outcome == STORE_ABSENT) {
+        error_set(&put->last, "record %s is refused as one that is there already, and it is not",
+                  put->key);
+        error_help(&put->last, "what answers does not keep to If-None-Match as S3 does: see what is between "
+                               "here and the bucket; then drc run resume");
+        try_later(put);
     } else {
         keep_failure(put, result);
         try_later(put);

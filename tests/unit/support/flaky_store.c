@@ -35,6 +35,9 @@ static void fail_it(void *context)
     struct flawed *flawed = context;
     struct error error = {.message = "the network is down", .passing = flawed->flaky->passing};
     struct store_result result = {.outcome = STORE_FAILED, .version = "", .error = &error};
+    if (flawed->flaw == FLAW_REFUSED) {
+        result = (struct store_result){.outcome = STORE_CONFLICT, .version = ""};
+    }
     flawed->task = NULL;
     if (flawed->done) {
         flawed->done(flawed->context, &result);
@@ -95,7 +98,7 @@ static void flaky_put(struct store *store, const char *key, const void *bytes, s
                               .flaw = flawless ? FLAW_NONE : flaky->flaw, .world = flaky->world,
                               .done = done, .context = context};
     flaky->owned = flawed;
-    if (flawed->flaw == FLAW_LOST_REQUEST) {
+    if (flawed->flaw == FLAW_LOST_REQUEST || flawed->flaw == FLAW_REFUSED) {
         flawed->task = world_timer(flaky->world, 10, fail_it, flawed);
     } else {
         inner->put(inner, key, bytes, length, condition, version, happened, flawed);

@@ -9,6 +9,7 @@ enum flaw {
     FLAW_LOST_REQUEST, /* fails, and did not happen */
     FLAW_LOST_ANSWER,  /* happened, and fails */
     FLAW_SILENT,       /* happened, and there is never an answer */
+    FLAW_REFUSED,      /* "there is one already", and there is none */
 };
 
 struct flaky_store {
