@@ -239,8 +239,8 @@ static void look_at(struct operation *op, const struct aws_answer *refusal)
     error->request_id = copied(op, error->request_id);
     bool differs =
         error->code && strcmp(error->code, "ValidationException") == 0 && !error->help;
-    error->help = differs ? "EBS holds other blocks than were sent: drc run cleanup deletes the snapshot, and "
-                            "a new run copies the disk anew"
+    error->help = differs ? "EBS holds other blocks than were sent: drc run cleanup deletes the snapshot, "
+                            "and a new run copies the disk anew"
                           : copied(op, error->help);
     op->state = sealing;
     form_begin(&form, AWS_SERVICE_EC2, "DescribeSnapshots");
