@@ -6,6 +6,7 @@
 
 #include "compiler/base/buffer.h"
 #include "compiler/emit/text.h"
+#include "runtime/cli/ask_approval.h"
 #include "runtime/cli/events_file.h"
 #include "runtime/cli/progress.h"
 #include "runtime/engine/decision.h"
@@ -20,6 +21,7 @@
 /* Who gets the executor's events. */
 struct watchers {
     struct progress *progress;
+    struct ask_approval *ask;
     struct events *events;
     struct events_file *events_file;
     struct executor *executor;
@@ -35,6 +37,7 @@ static void observe(void *context, const struct executor_event *event)
     if (watchers->events) {
         events_observe(watchers->events, event);
     }
+    ask_approval_observe(watchers->ask, event);
     if (event->type == EVENT_DECISION && event->decision->id) {
         inbox_done(watchers->inbox, event->decision->id);
     }
@@ -205,12 +208,17 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         .lease = carriage->lease,
         .again = carriage->again,
         .again_count = carriage->again_count,
+        .no_wait = carriage->invocation->given[FLAG_NO_WAIT],
         .observer = observe,
         .observer_context = &watchers,
     };
     memcpy(options.providers, carriage->site->providers, sizeof options.providers);
     watchers.progress = progress_create(&progress);
+    watchers.ask = options.no_wait ? NULL
+                                   : ask_approval_create(carriage->site->world, watchers.progress,
+                                                         carriage->run_id);
     watchers.executor = executor_create(&options, error);
+    ask_approval_attach(watchers.ask, watchers.executor);
     enum executor_result result = EXECUTOR_DAMAGED;
     if (watchers.executor && open_inbox(carriage, &watchers, progress.speed, error)) {
         progress_attach(watchers.progress, watchers.executor);
@@ -219,6 +227,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         }
         result = run(carriage, &watchers, error);
     }
+    ask_approval_destroy(watchers.ask);
     progress_finish(watchers.progress);
     inbox_close(watchers.inbox);
     /* A run that was broken off leaves requests on their way, and what comes now (the lease's end, the

@@ -289,6 +289,64 @@ enum exit_status command_run_retry(const struct invocation *invocation)
 
 /* --- approve --- */
 
+/* Those of a run that nobody carries out just now, as its journal has them. */
+static const struct graph_node *find_waiting(const struct report *report, const char *name,
+                                             struct error *error)
+{
+    const struct graph_node *found = NULL;
+    size_t count = 0;
+    if (name) {
+        found = decision_find_node(report->graph, name, error);
+    }
+    for (uint32_t i = 0; !name && i < report->graph->node_count; i++) {
+        const struct graph_node *node = &report->graph->nodes[i];
+        if (node->action == ACTION_APPROVE && report->nodes[i].state == NODE_RUNNING) {
+            found = node;
+            count++;
+        }
+    }
+    if (count > 1) {
+        error_set(error, "%zu steps wait for approval: name one of them (%s)", count, found->id);
+        return NULL;
+    }
+    if (found && (found->action != ACTION_APPROVE ||
+                  report->nodes[found->index].state != NODE_RUNNING)) {
+        error_set(error, "%s does not wait for approval: it is %s", found->id,
+                  node_state_name(report->nodes[found->index].state));
+        return NULL;
+    }
+    if (!found && !error->message) {
+        error_set(error, "nothing waits for approval");
+    }
+    return found;
+}
+
+static enum exit_status approve_dead(struct session *session, const struct report *report,
+                                     const char *name, struct error *error)
+{
+    if (run_status_is_final(session->run.status) && !refuse_ended(session, "approve", error)) {
+        return tell_error(error);
+    }
+    const struct graph_node *node = find_waiting(report, name, error);
+    if (!node) {
+        error_prefix(error, "run %s", session->run.id);
+        return tell_error(error);
+    }
+    struct decision decision = ask_decision(session, "approve", node->id);
+    if (!lookup_take_open(session, error)) {
+        return tell_error(error);
+    }
+    decision_record(session->journal, &decision, (int32_t)node->index, -1);
+    if (!journal_commit(session->journal, error)) {
+        return tell_error(error);
+    }
+    tell(session, &decision, "done",
+         arena_printf(session->invocation->arena,
+                      "%s is approved; drc run resume %s goes on with the run", node->id,
+                      session->run.id));
+    return EXIT_DONE;
+}
+
 static enum exit_status approve(struct session *session)
 {
     struct error error = {0};
@@ -304,9 +362,7 @@ static enum exit_status approve(struct session *session)
     struct decision decision = ask_decision(session, "approve", count ? names[0] : NULL);
     enum ask_answer answer = ask_run(session, INBOX_APPROVE, &decision, &error);
     if (answer == ASK_NOBODY) {
-        error_set(&error, "run %s is not under way (%s): nothing waits for approval",
-                  session->run.id, lookup_status_word(&session->run));
-        return tell_error(&error);
+        return approve_dead(session, report, count ? names[0] : NULL, &error);
     }
     return tell_answer(session, answer, &decision,
                        arena_printf(session->invocation->arena, "run %s goes on", session->run.id),

@@ -25,6 +25,7 @@ struct progress {
     struct world_task *timer, *resize;
     struct buffer frame; /* what is on the screen; empty: nothing */
     int lines;           /* of it */
+    bool held;           /* nothing is drawn */
 };
 
 static const char *environment(const struct progress *progress, const char *name)
@@ -111,8 +112,8 @@ static void draw(struct progress *progress)
     struct executor_counters counters;
     struct screen screen = {.colour = progress->colour};
     struct buffer frame = {0};
-    if (!progress->terminal || progress->state->at_ms < 0) {
-        return; /* nothing has begun */
+    if (!progress->terminal || progress->held || progress->state->at_ms < 0) {
+        return; /* held, or nothing has begun */
     }
     measure(progress, &screen);
     screen.alive_ms = progress_state_alive(progress->state, now_ms(progress));
@@ -327,6 +328,11 @@ void progress_clear(struct progress *progress)
         buffer_clear(&progress->frame);
         progress->lines = 0;
     }
+}
+
+void progress_hold(struct progress *progress, bool held)
+{
+    progress->held = held;
 }
 
 void progress_finish(struct progress *progress)

@@ -51,6 +51,9 @@ void progress_observe(void *progress, const struct executor_event *event);
 /* Something is to be printed between: takes the display off; it comes back by itself. */
 void progress_clear(struct progress *progress);
 
+/* On a terminal somebody is asked something: nothing is drawn until that is over. */
+void progress_hold(struct progress *progress, bool held);
+
 /* Draws the last state, which stays on the screen, stops its timer and frees. NULL is allowed.
  * Before the executor and the world are destroyed. */
 void progress_finish(struct progress *progress);

@@ -315,6 +315,11 @@ static bool put_event(const struct plain *plain)
     case EVENT_STATE_LOST:
         buffer_printf(plain->out, " state: %s", plain->event->text);
         return true;
+    case EVENT_APPROVAL_NEEDED:
+        put_node(plain);
+        put_detail(plain);
+        buffer_puts(plain->out, "; drc run approve lets it go on");
+        return true;
     case EVENT_NODE_AGAIN: /* told with the decision that it follows from */
         return false;
     case EVENT_DECISION:

@@ -382,6 +382,12 @@ enum exit_status session_execute_named(struct session *session, const char *cons
     }
     tell_report(session, report);
     run_outputs_end(&outputs, report);
+    if (result == EXECUTOR_WAITING) {
+        fprintf(stderr,
+                "waits for approval: drc run approve %s, then drc run resume %s goes on\n",
+                session->run.id, session->run.id);
+        return EXIT_RESUMABLE;
+    }
     if (result == EXECUTOR_INTERRUPTED) {
         if (session->invocation->given[FLAG_JSON] || !isatty(STDOUT_FILENO)) {
             /* A report on the terminal ends with it. */

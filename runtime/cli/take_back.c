@@ -254,6 +254,7 @@ static enum exit_status do_all(struct session *session, const struct take_back *
     case EXECUTOR_SUCCEEDED:
         return finish(session, way, &error);
     case EXECUTOR_INTERRUPTED:
+    case EXECUTOR_WAITING: /* nothing in such a graph does */
         fprintf(stderr, "stopped; drc run %s %s goes on\n", way->doing, session->run.id);
         return EXIT_RESUMABLE;
     case EXECUTOR_FAILED:

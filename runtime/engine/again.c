@@ -173,7 +173,8 @@ static void take_up(struct executor *executor, uint32_t node)
     run->resends = false; /* looked up first */
     run->inputs = NULL; /* what they came from may be done anew */
     run->absent_since_ms = -1;
-    run->refusals = run->poll_failures = 0;
+    run->refusals = ended ? 0 : run->refusals;
+    run->poll_failures = 0;
 }
 
 static void redo(struct executor *executor, uint32_t node)
@@ -213,14 +214,22 @@ static bool is_undone(const struct choice *choice, uint32_t index)
     return false;
 }
 
+/* A thing, or a command that runs on an instance. */
+static bool makes(enum action action)
+{
+    return action_info(action)->effect == EFFECT_CREATE || action == ACTION_SEND_SCRIPT ||
+           action == ACTION_SEND_CHECK;
+}
+
 /* What made the thing that a wait waits for; NO_NODE. */
 static int32_t maker_of(const struct graph *graph, uint32_t wait)
 {
     const struct graph_node *node = &graph->nodes[wait];
+    bool of_command = node->action == ACTION_WAIT_SCRIPT;
     for (uint32_t i = 0; i < node->input_count; i++) {
         const struct value *value = &node->inputs[i].value;
-        if (value->kind == VALUE_OUTPUT &&
-            action_info(graph->nodes[value->node].action)->effect == EFFECT_CREATE) {
+        if (value->kind == VALUE_OUTPUT && makes(graph->nodes[value->node].action) &&
+            (!of_command || strcmp(value->text, "command_id") == 0)) {
             return value->node;
         }
     }
@@ -251,20 +260,27 @@ static bool is_built_upon(const struct executor *executor, uint32_t maker)
     return false;
 }
 
+/* Its maker, where all of it can be done anew: nothing else rests on what it made. */
+static int32_t maker_to_redo(const struct executor *executor, uint32_t wait)
+{
+    int32_t maker = maker_of(executor->graph, wait);
+    if (maker == NO_NODE || executor->nodes[maker].status.state != NODE_DONE ||
+        executor->nodes[maker].status.waived || is_built_upon(executor, (uint32_t)maker)) {
+        return NO_NODE;
+    }
+    return maker;
+}
+
 /* A wait that is taken up again, and whose object has come to its end meanwhile. */
 static bool is_lost(const struct choice *choice, uint32_t index, uint32_t *maker)
 {
     const struct executor *executor = choice->executor;
     int32_t made_by = NO_NODE;
     if (choice->chosen[index] && executor->nodes[index].gone) {
-        made_by = maker_of(executor->graph, index);
+        made_by = maker_to_redo(executor, index);
     }
-    if (made_by == NO_NODE || executor->nodes[made_by].status.state != NODE_DONE ||
-        executor->nodes[made_by].status.waived || is_built_upon(executor, (uint32_t)made_by)) {
-        return false;
-    }
-    *maker = (uint32_t)made_by;
-    return true;
+    *maker = made_by == NO_NODE ? 0 : (uint32_t)made_by;
+    return made_by != NO_NODE;
 }
 
 static bool mark_undone(const struct choice *choice, bool *undone)
@@ -320,6 +336,29 @@ static void redo_undone(const struct choice *choice)
         }
     }
     free(undone);
+}
+
+bool again_try_anew(struct executor *executor, uint32_t wait, const struct call_error *error)
+{
+    struct node_run *run = &executor->nodes[wait];
+    int32_t maker = maker_to_redo(executor, wait);
+    if (!error->gone || maker == NO_NODE || policy_vm_failed(executor, wait) ||
+        run->refusals >= executor->graph->nodes[wait].retries) {
+        return false;
+    }
+    node_set_detail(executor, wait, error);
+    record_retry(executor, wait, OUTCOME_FATAL);
+    executor_queue_event(executor, EVENT_NODE_RETRY, (int32_t)wait, NULL);
+    waits_leave(executor, wait);
+    run->refusals++;
+    redo(executor, (uint32_t)maker);
+    redo(executor, wait);
+    executor->counters.retries++;
+    executor->counters.done--;
+    executor->unfinished++; /* the maker had ended */
+    run->blockers = 1;
+    ready_push(executor, (uint32_t)maker);
+    return true;
 }
 
 /* What is left to do, from the states. */

@@ -6,7 +6,8 @@
 #include "runtime/engine/decision.h"
 #include "runtime/engine/executor_state.h"
 
-static void note(struct executor *executor, const struct decision *decision, int32_t node)
+static const struct decision *note(struct executor *executor, const struct decision *decision,
+                                   int32_t node)
 {
     struct decision *kept = decision_copy(executor->arena, decision);
     decision_record(executor->options.journal, kept, node, executor_alive_ms(executor));
@@ -15,10 +16,8 @@ static void note(struct executor *executor, const struct decision *decision, int
         struct queued_event *event = &executor->events[executor->event_count - 1];
         event->decision = event->type == EVENT_DECISION ? kept : NULL;
     }
-    if (node != NO_NODE) {
-        executor->nodes[node].status.waived = kept;
-    }
     executor_schedule_turn(executor);
+    return kept;
 }
 
 static void refuse(struct executor *executor, const struct decision *decision, const char *why)
@@ -77,7 +76,7 @@ bool executor_skip(struct executor *executor, const struct decision *decision)
     const struct graph_node *node =
         decision->target ? decision_find_node(executor->graph, decision->target, &error) : NULL;
     if (node && decision_may_skip(executor->graph, status_of, executor, node->index, &error)) {
-        note(executor, decision, (int32_t)node->index);
+        executor->nodes[node->index].status.waived = note(executor, decision, (int32_t)node->index);
         waive(executor, node->index);
     } else {
         refuse(executor, decision, error.message ? error.message : "no action is named");
@@ -99,13 +98,23 @@ bool executor_cancel(struct executor *executor, const struct decision *decision)
     return true;
 }
 
-/* No action waits for approval yet: steps of that kind come with the runbook. */
 bool executor_approve(struct executor *executor, const struct decision *decision)
 {
     if (!open_for(executor)) {
         return false;
     }
-    refuse(executor, decision, "nothing waits for approval");
+    struct error error = {0};
+    int32_t node = approve_find(executor, decision->target, &error);
+    if (node == NO_NODE) {
+        refuse(executor, decision, error.message);
+    } else {
+        struct decision approved = *decision;
+        approved.target = executor->graph->nodes[node].id;
+        note(executor, &approved, node);
+        executor->nodes[node].due_ms = -1; /* no later end of it counts */
+        node_done(executor, (uint32_t)node, NULL);
+    }
+    error_clear(&error);
     return true;
 }
 

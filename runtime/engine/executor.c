@@ -38,6 +38,8 @@ enum run_status run_status_after(enum executor_result result)
         return RUN_FAILED;
     case EXECUTOR_CANCELLED:
         return RUN_CANCELLED;
+    case EXECUTOR_WAITING:
+        return RUN_WAITING;
     case EXECUTOR_INTERRUPTED:
     case EXECUTOR_BROKEN:
     case EXECUTOR_LOST:
@@ -106,16 +108,34 @@ static void wake_due(struct executor *executor)
         if (run->status.state == NODE_RETRYING) {
             ready_push(executor, item.node);
         } else if (run->status.state == NODE_RUNNING) {
-            node_done(executor, item.node, NULL); /* a delay is over */
+            waits_over(executor, item.node);
         }
     }
+}
+
+/* Some of them are of nodes that have ended otherwise. */
+static bool is_current(const struct executor *executor, const struct heap_item *wake)
+{
+    const struct node_run *run = &executor->nodes[wake->node];
+    return run->due_ms == wake->key &&
+           (run->status.state == NODE_RUNNING || run->status.state == NODE_RETRYING);
+}
+
+static bool something_wakes(const struct executor *executor)
+{
+    for (size_t i = 0; i < executor->wakes.count; i++) {
+        if (is_current(executor, &executor->wakes.items[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool nothing_moves(const struct executor *executor)
 {
     return executor->unfinished > 0 && executor->calls_in_flight == 0 &&
-           executor->polls_in_flight == 0 && executor->wakes.count == 0 &&
-           executor->limits_wake_ms < 0 && waits_next_ms(executor) == INT64_MAX;
+           executor->polls_in_flight == 0 && executor->limits_wake_ms < 0 &&
+           waits_next_ms(executor) == INT64_MAX && !something_wakes(executor);
 }
 
 static void advance(struct executor *executor)
@@ -133,6 +153,7 @@ static void advance(struct executor *executor)
                   executor->unfinished);
         executor->broken = executor->concluded = true;
     }
+    approve_note_status(executor);
 }
 
 static bool all_landed(const struct executor *executor)
@@ -151,6 +172,8 @@ static void check_end(struct executor *executor)
     } else if (executor->interrupts > 1 ||
                (executor->interrupts > 0 && (all_landed(executor) || patience_over))) {
         finish(executor, EVENT_INTERRUPTED, executor->cancelled ? "cancelled" : "interrupted");
+    } else if (executor->options.no_wait && executor->awaits_people) {
+        finish(executor, EVENT_INTERRUPTED, "waiting");
     }
 }
 
@@ -311,7 +334,9 @@ struct executor *executor_create(const struct executor_options *options, struct 
 static enum executor_result result_of(const struct executor *executor)
 {
     if (executor->unfinished > 0) {
-        return executor->cancelled ? EXECUTOR_CANCELLED : EXECUTOR_INTERRUPTED;
+        return executor->cancelled         ? EXECUTOR_CANCELLED
+               : executor->interrupts == 0 ? EXECUTOR_WAITING
+                                           : EXECUTOR_INTERRUPTED;
     }
     return policy_run_failed(executor) ? EXECUTOR_FAILED : EXECUTOR_SUCCEEDED;
 }
@@ -363,6 +388,11 @@ void executor_interrupt(struct executor *executor)
         interrupt_providers(executor);
     }
     executor_schedule_turn(executor);
+}
+
+const char *executor_node_id(const struct executor *executor, uint32_t node)
+{
+    return executor->graph->nodes[node].id;
 }
 
 const struct node_status *executor_status(const struct executor *executor, uint32_t node)

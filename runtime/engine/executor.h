@@ -53,6 +53,7 @@ enum executor_event_type {
     EVENT_STATE_LOST,  /* the run goes no further in this process (text: why) */
     EVENT_DECISION,   /* a person has decided something, or tried to */
     EVENT_NODE_PROGRESS, /* a call that takes long tells how far it is */
+    EVENT_APPROVAL_NEEDED, /* a node waits for a person */
     EVENT_NODE_AGAIN, /* it had failed or was skipped, and is taken up again */
 };
 struct executor_event {
@@ -73,6 +74,7 @@ enum executor_result {
     EXECUTOR_LOST,    /* another process has the run now: it is that one's to go on with */
     EXECUTOR_DAMAGED, /* the journal cannot be read back: nothing was sent */
     EXECUTOR_CANCELLED, /* by a person: not to be resumed */
+    EXECUTOR_WAITING,   /* no_wait: only approvals are missing; to be resumed */
 };
 
 /* What a run is whose executor ended like that. */
@@ -92,6 +94,7 @@ struct executor_options {
      * what else failed stays so. None: everything. */
     const char *const *again;
     size_t again_count;
+    bool no_wait; /* ends where only approvals are missing */
     executor_observer observer;
     void *observer_context;
 };
@@ -113,6 +116,8 @@ bool executor_cancel(struct executor *executor, const struct decision *decision)
 bool executor_approve(struct executor *executor, const struct decision *decision);
 /* Journals what could not even be understood (decision->refused says why). */
 bool executor_refuse(struct executor *executor, const struct decision *decision);
+/* The id of a node of its graph. */
+const char *executor_node_id(const struct executor *executor, uint32_t node);
 const struct node_status *executor_status(const struct executor *executor, uint32_t node);
 /* Counters for the report. */
 struct executor_counters {

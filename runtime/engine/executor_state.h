@@ -169,6 +169,7 @@ struct executor {
     bool concluded;   /* the last group is made; finished once it is durable */
     bool lost;        /* another process has the run now */
     bool committing;  /* a group is on its way to a shared state */
+    bool awaits_people;        /* approvals are all that is missing */
     bool cancelled;            /* by a person: it is not to be resumed */
     struct world_task *turn_task, *timer;
     int64_t timer_due_ms;
@@ -234,10 +235,24 @@ void node_failed_late(struct executor *executor, uint32_t node, const struct cal
 
 /* --- waits.c --- */
 void waits_start(struct executor *executor, uint32_t node);
+/* The end of a wait that asks nobody has come. */
+void waits_over(struct executor *executor, uint32_t node);
 void waits_poll_due(struct executor *executor);
 /* When the next poll is due; INT64_MAX: none. */
 int64_t waits_next_ms(const struct executor *executor);
 void waits_leave(struct executor *executor, uint32_t node);
+
+/* --- approve.c: nodes that wait for a person --- */
+void approve_start(struct executor *executor, uint32_t node);
+/* Its time has come: approved by itself, or nobody has approved it in time. */
+void approve_due(struct executor *executor, uint32_t node);
+bool approve_waits(const struct executor *executor, uint32_t node);
+/* Nothing else is under way or will come by itself. */
+bool approve_is_all(const struct executor *executor);
+/* What the run's status is to be, where that has changed: waiting, or running. */
+void approve_note_status(struct executor *executor);
+/* The node that an approval is for (target NULL: the only one); NO_NODE: `error` says why not. */
+int32_t approve_find(const struct executor *executor, const char *target, struct error *error);
 
 /* --- notes.c: how far calls are that take long --- */
 void notes_take(struct call *call, const struct call_note *note);
@@ -289,6 +304,9 @@ bool resume_replay(struct executor *executor, struct error *error);
 bool again_begin(struct executor *executor, struct error *error);
 /* Counters of blockers from the states; what can start is made ready. */
 void again_count_blockers(struct executor *executor);
+/* What a wait waits for has come to its end in failure (error->gone), and the plan allows retries: both the
+ * wait and what made its object begin anew, as another generation. False: it has failed. */
+bool again_try_anew(struct executor *executor, uint32_t wait, const struct call_error *error);
 /* While it runs: what was skipped for a reason that is gone. Nothing may be left to propagate. */
 void again_freed(struct executor *executor);
 

@@ -98,6 +98,7 @@ static void replay_retry(struct node_run *run, const cJSON *record)
     const char *outcome = json_text_of(record, "o");
     run->in_doubt = run->resends || (outcome && !strcmp(outcome, outcome_name(OUTCOME_UNKNOWN)));
     run->status.attempts++;
+    run->refusals += outcome && !strcmp(outcome, outcome_name(OUTCOME_FATAL));
 }
 
 static void replay_again(struct node_run *run, const cJSON *record)
@@ -127,13 +128,14 @@ static int32_t replay_cause(const struct executor *executor, const cJSON *record
     return cause >= 0 && cause < (int64_t)executor->graph->node_count ? (int32_t)cause : NO_NODE;
 }
 
-/* A node that a person went on without counts as done. */
+/* A node that a person approved, or went on without, counts as done. */
 static void replay_decision(struct executor *executor, struct node_run *run, const cJSON *record)
 {
     struct decision decision = decision_read(executor->arena, record);
-    if (!strcmp(decision.verb, "skip") && !decision.refused) {
+    bool skipped = !strcmp(decision.verb, "skip"), approved = !strcmp(decision.verb, "approve");
+    if ((skipped || approved) && !decision.refused) {
         run->status.state = NODE_DONE;
-        run->status.waived = decision_copy(executor->arena, &decision);
+        run->status.waived = skipped ? decision_copy(executor->arena, &decision) : NULL;
         run->status.ended_ms = json_int_of(record, "t", executor->base_ms);
         if (run->status.started_ms < 0) {
             run->status.started_ms = run->status.ended_ms;

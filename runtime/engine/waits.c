@@ -141,6 +141,15 @@ static void start_delay(struct executor *executor, uint32_t node)
     heap_push(executor->arena, &executor->wakes, run->due_ms, node);
 }
 
+void waits_over(struct executor *executor, uint32_t node)
+{
+    if (action_of(executor, node) == ACTION_APPROVE) {
+        approve_due(executor, node);
+    } else {
+        node_done(executor, node, NULL); /* a delay */
+    }
+}
+
 void waits_start(struct executor *executor, uint32_t node)
 {
     struct node_run *run = &executor->nodes[node];
@@ -149,7 +158,7 @@ void waits_start(struct executor *executor, uint32_t node)
         record_wait(executor, node);
     }
     if (action_info(action_of(executor, node))->poll == POLL_NONE) {
-        start_delay(executor, node);
+        (action_of(executor, node) == ACTION_APPROVE ? approve_start : start_delay)(executor, node);
         return;
     }
     struct poller *poller = poller_of(executor, node);
@@ -259,7 +268,9 @@ static void act_on_poll(struct executor *executor, uint32_t node, const struct c
         return;
     case OUTCOME_FATAL:
     case OUTCOME_EXHAUSTED:
-        node_failed(executor, node, &result->error);
+        if (!again_try_anew(executor, node, &result->error)) {
+            node_failed(executor, node, &result->error);
+        }
         return;
     case OUTCOME_ABSENT:
         gone = result->error;

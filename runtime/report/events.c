@@ -34,7 +34,7 @@ const char *executor_event_name(enum executor_event_type type)
         [EVENT_HEARTBEAT] = "heartbeat",       [EVENT_RUN_ENDED] = "run_ended",
         [EVENT_NODE_AGAIN] = "node_again",     [EVENT_NODE_PROGRESS] = "node_progress",
         [EVENT_DECISION] = "decision",         [EVENT_STATE_WAITS] = "state_waits",
-        [EVENT_STATE_LOST] = "state_lost",
+        [EVENT_STATE_LOST] = "state_lost",     [EVENT_APPROVAL_NEEDED] = "approval_needed",
     };
     return names[type];
 }

@@ -281,7 +281,9 @@ static void take_seen(struct history *history, uint32_t index, const cJSON *reco
     take_answer(history, node, record);
     if (node->status.detail != before) {
         note(history, index, HISTORY_SEEN, record);
-        tell(history, EVENT_NODE_DETAIL, (int32_t)index, utc_of(history, record), NULL);
+        bool approval = history->graph->nodes[index].action == ACTION_APPROVE;
+        tell(history, approval ? EVENT_APPROVAL_NEEDED : EVENT_NODE_DETAIL, (int32_t)index,
+             utc_of(history, record), NULL);
     }
 }
 
@@ -326,7 +328,8 @@ static void take_again(struct history *history, uint32_t index)
     tell(history, EVENT_NODE_AGAIN, (int32_t)index, history->last_utc_ms, NULL);
 }
 
-/* One that went through skips its node: it counts as done. */
+/* One that skips its node went through: it counts as done. So does an approval that came while no process
+ * worked on the run; else the process says so itself. */
 static void take_decision(struct history *history, int32_t index, const cJSON *record)
 {
     struct decision decision = decision_read(history->arena, record);
@@ -335,16 +338,19 @@ static void take_decision(struct history *history, int32_t index, const cJSON *r
                                     &history->decision_capacity, sizeof *history->decisions);
     made = &history->decisions[history->decision_count++];
     *made = (struct history_decision){.decision = decision, .node = index};
-    bool waived = index != NO_NODE && !strcmp(decision.verb, "skip") && !decision.refused;
+    bool skips = !strcmp(decision.verb, "skip");
+    bool alone = !cJSON_GetObjectItemCaseSensitive(record, "t");
+    bool waived = index != NO_NODE && !decision.refused &&
+                  (skips || (alone && !strcmp(decision.verb, "approve")));
     if (waived) {
         struct node_status *status = &history->nodes[index].status;
         end(history, (uint32_t)index, NODE_DONE, record);
-        if (!cJSON_GetObjectItemCaseSensitive(record, "t")) { /* while no process worked on it */
+        if (alone) { /* no process worked on it */
             status->ended_ms = history->elapsed_ms;
             status->started_ms = status->started_ms > 0 ? status->started_ms : status->ended_ms;
         }
         status->cause = NO_NODE;
-        status->waived = decision_copy(history->arena, &decision);
+        status->waived = skips ? decision_copy(history->arena, &decision) : NULL;
         history->nodes[index].slot = -1;
         release_slot(history, (uint32_t)index);
     }

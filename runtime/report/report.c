@@ -259,6 +259,13 @@ static void find_path(struct reading *reading)
         .outage_count = report->history->outage_count,
     };
     report->path = actual_path_find(reading->arena, &run, actual_end(&run));
+    for (size_t i = 0; i < report->path->count; i++) {
+        const struct actual_link *link = &report->path->links[i];
+        if (report->graph->nodes[link->node].action == ACTION_APPROVE) {
+            report->approval_ms += link->work_ms + link->away_ms;
+        }
+    }
+    report->rto_ms -= report->rto_ms < 0 ? 0 : report->approval_ms;
 }
 
 static bool is_in_use(const struct report *report, const struct ledger_thing *thing, int32_t vm)

@@ -76,7 +76,8 @@ struct report {
     size_t recovered; /* or copied */
     int64_t blocks_sent, bytes_sent, bytes_per_s; /* of replicate; bytes_per_s 0: not known */
     size_t deleted;                               /* of replicate: snapshots over keep */
-    int64_t rto_ms;   /* all critical VMs recovered; -1: not (yet) */
+    int64_t rto_ms;   /* all critical VMs recovered, without approval_ms; -1: not (yet) */
+    int64_t approval_ms; /* of the path: what people took to approve */
     int64_t loss_ms;  /* the worst; -1: unknown */
     struct actual_path *path; /* what rto_ms hung on; before that is known, what came last */
     uint32_t *causes; /* nodes that failed for reasons of their own */

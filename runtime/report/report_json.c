@@ -138,6 +138,9 @@ static void write_summary(struct json_writer *json, const struct report *report)
     json_key_int(json, "elapsed_ms", report->elapsed_ms);
     json_key_int(json, "sessions", report->sessions);
     known(json, "rto_ms", report->rto_ms);
+    if (report->approval_ms) {
+        json_key_int(json, "approval_ms", report->approval_ms);
+    }
     json_key_int(json, "predicted_rto_ms", report->schedule->rto_ms);
     if (report->options.rto_ms) {
         json_key_int(json, "rto_objective_ms", report->options.rto_ms);

@@ -148,6 +148,11 @@ void report_put_rto(const struct report *report, struct buffer *out)
         buffer_printf(out, ", %+" PRId64 " %%", percent);
     }
     buffer_putc(out, ')');
+    if (report->approval_ms > 0) {
+        buffer_puts(out, ", beside ");
+        put_duration(out, report->approval_ms);
+        buffer_puts(out, " for approvals");
+    }
 }
 
 void report_put_loss(const struct report *report, struct buffer *out)

@@ -296,6 +296,7 @@ static enum rehearsal_end end_of(enum executor_result result)
         return REHEARSAL_FAILED;
     case EXECUTOR_CANCELLED:
     case EXECUTOR_INTERRUPTED:
+    case EXECUTOR_WAITING:
         return REHEARSAL_INTERRUPTED;
     case EXECUTOR_BROKEN:
     case EXECUTOR_LOST:

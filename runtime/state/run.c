@@ -517,8 +517,7 @@ enum run_status run_status_now(struct journal *journal, struct arena *arena)
     return status_by_name(journal_summary(journal, arena, "status"));
 }
 
-bool run_set_status(struct journal *journal, struct world *world, enum run_status status,
-                    struct error *error)
+void run_note_status(struct journal *journal, struct world *world, enum run_status status)
 {
     struct buffer *group = journal_group(journal);
     int64_t now = world_utc_ms(world);
@@ -530,6 +529,12 @@ bool run_set_status(struct journal *journal, struct world *world, enum run_statu
     arena_destroy(scratch);
     bool ended = run_status_is_final(status) || status == RUN_FAILED;
     summarize_integer(journal, "ended", !ended ? 0 : before ? before : now);
+}
+
+bool run_set_status(struct journal *journal, struct world *world, enum run_status status,
+                    struct error *error)
+{
+    run_note_status(journal, world, status);
     return journal_commit(journal, error);
 }
 

@@ -86,6 +86,8 @@ enum run_status run_status_now(struct journal *journal, struct arena *arena);
  * that follows (cleaned, rolled back, …) leaves it, as the run took no longer by that. */
 bool run_set_status(struct journal *journal, struct world *world, enum run_status status,
                     struct error *error);
+/* As run_set_status, durable with the next group. */
+void run_note_status(struct journal *journal, struct world *world, enum run_status status);
 /* Graph and facts as blobs, from which a resume goes on. */
 bool run_store_graph(struct journal *journal, const struct graph *graph, const struct facts *facts,
                      struct error *error);

@@ -108,6 +108,7 @@ bool bench_try(struct bench *bench, struct error *error)
         .run_id = "run00001",
         .again = bench->again,
         .again_count = bench->again_count,
+        .no_wait = bench->no_wait,
         .observer = bench->observer,
         .observer_context = bench->observer_context,
     };

@@ -23,6 +23,7 @@ struct bench {
     const struct schedule *schedule;
     const char *const *again; /* retry: what is taken up; NULL: all */
     size_t again_count;
+    bool no_wait;
     executor_observer observer;
     void *observer_context;
     struct error error;
