@@ -8,6 +8,7 @@
 #include "compiler/emit/text.h"
 #include "runtime/cli/ask_approval.h"
 #include "runtime/cli/events_file.h"
+#include "runtime/cli/notify.h"
 #include "runtime/cli/progress.h"
 #include "runtime/engine/decision.h"
 #include "runtime/report/events.h"
@@ -22,6 +23,7 @@
 struct watchers {
     struct progress *progress;
     struct ask_approval *ask;
+    struct notify *notify;
     struct events *events;
     struct events_file *events_file;
     struct executor *executor;
@@ -37,6 +39,7 @@ static void observe(void *context, const struct executor_event *event)
     if (watchers->events) {
         events_observe(watchers->events, event);
     }
+    notify_observe(watchers->notify, event);
     ask_approval_observe(watchers->ask, event);
     if (event->type == EVENT_DECISION && event->decision->id) {
         inbox_done(watchers->inbox, event->decision->id);
@@ -169,6 +172,28 @@ static void close_events(const struct carriage *carriage, struct watchers *watch
     }
 }
 
+/* Of cleanup and rollback nobody is told: they are somebody's own commands. */
+static void start_notify(const struct carriage *carriage, struct watchers *watchers)
+{
+    const char *url = carriage->invocation->values[FLAG_NOTIFY];
+    if (url && carriage->site->real) {
+        watchers->notify = notify_start(&(struct notify_options){.url = url,
+                                                                 .world = carriage->site->real,
+                                                                 .graph = carriage->graph,
+                                                                 .run_id = carriage->run_id});
+    }
+}
+
+static void finish_notify(struct watchers *watchers)
+{
+    struct buffer problem = {0};
+    notify_finish(watchers->notify, &problem);
+    if (problem.length > 0) {
+        fprintf(stderr, "warning: %s\n", buffer_text(&problem));
+    }
+    buffer_free(&problem);
+}
+
 static enum executor_result run(const struct carriage *carriage, struct watchers *watchers,
                                 struct error *error)
 {
@@ -217,6 +242,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
     watchers.ask = options.no_wait ? NULL
                                    : ask_approval_create(carriage->site->world, watchers.progress,
                                                          carriage->run_id);
+    start_notify(carriage, &watchers);
     watchers.executor = executor_create(&options, error);
     ask_approval_attach(watchers.ask, watchers.executor);
     enum executor_result result = EXECUTOR_DAMAGED;
@@ -229,6 +255,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
     }
     ask_approval_destroy(watchers.ask);
     progress_finish(watchers.progress);
+    finish_notify(&watchers);
     inbox_close(watchers.inbox);
     /* A run that was broken off leaves requests on their way, and what comes now (the lease's end, the
      * last traces) runs the loop: their answers must not find the executor gone. */

@@ -10,6 +10,7 @@
 #include "compiler/compile.h"
 #include "runtime/cli/carry_out.h"
 #include "runtime/cli/load.h"
+#include "runtime/cli/notify.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/run_outputs.h"
@@ -39,7 +40,9 @@ bool session_open_world(struct session *session, struct error *error)
 {
     lookup_set_account(session->invocation, session->options.region, session->options.profile,
                        &session->site);
-    return site_open_world(&session->site, session->options.sandbox, error);
+    const char *url = session->invocation->values[FLAG_NOTIFY];
+    return site_open_world(&session->site, session->options.sandbox, error) &&
+           (!url || notify_check(url, session->site.real, error));
 }
 
 bool session_open_site(struct session *session, struct error *error)
