@@ -86,7 +86,7 @@ static void dispatch(struct real_task *task)
     task->running = true;
     task->kind->deliver(task);
     task->running = false;
-    if (task->cancelled || !task->kind->persistent) {
+    if (task->cancelled || !(task->kind->persistent || task->kind->repeats)) {
         task->kind->release(task);
     }
 }
@@ -313,6 +313,7 @@ static const struct world_operations REAL = {
     .http = real_http,
     .connect = real_connect,
     .work = real_work,
+    .job = real_job,
     .signal = real_signal,
     .cancel = real_cancel,
     .run = real_run,

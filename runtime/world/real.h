@@ -1,4 +1,4 @@
-/* The real world's inside: what real.c, real_http.c, real_dial.c and real_work.c share.
+/* The real world's inside: what real.c, real_http.c, real_dial.c, real_work.c and real_job.c share.
  *
  * Callbacks of libuv and libcurl never call the user: they put the task into the ready list, and
  * world_run calls the user from there, outside of uv_run (which must not be nested; world_run may).
@@ -21,6 +21,7 @@ struct real_list {
 /* What a kind of task does. */
 struct real_kind {
     bool persistent; /* goes on after its callback, and does not keep the loop alive: signals */
+    bool repeats;    /* goes on after `deliver` until that has set `cancelled`: jobs */
     /* Calls the user. */
     void (*deliver)(struct real_task *task);
     /* Ends it, whatever it was doing, and frees it, now or when libuv lets go of it. */
@@ -96,5 +97,7 @@ struct world_task *real_connect(struct world *world, const char *host, int port,
                                 world_connect_callback callback, void *context);
 struct world_task *real_work(struct world *world, world_callback run, world_callback done,
                              void *context);
+struct world_task *real_job(struct world *world, const struct job_request *request,
+                            world_job_callback callback, void *context);
 
 #endif

@@ -89,6 +89,13 @@ static struct world_task *redirected_work(struct world *world, world_callback ru
     return world_work(inner_of(world), run, done, context);
 }
 
+/* A program runs on the runner, as fast as that is: its timeout is in the runner's own time. */
+static struct world_task *redirected_job(struct world *world, const struct job_request *request,
+                                         world_job_callback callback, void *context)
+{
+    return world_job(inner_of(world), request, callback, context);
+}
+
 static struct world_task *redirected_signal(struct world *world, int signal,
                                             world_signal_callback callback, void *context)
 {
@@ -197,6 +204,7 @@ static const struct world_operations REDIRECTED = {
     .http = redirected_http,
     .connect = redirected_connect,
     .work = redirected_work,
+    .job = redirected_job,
     .signal = redirected_signal,
     .cancel = redirected_cancel,
     .run = redirected_run,

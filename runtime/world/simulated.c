@@ -13,13 +13,14 @@
 #include "runtime/world/exchange.h"
 #include "runtime/world/prng.h"
 #include "runtime/world/request_copy.h"
+#include "runtime/world/simulated_jobs.h"
 #include "runtime/world/task.h"
 #include "runtime/world/weather.h"
 
 enum { CONNECT_TIMEOUT_MS = 10000 };
 
 /* A ghost is a request without anybody who waits for its answer. */
-enum kind { KIND_TIMER, KIND_DEFER, KIND_HTTP, KIND_CONNECT, KIND_WORK, KIND_SIGNAL, KIND_GHOST };
+enum kind { KIND_TIMER, KIND_DEFER, KIND_HTTP, KIND_CONNECT, KIND_WORK, KIND_JOB, KIND_SIGNAL, KIND_GHOST };
 
 struct task {
     struct world_task base;
@@ -41,6 +42,9 @@ struct task {
     int port;
     int64_t timeout_ms;
     char *failure;
+    world_job_callback on_job;
+    void (*on_output)(void *context, const void *bytes, size_t length);
+    const struct simulated_job *job; /* NULL: there is none */
     world_signal_callback on_signal;
     int signal;
     int arrivals;
@@ -67,6 +71,7 @@ struct simulated {
     struct simulated_faults faults;
     struct simulated_counts counts;
     struct weather weather;
+    struct simulated_jobs jobs;
     size_t pending;
     int64_t events_left;
 };
@@ -180,6 +185,32 @@ static struct world_task *simulated_work(struct world *world, world_callback run
     task->callback = done;
     schedule(simulated_of(world), task, 0);
     return &task->base;
+}
+
+static struct world_task *simulated_job(struct world *world, const struct job_request *request,
+                                        world_job_callback callback, void *context)
+{
+    struct simulated *sim = simulated_of(world);
+    struct task *task = task_create(sim, KIND_JOB, context);
+    task->on_job = callback;
+    task->on_output = request->on_output;
+    task->job = simulated_jobs_take(&sim->jobs, &sim->fate, request, sim->faults.failed_job,
+                                    sim->now_ms);
+    int64_t delay_ms = task->job ? task->job->ends_ms - sim->now_ms : 0;
+    schedule(sim, task, delay_ms > 0 ? delay_ms : 0);
+    return &task->base;
+}
+
+static void job_ends(struct task *task)
+{
+    struct job_status status = {.state = JOB_NONE};
+    status = task->job ? task->job->status : status;
+    if (task->on_output && status.output_bytes > 0) {
+        task->on_output(task->context, SIMULATED_JOB_SAID, sizeof SIMULATED_JOB_SAID - 1);
+    }
+    if (!task->cancelled) {
+        task->on_job(task->context, &status);
+    }
 }
 
 static struct world_task *simulated_signal(struct world *world, int signal,
@@ -376,6 +407,9 @@ static void fire(struct simulated *sim, struct task *task)
         task->work(task->context);
         task->callback(task->context);
         break;
+    case KIND_JOB:
+        job_ends(task);
+        break;
     default:
         task->callback(task->context);
         break;
@@ -470,9 +504,18 @@ void world_simulated_set_faults(struct world *world, const struct simulated_faul
     simulated_of(world)->faults = *faults;
 }
 
+void world_simulated_power_cut(struct world *world)
+{
+    simulated_jobs_die(&simulated_of(world)->jobs, simulated_of(world)->now_ms);
+}
+
 struct simulated_counts world_simulated_counts(const struct world *world)
 {
-    return ((const struct simulated *)world)->counts;
+    const struct simulated *sim = (const struct simulated *)world;
+    struct simulated_counts counts = sim->counts;
+    counts.jobs = sim->jobs.begun;
+    counts.failed_jobs = sim->jobs.failed;
+    return counts;
 }
 
 void world_simulated_silence(struct world *world, const char *host, int64_t from_ms,
@@ -566,6 +609,7 @@ static void simulated_destroy(struct world *world)
     }
     event_heap_free(&sim->heap);
     weather_free(&sim->weather);
+    simulated_jobs_free(&sim->jobs);
     free(sim);
 }
 
@@ -580,6 +624,7 @@ static const struct world_operations SIMULATED = {
     .http = simulated_http,
     .connect = simulated_connect,
     .work = simulated_work,
+    .job = simulated_job,
     .signal = simulated_signal,
     .cancel = simulated_cancel,
     .run = simulated_run,

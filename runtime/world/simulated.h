@@ -19,6 +19,7 @@ struct simulated_faults {
     double latency_median_ms, latency_sigma;
     double duplicated; /* arrives once more, up to duplicated_within_ms later; nobody gets that answer */
     int64_t duplicated_within_ms;
+    double failed_job; /* ends with a status other than 0 */
 };
 void world_simulated_set_faults(struct world *world, const struct simulated_faults *faults);
 
@@ -26,6 +27,7 @@ void world_simulated_set_faults(struct world *world, const struct simulated_faul
 struct simulated_counts {
     int64_t requests, unreachable, lost_requests, errors_before, lost_answers, errors_after;
     int64_t refused_dials, duplicated, silenced, ghosts;
+    int64_t jobs, failed_jobs; /* programs that were begun; that ended with another status than 0 */
 };
 struct simulated_counts world_simulated_counts(const struct world *world);
 
@@ -59,5 +61,8 @@ bool world_simulated_stopped(struct world *world);
  * left of the process may be destroyed then, cancelling its tasks as ever. Not from within a callback.
  * A stop (world_simulated_stop_after) is over with it. */
 void world_simulated_kill(struct world *world, double arrives);
+
+/* As if the machine went down, with all jobs that are under way on it. */
+void world_simulated_power_cut(struct world *world);
 
 #endif

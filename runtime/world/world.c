@@ -82,6 +82,12 @@ struct world_task *world_work(struct world *world, world_callback run, world_cal
     return world->operations->work(world, run, done, context);
 }
 
+struct world_task *world_job(struct world *world, const struct job_request *request,
+                             world_job_callback callback, void *context)
+{
+    return world->operations->job(world, request, callback, context);
+}
+
 struct world_task *world_signal(struct world *world, int signal, world_signal_callback callback,
                                 void *context)
 {

@@ -65,11 +65,52 @@ struct http_response {
 };
 const char *http_response_header(const struct http_response *response, const char *name);
 
+/* A program that outlives drc (job.h). Everything is copied by the call. */
+struct job_request {
+    const char *folder; /* its own; the one above it is there */
+    const void *bytes;  /* the program; NULL: begins nothing, only awaits what was begun there */
+    size_t length;
+    const char *const *args;        /* behind its name; NULL behind the last */
+    const char *const *environment; /* all of it: NAME=VALUE; NULL behind the last */
+    int64_t timeout_ms;             /* then it is killed, with all that it started */
+    bool attached;                  /* it ends with the task, or with drc */
+    /* What it writes, in order, from the beginning on (also of one that was begun before); NULL: nobody
+     * reads it. It may use nothing of the world but world_cancel of its own task. */
+    void (*on_output)(void *context, const void *bytes, size_t length);
+};
+
+enum job_state {
+    JOB_NONE,    /* nothing was ever started there */
+    JOB_RUNNING, /* only of job_look */
+    JOB_ENDED,
+    JOB_DIED,   /* it was started, and its supervisor is gone without a result: the machine went down, or
+                   both were killed. How far it came nobody knows */
+    JOB_REFUSED, /* it could not be started: nothing has run */
+};
+enum job_end {
+    JOB_END_EXIT,    /* code: its exit status */
+    JOB_END_SIGNAL,  /* code: the signal that killed it */
+    JOB_END_EXEC,    /* code: errno: the system would not execute it */
+    JOB_END_LATE,    /* killed at its timeout */
+    JOB_END_STOPPED, /* killed because somebody ended the supervisor, or its lifeline broke */
+};
+/* Valid during the callback only. */
+struct job_status {
+    enum job_state state;
+    enum job_end end;
+    int code;
+    int64_t took_ms;
+    int64_t output_bytes; /* all that it wrote, kept or not */
+    int64_t left;         /* processes that it left running: they were killed */
+    const char *problem, *help; /* REFUSED: why, and what to do; help may be NULL */
+};
+
 typedef void (*world_callback)(void *context);
 typedef void (*world_http_callback)(void *context, const struct http_response *response);
 /* failure NULL: connected (and closed again). */
 typedef void (*world_connect_callback)(void *context, const char *failure);
 typedef void (*world_signal_callback)(void *context, int signal);
+typedef void (*world_job_callback)(void *context, const struct job_status *status);
 
 /* What an implementation provides; each implementation's struct begins with a struct world. */
 struct world_operations {
@@ -88,6 +129,8 @@ struct world_operations {
                                   void *context);
     struct world_task *(*work)(struct world *world, world_callback run, world_callback done,
                                void *context);
+    struct world_task *(*job)(struct world *world, const struct job_request *request,
+                              world_job_callback callback, void *context);
     struct world_task *(*signal)(struct world *world, int signal, world_signal_callback callback,
                                  void *context);
     void (*cancel)(struct world *world, struct world_task *task);
@@ -149,6 +192,10 @@ struct world_task *world_connect(struct world *world, const char *host, int port
 /* `run` on a thread of the pool, then `done` on the loop. Cancelling waits for a run under way. */
 struct world_task *world_work(struct world *world, world_callback run, world_callback done,
                               void *context);
+/* Begins a job, unless it was begun there before, and awaits its end. Cancelling leaves it alone (but
+ * for one that is attached). */
+struct world_task *world_job(struct world *world, const struct job_request *request,
+                             world_job_callback callback, void *context);
 /* Calls back at each arrival until cancelled; does not keep the loop alive. */
 struct world_task *world_signal(struct world *world, int signal, world_signal_callback callback,
                                 void *context);
