@@ -42,7 +42,9 @@ static void refuse(struct ebs_read *get, enum outcome outcome, const char *why)
     struct buffer text = {0};
     buffer_printf(&text, "%s: %s", get->what, why);
     end(get, &(struct call_result){.outcome = outcome,
-                                   .error = {.service = "ebs", .message = buffer_text(&text)}});
+                                   .error = {.service = "ebs",
+                                             .message = buffer_text(&text),
+                                             .http_status = outcome == OUTCOME_RETRY ? 200 : 400}});
     buffer_free(&text);
 }
 

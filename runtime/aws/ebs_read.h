@@ -47,7 +47,8 @@ void ebs_listing_destroy(struct ebs_listing *listing);
 
 /* ---- their bytes ---- */
 
-/* result: OK, or as a provider's; CONFLICT: the token is too old, list again from that index on. */
+/* result: OK, or as a provider's; CONFLICT: the token is too old, list again from that index on. RETRY with
+ * HTTP status 200: there was an answer, and it is not sound. */
 typedef void (*ebs_read_done)(void *context, const struct call_result *result);
 struct ebs_read;
 /* Reads into BLOCK_BYTES that live until the callback, and holds them against the checksum that came

@@ -11,6 +11,7 @@
 #include "runtime/cli/open_repository.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/repo_text.h"
+#include "runtime/cli/repo_verify_copies.h"
 #include "runtime/mover/verify.h"
 #include "runtime/world/world.h"
 
@@ -137,20 +138,30 @@ static enum exit_status tell(const struct invocation *invocation, struct reposit
     return result->problems_in_all ? EXIT_ERROR : EXIT_DONE;
 }
 
+static enum exit_status verify_blocks(const struct invocation *invocation,
+                                      struct opened_repository *opened,
+                                      const struct verify_options *options)
+{
+    struct error error = {0};
+    struct verify_result result;
+    bool ok = repository_verify(opened->repository, invocation->arena, options, &result, &error);
+    if (ok && options->progress) {
+        fputs("\r\033[K", stderr);
+    }
+    return ok ? tell(invocation, opened->repository, &result) : tell_error(&error);
+}
+
 enum exit_status command_repo_verify(const struct invocation *invocation)
 {
     struct error error = {0};
     struct opened_repository opened = {0};
     struct verify_options options;
-    struct verify_result result;
     bool ok = read_options(invocation, &options, &error) &&
-              open_repository(invocation, invocation->arguments[0], false, &opened, &error) &&
-              repository_verify(opened.repository, invocation->arena, &options, &result, &error);
-    if (ok && options.progress) {
-        fputs("\r\033[K", stderr);
-    }
-    enum exit_status status =
-        ok ? tell(invocation, opened.repository, &result) : tell_error(&error);
+              open_repository(invocation, invocation->arguments[0], false, &opened, &error);
+    enum exit_status status = !ok ? tell_error(&error)
+                              : invocation->given[FLAG_COPIES]
+                                  ? repo_verify_copies(invocation, &opened, &options)
+                                  : verify_blocks(invocation, &opened, &options);
     opened_repository_close(&opened);
     return status;
 }

@@ -97,13 +97,13 @@ static void begin_check(struct verify *verify, const struct block_digest *digest
 }
 
 /* A digest's bytes are as good as random; the seed picks others of them. */
-static bool is_sampled(const struct verify_options *options, const struct block_digest *digest)
+bool verify_is_sampled(double sample, uint64_t seed, const struct block_digest *digest)
 {
     uint64_t x;
     memcpy(&x, digest->bytes + 24, sizeof x);
-    x = (x ^ options->seed) * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
-    return options->sample >= 1 || (double)(x >> 11) < options->sample * 9007199254740992.0;
+    return sample >= 1 || (double)(x >> 11) < sample * 9007199254740992.0;
 }
 
 static void check_segment(struct verify *verify, struct digest_set *blocks, bool checking,
@@ -113,7 +113,7 @@ static void check_segment(struct verify *verify, struct digest_set *blocks, bool
         struct segment_entry entry;
         segment_entry(segment->object, i, &entry);
         if (digest_set_add(blocks, &entry.digest) && checking &&
-            is_sampled(verify->options, &entry.digest)) {
+            verify_is_sampled(verify->options->sample, verify->options->seed, &entry.digest)) {
             begin_check(verify, &entry.digest);
         }
     }

@@ -41,4 +41,7 @@ bool repository_verify(struct repository *repository, struct arena *arena,
                        const struct verify_options *options, struct verify_result *result,
                        struct error *error);
 
+/* Whether a block is of a sample (0 to 1), by its digest. */
+bool verify_is_sampled(double sample, uint64_t seed, const struct block_digest *digest);
+
 #endif

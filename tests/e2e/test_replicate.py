@@ -466,3 +466,65 @@ def test_a_rehearsal_beside_does_not_make_copies_whole_again(drc, tmp_path):
         site.imports(boot)
         drc("plan", "apply", site.plan, "replicate", "--sandbox", other, "--yes")
     assert site.report()["blocks_sent"] == 2
+
+
+def read_back(site, *flags, status=0):
+    return site.drc("repo", "verify", site.repository, "--copies", "--sandbox", site.sandbox, "--region", "eu-west-1",
+                    *flags, status=status)
+
+
+def test_copies_are_read_back(site, disks, drc):
+    boot, data = disks
+    site.imports(boot, data)
+    site.replicate()
+    assert "2 DR copies, 120 blocks read back: all is well" in read_back(site).out
+    assert site.asked("GetSnapshotBlock") == 120
+    site.change(boot, 3)
+    with open(data, "r+b") as file:
+        file.truncate(0)
+        file.truncate(32 * MIB)  # what was there is zeros now
+    site.imports(boot, data)
+    site.replicate()
+    told = json.loads(read_back(site, "--json").out)
+    assert told["copies"] == 4 and told["blocks"] == 2 * 120 and told["problems"] == []
+    some = json.loads(read_back(site, "--json", "--sample", "20%", "--vm", "db").out)
+    assert 10 < some["blocks"] < 100
+    assert "0 DR copies, 0 blocks" in read_back(site, "--vm", "web").out
+
+
+def test_a_damaged_copy_is_named(site, drc):
+    boot = site.disk("boot.img", 16, 8)
+    site.imports(boot)
+    site.replicate()
+    (snapshot, tags), = site.copies().items()
+    with sqlite3.connect(site.sandbox / "sandbox.db") as db:
+        rows = db.execute("SELECT b.map, b.position, hex(b.digest) FROM blocks b JOIN snapshots s ON "
+                          "s.map = b.map WHERE s.id = ? ORDER BY b.position", (snapshot,)).fetchall()
+        assert len(rows) == 8
+        map, (first, second, third) = rows[0][0], [row[1] for row in rows[:3]]
+        other = bytes.fromhex(rows[2][2])
+        free = next(i for i in range(32) if i not in [row[1] for row in rows])
+        change = "UPDATE blocks SET digest = ? WHERE map = ? AND position = ?"
+        db.execute(change, (other, map, first))  # sound, and not what was sent
+        db.execute("DELETE FROM blocks WHERE map = ? AND position = ?", (map, second))
+        db.execute(change.replace("SET digest = ?", "SET digest = digest, position = ?"), (free, map, third))
+    done = read_back(site, status=1)
+    named = f"{snapshot} (shop/db {tags['drc:recovery-point']}, disk 0), block "
+    lines = [line for line in done.out.splitlines() if line.startswith(named)]
+    assert {int(line[len(named):].split()[0]): line.split(": ", 1)[1] for line in lines} == {
+        first: "it holds other bytes than the disk has there (SHA-256)",
+        second: "it is missing, and the disk has data there",
+        third: "it is missing, and the disk has data there",
+        free: "it holds data, and the disk has none there"}
+    assert "4 problems" in done.out and "copies that disk whole" in done.err
+    told = json.loads(read_back(site, "--json", status=1).out)
+    assert {p["block"] for p in told["problems"]} == {first, second, third, free}
+    assert {(p["snapshot"], p["disk"]) for p in told["problems"]} == {(snapshot, 0)}
+
+    with sqlite3.connect(site.sandbox / "sandbox.db") as db:
+        db.execute("UPDATE snapshots SET deleted_ms = 1 WHERE id = ?", (snapshot,))
+    gone = read_back(site, status=1)
+    assert snapshot in gone.err and "deleted since" in gone.err and "0 DR copies" in gone.out
+    map_of = next((site.folder / "backup/copies").iterdir())
+    map_of.write_text("{")
+    assert f"copies/{map_of.name}" in read_back(site, status=1).out
