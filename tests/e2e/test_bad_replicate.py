@@ -193,7 +193,6 @@ BLOCKS, START, COMPLETE = "/snapshots/.*/blocks", "/snapshots$", "/snapshots/com
 REFUSED = {
     "a block may not be read": ("GET", "/shop/blocks/", FORBIDDEN, "s3 GetObject: AccessDenied", "s3:GetObject"),
     "a block is missing": ("GET", "/shop/blocks/", ABSENT, "it is missing", "drc repo verify"),
-    "S3 is busy": ("GET", "/shop/blocks/", BUSY, "s3 GetObject: SlowDown", "can be reached"),
     "a map may not be read": ("GET", "/shop/maps/", FORBIDDEN, "s3 GetObject: AccessDenied", "s3:GetObject"),
     "a map is missing": ("GET", "/shop/maps/", ABSENT, "it is missing", "drc repo verify"),
     "no block may be put": ("PUT", BLOCKS, ("403 Forbidden", "AccessDeniedException", "User is not authorized"),
@@ -228,6 +227,29 @@ def test_what_is_refused_is_told_and_a_resume_completes_it(tmp_path, name):
             assert re.search(r"(db|web) disk-\d/(start-snapshot|complete-snapshot|tag-copy) failed", done.err), done.err
         assert not any("drc:role" in one["tags"] for one in site.snapshots())
         site.drc("run", "resume")
+        site.check_copies("2026-11-22T10:00:00Z")
+
+
+def test_a_busy_s3_is_waited_for(tmp_path):
+    """For longer than its client tries by itself: the action is tried again, and nobody has to resume."""
+    refused = []
+
+    def handle(rude, link, action, request):
+        if request.method == "GET" and "/shop/repository" in request.path and seen["put-blocks"] and len(refused) < 15:
+            refused.append(request.path)
+            link.sendall(shaped(request, *BUSY))
+            return True
+        seen["put-blocks"] |= bool(re.search("/snapshots$", request.path))
+        link.sendall(request.forward(site.cloud.port))
+        return True
+
+    seen = {"put-blocks": False}
+    with Site(tmp_path) as site:
+        site.imports("2026-11-22T10:00:00Z")
+        with Rude(handle) as link:
+            done = site.through(link, status=0)
+        assert len(refused) == 15
+        assert "SlowDown" in done.err
         site.check_copies("2026-11-22T10:00:00Z")
 
 
