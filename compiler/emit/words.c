@@ -363,10 +363,12 @@ static void tell_tag_copy(struct sentence *to)
 {
     const struct value *tags = graph_input(to->node, "tags");
     const struct value *time = tags ? member(tags, "drc:recovery-point") : NULL;
-    if (!time || time->kind == VALUE_BIND) {
-        words_part(to, "from now on a DR copy"); /* of which point is known when the run starts */
+    const struct value *role = tags ? member(tags, "drc:role") : NULL;
+    bool bootable = role && role->kind == VALUE_TEXT && strcmp(role->text, "dr-copy-bootable") == 0;
+    if (!time || time->kind == VALUE_BIND) { /* of which point is known when the run starts */
+        words_part(to, bootable ? "from now on a bootable copy" : "from now on a DR copy");
     } else {
-        words_part(to, "from now on the DR copy of ");
+        words_part(to, bootable ? "from now on the bootable copy of " : "from now on the DR copy of ");
         words_value(to->graph, time, to->out);
     }
 }
@@ -421,6 +423,7 @@ static const struct telling {
     [ACTION_COMPLETE_SNAPSHOT] = {.text = "number and checksum of its blocks"},
     [ACTION_WAIT_SNAPSHOT_COMPLETED] = {.text = "until the snapshot is completed"},
     [ACTION_RECORD_COPY] = {.text = "which blocks it holds, in the repository"},
+    [ACTION_CREATE_SNAPSHOT] = {.text = "with its drivers injected"},
     [ACTION_TAG_COPY] = {.tell = tell_tag_copy},
     [ACTION_HOLD_COPY] = {.tell = tell_hold},
     [ACTION_RELEASE_COPY] = {.tell = tell_snapshot},

@@ -1,4 +1,4 @@
-/* Driver injection: the boot disk visits the conversion instance of its zone, where `drc inject`
+/* Driver injection: the boot disk visits a conversion instance of its zone, where `drc inject`
  * makes it boot on EC2. Device names there are the slots of a pool, given back whatever happens. */
 #include <string.h>
 
@@ -14,40 +14,50 @@ bool lowering_injects(const struct plan *plan)
     return plan->aws.boot == BOOT_ATTACH && plan->aws.inject && !plan->replication.prepare;
 }
 
+bool lowering_prepares(const struct plan *plan)
+{
+    return plan->aws.inject && plan->replication.prepare;
+}
+
 static const struct fact_conversion *known_conversion(const struct lowering *l, const char *id)
 {
     return l->facts ? map_get(&l->facts->conversions, id) : NULL;
 }
 
-static bool refuse(struct lowering *l, const struct conversion_instance *conversion,
-                   const char *why, const char *help)
+const char *lowering_conversion_flaw(struct arena *arena, const struct facts *facts,
+                                     const struct conversion_instance *conversion, const char **help)
 {
-    struct diagnostic *found = diagnose(l->diagnostics, DIAG_CONVERSION_UNUSABLE, conversion->id.at,
-                                        "the conversion instance %s %s", conversion->id.value, why);
-    diagnostic_help(l->diagnostics, found, "%s", help);
-    return false;
+    if (!facts || map_count(&facts->conversions) == 0) {
+        return NULL;
+    }
+    const struct fact_conversion *known = map_get(&facts->conversions, conversion->id.value);
+    if (!known) {
+        *help = "launch one, and name it in the plan";
+        return "is not there";
+    }
+    if (known->zone && strcmp(known->zone, conversion->zone.value) != 0) {
+        *help = "volumes cannot be attached across zones: name one of the zone";
+        return arena_printf(arena, "is in %s", known->zone);
+    }
+    if (known->state && strcmp(known->state, "running") != 0) {
+        *help = "start it: aws ec2 start-instances";
+        return arena_printf(arena, "is %s", known->state);
+    }
+    *help = "detach volumes that it does not need";
+    return known->slots > 0 && known->cpus > 0 ? NULL : "has no device name free for a boot disk";
 }
 
 static bool check_conversion(struct lowering *l, const struct conversion_instance *conversion)
 {
-    if (!l->facts || map_count(&l->facts->conversions) == 0) {
+    const char *help = NULL;
+    const char *flaw = lowering_conversion_flaw(l->arena, l->facts, conversion, &help);
+    if (!flaw) {
         return true;
     }
-    const struct fact_conversion *known = known_conversion(l, conversion->id.value);
-    if (!known) {
-        return refuse(l, conversion, "is not there", "launch one, and name it in the plan");
-    }
-    if (known->zone && strcmp(known->zone, conversion->zone.value) != 0) {
-        return refuse(l, conversion, arena_printf(l->arena, "is in %s", known->zone),
-                      "volumes cannot be attached across zones: name one of the zone");
-    }
-    if (known->state && strcmp(known->state, "running") != 0) {
-        return refuse(l, conversion, arena_printf(l->arena, "is %s", known->state),
-                      "start it: aws ec2 start-instances");
-    }
-    return (known->slots > 0 && known->cpus > 0) ||
-           refuse(l, conversion, "has no device name free for a boot disk",
-                  "detach volumes that it does not need");
+    struct diagnostic *found = diagnose(l->diagnostics, DIAG_CONVERSION_UNUSABLE, conversion->id.at,
+                                        "the conversion instance %s %s", conversion->id.value, flaw);
+    diagnostic_help(l->diagnostics, found, "%s", help);
+    return false;
 }
 
 static const struct conversion_instance *conversion_of(const struct lowering *l,
@@ -180,10 +190,9 @@ static uint32_t detach(struct lowering *l, struct vm_lowering *v, const char *pr
     return freed;
 }
 
-void lower_inject_drivers(struct lowering *l, struct vm_lowering *v)
+void lower_inject_drivers_on(struct lowering *l, struct vm_lowering *v, size_t index)
 {
-    size_t index = 0;
-    const struct conversion_instance *conversion = conversion_of(l, v, &index);
+    const struct conversion_instance *conversion = &l->plan->aws.conversions[index];
     if (l->pools[index] == NO_POOL) {
         l->pools[index] = make_pool(l, conversion->id.value);
     }
@@ -193,4 +202,11 @@ void lower_inject_drivers(struct lowering *l, struct vm_lowering *v)
     uint32_t attached = attach(l, v, prefix, instance, pool);
     v->injected = inject(l, v, instance, pool);
     v->disks[0].available = detach(l, v, prefix, instance, pool, attached, v->injected);
+}
+
+void lower_inject_drivers(struct lowering *l, struct vm_lowering *v)
+{
+    size_t index = 0;
+    conversion_of(l, v, &index);
+    lower_inject_drivers_on(l, v, index);
 }

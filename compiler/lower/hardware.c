@@ -25,7 +25,7 @@ size_t lowering_disks_assumed(const struct plan_vm *vm)
     return (size_t)last + 1;
 }
 
-static void assume_machine(const struct lowering *l, struct vm_lowering *v)
+void lowering_assume_machine(const struct lowering *l, struct vm_lowering *v)
 {
     bool only_uefi = l->plan->aws.image_uefi.value && !l->plan->aws.image_bios.value;
     v->hardware = (struct hardware){
@@ -45,16 +45,19 @@ static bool refuse_missing_copy(struct lowering *l, const struct vm_lowering *v,
     return false;
 }
 
-/* Where a copy does not say how its VM boots, and the plan leaves but one way. NULL: it does not. */
+const char *lowering_only_firmware(const struct plan *plan)
+{
+    const char *bios = plan->aws.image_bios.value, *uefi = plan->aws.image_uefi.value;
+    return plan->aws.boot != BOOT_ATTACH ? NULL : bios && !uefi ? "bios" : uefi && !bios ? "uefi" : NULL;
+}
+
 static const char *firmware_by_plan(struct lowering *l, const struct vm_lowering *v)
 {
-    const char *bios = l->plan->aws.image_bios.value, *uefi = l->plan->aws.image_uefi.value;
-    const char *only = bios && !uefi ? "bios" : uefi && !bios ? "uefi" : NULL;
-    if (l->plan->aws.boot != BOOT_ATTACH || !only) {
-        return NULL;
+    const char *only = lowering_only_firmware(l->plan);
+    if (only) {
+        lowering_assume(l, "%s boots by %s: its DR copy does not say, and the plan has a placeholder image "
+                           "for that alone.", v->vm->name, strcmp(only, "bios") == 0 ? "BIOS" : "UEFI");
     }
-    lowering_assume(l, "%s boots by %s: its DR copy does not say, and the plan has a placeholder image for "
-                       "that alone.", v->vm->name, bios ? "BIOS" : "UEFI");
     return only;
 }
 
@@ -93,7 +96,7 @@ static bool take_facts(struct lowering *l, struct vm_lowering *v)
     if (!known || known->disk_count == 0) {
         return refuse_missing_copy(l, v, "usable recovery point");
     }
-    if (l->plan->aws.inject && l->plan->replication.prepare && !known->disks[0].bootable) {
+    if (lowering_prepares(l->plan) && !known->disks[0].bootable) {
         return refuse_missing_copy(l, v, "bootable copy of its boot disk (prepare: replication)");
     }
     const char *firmware = known->firmware ? known->firmware : firmware_by_plan(l, v);
@@ -168,7 +171,7 @@ static const char *root_device(struct lowering *l, const struct vm_lowering *v)
 static void know_disks(struct lowering *l, struct vm_lowering *v)
 {
     const char *root = root_device(l, v);
-    bool bootable = l->plan->aws.inject && l->plan->replication.prepare;
+    bool bootable = lowering_prepares(l->plan);
     v->disks = ARENA_ARRAY(l->arena, struct disk_lowering, v->hardware.disk_count);
     for (size_t i = 0; i < v->hardware.disk_count; i++) {
         struct disk_lowering *disk = &v->disks[i];
@@ -391,7 +394,7 @@ static bool know_machine(struct lowering *l, struct vm_lowering *v)
 {
     v->zone = v->vm->cards[0].subnet[l->network]->zone.value;
     if (!l->facts) {
-        assume_machine(l, v);
+        lowering_assume_machine(l, v);
     } else if (!take_facts(l, v)) {
         return false;
     }

@@ -68,6 +68,7 @@ enum timeout_kind lower_timeout_of(enum action action)
     case ACTION_DELETE_VOLUME:
         return TIMEOUT_VOLUME;
     case ACTION_START_SNAPSHOT:
+    case ACTION_CREATE_SNAPSHOT:
     case ACTION_COMPLETE_SNAPSHOT:
     case ACTION_WAIT_SNAPSHOT_COMPLETED:
         return TIMEOUT_SNAPSHOT;

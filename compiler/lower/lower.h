@@ -8,6 +8,7 @@
 struct arena;
 struct diagnostics;
 struct facts;
+struct fact_vm;
 struct graph;
 
 /* facts may be NULL (then: one boot disk for each VM, the built-in catalogue, snapshots symbolic,
@@ -15,6 +16,11 @@ struct graph;
  * that is not built yet, a type that does not fit the facts …; the reasons are diagnostics. */
 struct graph *lower(struct arena *arena, const struct plan *plan, enum workflow workflow,
                     const struct facts *facts, struct diagnostics *diagnostics);
+
+/* Whether replicate is to make a bootable copy of a VM: the plan wants it, and by the facts its recovery
+ * point has none. *why: why it cannot be made all the same; NULL: it can. In the arena. */
+bool lower_wants_bootable(struct arena *arena, const struct plan *plan, const struct facts *facts,
+                          const struct fact_vm *vm, const char **why);
 
 /* Which of the plan's timeouts counts for an action; TIMEOUT_COUNT: none. */
 enum timeout_kind lower_timeout_of(enum action action);

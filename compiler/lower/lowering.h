@@ -22,7 +22,7 @@ struct disk_lowering {
     const char *snapshot; /* name of the binding */
     const char *device;
     const struct volume_settings *settings; /* NULL: none of its own */
-    uint32_t held, created, available, attached; /* nodes */
+    uint32_t held, created, available, attached; /* nodes; held: of what the volume is made from */
 };
 
 /* When a VM is launched, for the sake of others' addresses (addresses.c). */
@@ -42,6 +42,7 @@ struct vm_lowering {
     uint32_t image_node, instance, stopped, root_freed, prepared, running;
     int64_t injected;                         /* NO_NODE: no drivers are injected */
     int64_t delay;                            /* NO_NODE: none */
+    bool prepares;                            /* replicate makes a bootable copy of it */
     struct value address;                     /* where checks reach it */
     uint32_t milestones[STAGE_RECOVERED + 1]; /* by enum dependency_stage */
 };
@@ -86,6 +87,10 @@ void lowering_after_before(struct lowering *l);
 bool lowering_know_machines(struct lowering *l);
 /* The VM's tags: the user's, and Name unless they give it. */
 void lowering_know_tags(struct lowering *l, struct vm_lowering *v);
+/* What is taken for true without facts: firmware, guest, architecture, disks. */
+void lowering_assume_machine(const struct lowering *l, struct vm_lowering *v);
+/* "bios" or "uefi" where the plan's placeholder images leave but one way to boot; NULL: they do not. */
+const char *lowering_only_firmware(const struct plan *plan);
 /* As many disks as the plan has settings for, the first one at least. */
 size_t lowering_disks_assumed(const struct plan_vm *vm);
 
@@ -121,9 +126,17 @@ enum { LOWERING_DISKS_MAX = 1 + 11 + 52 };
 const char *lowering_device_name(struct lowering *l, const char *root_device, size_t disk);
 
 /* conversion.c */
-bool lowering_injects(const struct plan *plan);
+bool lowering_injects(const struct plan *plan); /* during a failover */
+/* prepare: replication, where there are drivers to inject. */
+bool lowering_prepares(const struct plan *plan);
 bool lowering_check_conversions(struct lowering *l);
+/* Why it cannot be used by the facts, and what to do; NULL: nothing is known against it. In the arena. */
+const char *lowering_conversion_flaw(struct arena *arena, const struct facts *facts,
+                                     const struct conversion_instance *conversion, const char **help);
+/* The boot disk's volume visits the conversion instance of its zone, or that of the plan's number
+ * `index`: v->injected, and the disk is available again. */
 void lower_inject_drivers(struct lowering *l, struct vm_lowering *v);
+void lower_inject_drivers_on(struct lowering *l, struct vm_lowering *v, size_t index);
 
 /* instance.c */
 void lower_launch_placeholder(struct lowering *l, struct vm_lowering *v);
@@ -151,5 +164,17 @@ void lower_failover(struct lowering *l);
 /* replicate.c */
 bool lowering_know_copies(struct lowering *l);
 void lower_replicate(struct lowering *l);
+/* What makes a snapshot the copy of a disk: its role, the recovery point, facts of disk and machine. */
+struct value lowering_copy_tags(struct lowering *l, const struct vm_lowering *v, size_t disk,
+                                const char *role);
+
+/* prepare.c: bootable copies, whose drivers are injected ahead */
+bool lowering_check_prepare(struct lowering *l);
+/* What injecting takes of the VM: v->prepares; says so where it cannot be done. */
+void lowering_know_prepare(struct lowering *l, struct vm_lowering *v);
+/* From the DR copy of disk 0, once it is one (`copied`; NO_NODE: it is one already); it is tagged once all
+ * disks are DR copies. The node that tags it. */
+uint32_t lower_bootable_copy(struct lowering *l, struct vm_lowering *v, struct value snapshot,
+                             const uint32_t *tagged, size_t tagged_count);
 
 #endif

@@ -1,6 +1,6 @@
 /* Replicate: what happens to the disks of a VM. Each is written into a snapshot, whole or as a change
- * of its last copy, and tagged at the very end; what is over `keep` is deleted once all disks of the VM
- * are there. VMs are independent of each other; who is furthest behind comes first, in the graph and
+ * of its last copy, and tagged at the very end; where drivers are injected ahead, a bootable copy of the
+ * boot disk follows; what is over `keep` is deleted once all copies of the VM are there. VMs are independent of each other; who is furthest behind comes first, in the graph and
  * wherever there is a queue. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,20 +23,6 @@ enum { COPIES_AT_ONCE = 16 };
 static const struct fact_vm *known_vm(const struct lowering *l, const struct vm_lowering *v)
 {
     return l->facts ? map_get(&l->facts->vms, v->vm->name) : NULL;
-}
-
-static bool check_prepare(struct lowering *l)
-{
-    if (!l->plan->replication.prepare || !l->plan->aws.inject) {
-        return true;
-    }
-    struct diagnostic *found =
-        diagnose(l->diagnostics, DIAG_FEATURE_NOT_BUILT, l->plan->replication.prepare_at,
-                 "this version of drc cannot inject drivers ahead of a failover yet");
-    diagnostic_help(l->diagnostics, found,
-                    "prepare: failover injects them during the failover; inject: never is for "
-                    "guests that have them");
-    return false;
 }
 
 /* The others are copied; the command says at its end that this one was not. */
@@ -63,14 +49,20 @@ static void know_disks(struct lowering *l, struct vm_lowering *v, const struct f
 
 static void list_assumptions(struct lowering *l)
 {
+    const char *only = lowering_only_firmware(l->plan);
+    bool only_uefi = only && strcmp(only, "uefi") == 0;
     lowering_assume(l, "Each VM has the disks that the plan names, the boot disk at least.");
     lowering_assume(l, "Every copy is a whole one, and none is over keep; what is sent is known "
                        "when the run starts.");
+    if (lowering_prepares(l->plan)) {
+        lowering_assume(l, "The guests boot by %s and run Linux on x86_64, unless AWS licenses Windows.",
+                        only_uefi ? "UEFI" : "BIOS");
+    }
 }
 
 bool lowering_know_copies(struct lowering *l)
 {
-    if (!check_prepare(l)) {
+    if (!lowering_check_prepare(l)) {
         return false;
     }
     if (!l->facts) {
@@ -81,9 +73,10 @@ bool lowering_know_copies(struct lowering *l)
         const struct fact_vm *known = known_vm(l, v);
         if (l->facts && !known) {
             leave_out(l, v);
-        } else if (!known || !known->copied) {
-            know_disks(l, v, known);
+            continue;
         }
+        know_disks(l, v, known);
+        lowering_know_prepare(l, v);
     }
     return true;
 }
@@ -270,22 +263,22 @@ static void tag_machine(struct tag_list *tags, const struct fact_vm *vm)
     tag(tags, "drc:guest-id", vm->guest_id);
 }
 
-static struct value copy_tags(const struct copying *c)
+struct value lowering_copy_tags(struct lowering *l, const struct vm_lowering *v, size_t disk,
+                                const char *role)
 {
     enum { TAGS_MAX = 11 };
-    struct lowering *l = c->l;
+    const struct fact_vm *vm = known_vm(l, v);
     struct tag_list tags = {.l = l,
                             .keys = ARENA_ARRAY(l->arena, const char *, TAGS_MAX),
                             .items = ARENA_ARRAY(l->arena, struct value, TAGS_MAX)};
-    tag(&tags, "drc:role", "dr-copy");
+    tag(&tags, "drc:role", role);
     tags.keys[tags.count] = "drc:recovery-point";
-    tags.items[tags.count++] = bind_value(lowering_join(l, c->v->vm->name, "recovery-point"));
-    if (c->known) {
-        tag_number(&tags, "drc:disk-bytes", c->known->bytes);
-        tag(&tags, "drc:controller", c->known->controller);
+    tags.items[tags.count++] = bind_value(lowering_join(l, v->vm->name, "recovery-point"));
+    if (vm) {
+        tag_number(&tags, "drc:disk-bytes", vm->disks[disk].bytes);
+        tag(&tags, "drc:controller", vm->disks[disk].controller);
     }
-    const struct fact_vm *vm = known_vm(l, c->v);
-    if (c->number == 0 && vm) {
+    if (disk == 0 && vm) {
         tag_machine(&tags, vm);
     }
     return map_value(tags.keys, tags.items, tags.count);
@@ -311,7 +304,7 @@ static void tag_copy(struct copying *c, uint32_t completed, uint32_t recorded)
     c->tagged = add(c, ACTION_TAG_COPY, "its tags make it a DR copy, so they come last");
     input_snapshot(c);
     builder_input(c->l->builder, "disk", int_value((int64_t)c->number));
-    builder_input(c->l->builder, "tags", copy_tags(c));
+    builder_input(c->l->builder, "tags", lowering_copy_tags(c->l, c->v, c->number, "dr-copy"));
     builder_after(c->l->builder, completed, WHEN_OK);
     builder_after(c->l->builder, recorded, WHEN_ENDED);
 }
@@ -341,11 +334,22 @@ static void delete_excess(struct lowering *l, struct vm_lowering *v, int64_t cou
     }
 }
 
-static void copy_vm(struct lowering *l, struct vm_lowering *v, int32_t pool, int64_t bytes_per_s)
+static bool is_copied(const struct lowering *l, const struct vm_lowering *v)
+{
+    const struct fact_vm *known = known_vm(l, v);
+    return known && known->copied;
+}
+
+/* The number of nodes that tag DR copies, one for each disk; *first: the snapshot of disk 0. */
+static size_t copy_disks(struct lowering *l, struct vm_lowering *v, int32_t pool, int64_t bytes_per_s,
+                         uint32_t *tagged, struct value *first)
 {
     const struct fact_vm *known = known_vm(l, v);
     size_t count = v->hardware.disk_count;
-    uint32_t *tagged = ARENA_ARRAY(l->arena, uint32_t, count);
+    if (is_copied(l, v)) {
+        *first = bind_value(lowering_join(l, v->disks[0].prefix, "snapshot"));
+        return 0;
+    }
     for (size_t i = 0; i < count; i++) {
         struct copying copying = {.l = l,
                                   .v = v,
@@ -355,13 +359,34 @@ static void copy_vm(struct lowering *l, struct vm_lowering *v, int32_t pool, int
                                   .pool = pool,
                                   .bytes_per_s = bytes_per_s};
         tagged[i] = copy_disk(&copying);
+        *first = i == 0 ? output_value(copying.started, "snapshot_id") : *first;
+    }
+    return count;
+}
+
+/* Where a bootable copy is wanted, nothing goes before there is a new one. */
+static bool may_delete(const struct lowering *l, const struct vm_lowering *v)
+{
+    const struct fact_vm *known = known_vm(l, v);
+    return !lowering_prepares(l->plan) || v->prepares || (known && known->disks[0].bootable);
+}
+
+static void copy_vm(struct lowering *l, struct vm_lowering *v, int32_t pool, int64_t bytes_per_s)
+{
+    const struct fact_vm *known = known_vm(l, v);
+    uint32_t *tagged = ARENA_ARRAY(l->arena, uint32_t, v->hardware.disk_count + 1);
+    struct value first = {0};
+    size_t count = copy_disks(l, v, pool, bytes_per_s, tagged, &first);
+    if (v->prepares) {
+        tagged[count] = lower_bootable_copy(l, v, first, tagged, count);
+        count++;
     }
     uint32_t copied = lowering_node(l, v, ACTION_COPIED, v->vm->name, v->vm->at,
                                     "failover uses a recovery point of which all disks are there");
     for (size_t i = 0; i < count; i++) {
         builder_after(l->builder, tagged[i], WHEN_OK);
     }
-    delete_excess(l, v, known ? known->excess : 0, copied);
+    delete_excess(l, v, known && may_delete(l, v) ? known->excess : 0, copied);
 }
 
 /* ---- all of them ---- */
@@ -370,7 +395,7 @@ static size_t count_disks(const struct lowering *l)
 {
     size_t count = 0;
     for (size_t i = 0; i < l->plan->vm_count; i++) {
-        count += l->vms[i].hardware.disk_count;
+        count += is_copied(l, &l->vms[i]) ? 0 : l->vms[i].hardware.disk_count;
     }
     return count;
 }
@@ -388,15 +413,12 @@ static int64_t share_of(const struct lowering *l, size_t disks)
 void lower_replicate(struct lowering *l)
 {
     size_t disks = count_disks(l);
-    if (disks == 0) {
-        return;
-    }
     int64_t bytes_per_s = share_of(l, disks);
-    int32_t pool = builder_pool(l->builder, "mover", COPIES_AT_ONCE, NULL);
+    int32_t pool = disks > 0 ? builder_pool(l->builder, "mover", COPIES_AT_ONCE, NULL) : NO_POOL;
     const struct turn *turns = turns_of(l);
     for (size_t i = 0; i < l->plan->vm_count; i++) {
         struct vm_lowering *v = &l->vms[turns[i].vm];
-        if (v->hardware.disk_count > 0) {
+        if (v->hardware.disk_count > 0 && (v->prepares || !is_copied(l, v))) {
             copy_vm(l, v, pool, bytes_per_s);
         }
     }

@@ -56,15 +56,25 @@ static void input_number(struct lowering *l, const char *name, int64_t number)
 
 /* In a disaster a hold that cannot be set stops nothing: it guards against a replication that prunes in
  * these minutes. */
+static uint32_t hold(struct lowering *l, struct vm_lowering *v, const char *prefix, const char *snapshot)
+{
+    uint32_t held = lowering_node(l, v, ACTION_HOLD_COPY, prefix, v->vm->at,
+                                  "a replication beside the run does not prune what it uses");
+    builder_current(l->builder)->continue_on_failure = true;
+    lowering_after_before(l);
+    builder_input(l->builder, "snapshot_id", bind_value(snapshot));
+    return held;
+}
+
+/* Beside the bootable copy the DR copy is held: without it there is no recovery point any more. */
 void lower_hold_copies(struct lowering *l, struct vm_lowering *v)
 {
     for (size_t i = 0; i < v->hardware.disk_count; i++) {
         struct disk_lowering *disk = &v->disks[i];
-        disk->held = lowering_node(l, v, ACTION_HOLD_COPY, disk->prefix, v->vm->at,
-                                   "a replication beside the run does not prune what it uses");
-        builder_current(l->builder)->continue_on_failure = true;
-        lowering_after_before(l);
-        builder_input(l->builder, "snapshot_id", bind_value(disk->snapshot));
+        disk->held = hold(l, v, disk->prefix, lowering_join(l, disk->prefix, "snapshot"));
+        if (i == 0 && lowering_prepares(l->plan)) {
+            disk->held = hold(l, v, lowering_join(l, disk->prefix, "bootable"), disk->snapshot);
+        }
     }
 }
 

@@ -147,11 +147,29 @@ static bool test_is_like_failover(const struct plan *plan, int n)
     return n == NETWORK_PRODUCTION || plan->networks[n].given;
 }
 
+/* Injection ahead of a failover works on volumes of its own, in whatever zone. */
+static void check_conversion_ahead(const struct plan *plan, struct diagnostics *diagnostics)
+{
+    if (plan->aws.conversion_count > 0) {
+        return;
+    }
+    struct diagnostic *found =
+        diagnose(diagnostics, DIAG_NO_CONVERSION_INSTANCE_AHEAD, plan->replication.prepare_at,
+                 "replicate has no conversion instance to inject drivers on");
+    diagnostic_help(diagnostics, found,
+                    "add one under sites.recovery.aws.conversion.instances, in any zone; or inject: never "
+                    "for guests that have their drivers");
+}
+
 /* Injection during a failover happens beside the boot volume, whose zone is the first card's. */
 static void check_conversions(const struct plan *plan, struct diagnostics *diagnostics)
 {
     struct map asked = {.arena = plan->arena};
-    if (!plan->aws.inject || plan->replication.prepare || plan->aws.boot == BOOT_IMAGE) {
+    if (plan->aws.inject && plan->replication.prepare) {
+        check_conversion_ahead(plan, diagnostics);
+        return;
+    }
+    if (!plan->aws.inject || plan->aws.boot == BOOT_IMAGE) {
         return;
     }
     for (size_t i = 0; i < plan->vm_count; i++) {

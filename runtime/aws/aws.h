@@ -80,6 +80,10 @@ struct loss_terms {
 bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan,
                    const struct graph *graph, const struct facts *facts,
                    const struct loss_terms *terms, struct findings *findings, struct error *error);
+/* Of replicate: only the conversion instances that its graph injects drivers on. */
+bool aws_preflight_conversions(struct aws *aws, struct arena *arena, const struct plan *plan,
+                               const struct graph *graph, const struct facts *facts,
+                               struct findings *findings, struct error *error);
 
 /* What exists by tag for a plan (run NULL) or a run: for cleanup, orphans and where production is.
  */

@@ -1,4 +1,4 @@
-/* Snapshots as EC2 sees them: awaited, tagged as DR copies, held, released, deleted. */
+/* Snapshots as EC2 sees them: of a volume, awaited, tagged as DR copies, held, released, deleted. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -16,6 +16,73 @@ static bool has_code(const struct aws_answer *answer, const char *code)
 {
     return answer->error.code && strcmp(answer->error.code, code) == 0;
 }
+
+/* --- of a volume --- */
+
+static void tell_snapshot(struct operation *op, const char *id)
+{
+    struct call_result result = {
+        .outcome = OUTCOME_OK, .outputs = {{"snapshot_id", id}}, .output_count = 1};
+    operation_result(op, 0, &result);
+}
+
+static void on_created(struct operation *op, const struct aws_answer *answer)
+{
+    const char *id = answer->outcome == OUTCOME_OK ? xml_text(answer->xml, "snapshotId") : NULL;
+    if (id) {
+        tell_snapshot(op, id);
+    } else if (answer->outcome == OUTCOME_OK) {
+        operation_tell(op, 0, OUTCOME_UNKNOWN, NULL, "ec2 CreateSnapshot: the answer has no snapshotId");
+    } else {
+        operation_refused(op, answer);
+    }
+}
+
+/* CreateSnapshot takes no client token: the tags that it is given at once are how it is found again. */
+static void create_snapshot(struct operation *op)
+{
+    const struct call *call = op->calls[0];
+    int32_t vm = call->node->vm;
+    struct form form = {{0}};
+    form_begin(&form, AWS_SERVICE_EC2, "CreateSnapshot");
+    form_add(&form, call_text(call, "volume_id"), "VolumeId");
+    form_add(&form, arena_printf(op->arena, "drc: %s/%s, disk %" PRId64 ", drivers injected",
+                                 call->graph->plan_name, vm == NO_VM ? "" : call->graph->vms[vm].name,
+                                 call_int(call, "disk", 0)),
+             "Description");
+    form_add_tags(&form, call, "snapshot");
+    operation_send(op, "CreateSnapshot", &form, true, BUCKET_NONE, on_created);
+}
+
+static void on_snapshot_found(struct operation *op, const struct aws_answer *answer)
+{
+    if (answer->outcome != OUTCOME_OK) {
+        operation_refused(op, answer);
+        return;
+    }
+    for (const struct xml *one = xml_first(answer->xml, "snapshotSet"); one; one = one->next) {
+        const char *id = xml_text(one, "snapshotId"), *state = xml_text(one, "status");
+        if (id && state && strcmp(state, "error") != 0) {
+            tell_snapshot(op, id);
+            return;
+        }
+    }
+    operation_tell(op, 0, OUTCOME_ABSENT, NULL, "there is no snapshot of %s", op->calls[0]->node->id);
+}
+
+/* Of this volume: where the node is done anew, the one before was of another. */
+static void find_snapshot(struct operation *op)
+{
+    struct form form = {{0}};
+    form_begin(&form, AWS_SERVICE_EC2, "DescribeSnapshots");
+    form_add(&form, "self", "Owner.1");
+    form_filter_made_by(&form, op->calls[0]);
+    form_filter(&form, 3, "volume-id", call_text(op->calls[0], "volume_id"));
+    operation_send(op, "DescribeSnapshots", &form, false, BUCKET_EC2_DESCRIBE_SNAPSHOTS,
+                   on_snapshot_found);
+}
+
+const struct aws_action create_snapshot_action = {.start = create_snapshot, .lookup = find_snapshot};
 
 /* --- awaited --- */
 

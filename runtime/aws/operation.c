@@ -37,6 +37,7 @@ const struct aws_action *aws_action(enum action action)
         [ACTION_START_SNAPSHOT] = &start_snapshot_action,
         [ACTION_COMPLETE_SNAPSHOT] = &complete_snapshot_action,
         [ACTION_WAIT_SNAPSHOT_COMPLETED] = &wait_snapshot_completed_action,
+        [ACTION_CREATE_SNAPSHOT] = &create_snapshot_action,
         [ACTION_TAG_COPY] = &tag_copy_action,
         [ACTION_HOLD_COPY] = &hold_copy_action,
         [ACTION_RELEASE_COPY] = &release_copy_action,

@@ -99,8 +99,8 @@ extern const struct aws_action run_instance_action, wait_running_action, stop_in
 extern const struct aws_action register_image_action, wait_image_available_action,
     deregister_image_action;
 extern const struct aws_action start_snapshot_action, complete_snapshot_action;
-extern const struct aws_action wait_snapshot_completed_action, tag_copy_action, hold_copy_action,
-    release_copy_action, delete_snapshot_action;
+extern const struct aws_action create_snapshot_action, wait_snapshot_completed_action, tag_copy_action,
+    hold_copy_action, release_copy_action, delete_snapshot_action;
 extern const struct aws_action inject_action, wait_injected_action;
 
 #endif

@@ -168,6 +168,25 @@ static void compare_clocks(struct preflight *preflight)
                    here > there ? "fast" : "slow");
 }
 
+bool aws_preflight_conversions(struct aws *aws, struct arena *arena, const struct plan *plan,
+                               const struct graph *graph, const struct facts *facts,
+                               struct findings *findings, struct error *error)
+{
+    struct preflight preflight = {.arena = arena_create(),
+                                  .kept = arena,
+                                  .aws = aws,
+                                  .plan = plan,
+                                  .graph = graph,
+                                  .facts = facts,
+                                  .asks = asks_create(aws->client),
+                                  .findings = findings};
+    preflight_conversions(&preflight);
+    bool ok = asks_run(preflight.asks, error);
+    asks_destroy(preflight.asks);
+    arena_destroy(preflight.arena);
+    return ok;
+}
+
 bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan,
                    const struct graph *graph, const struct facts *facts,
                    const struct loss_terms *terms, struct findings *findings, struct error *error)

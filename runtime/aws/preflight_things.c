@@ -126,19 +126,25 @@ void preflight_addresses(struct preflight *preflight)
 
 /* ---- Conversion instances ---- */
 
+/* A failover stands and falls with it; of a replicate the DR copies are made all the same. */
+static enum finding_severity severity_of(const struct preflight *preflight)
+{
+    return preflight->graph->workflow == WORKFLOW_REPLICATE ? FINDING_WARNING : FINDING_FATAL;
+}
+
 static void judge_state(struct preflight *preflight, const char *id)
 {
     const struct fact_conversion *known =
         preflight->facts ? map_get(&preflight->facts->conversions, id) : NULL;
     const char *subject = arena_printf(preflight->arena, "conversion instance %s", id);
     if (!known) {
-        preflight_find(preflight, FINDING_FATAL, subject,
+        preflight_find(preflight, severity_of(preflight), subject,
                        "check conversion.instances in the plan, and the region", "is not there");
     } else if (!known->state || strcmp(known->state, "running") != 0) {
-        preflight_find(preflight, FINDING_FATAL, subject, "start it", "is %s, not running",
+        preflight_find(preflight, severity_of(preflight), subject, "start it", "is %s, not running",
                        known->state ? known->state : "in no state that was told");
     } else if (known->slots == 0) {
-        preflight_find(preflight, FINDING_FATAL, subject, "detach what is at /dev/sdp",
+        preflight_find(preflight, severity_of(preflight), subject, "detach what is at /dev/sdp",
                        "has no device free for a boot disk");
     } else {
         preflight_find(preflight, FINDING_PASSED, subject, NULL, "runs in %s, %d devices free",
@@ -166,7 +172,7 @@ static void on_agent(void *context, const struct aws_answer *answer)
     if (ping && strcmp(ping, "Online") == 0) {
         preflight_find(preflight, FINDING_PASSED, agent->topic.subject, NULL, "is online");
     } else {
-        preflight_find(preflight, FINDING_FATAL, agent->topic.subject,
+        preflight_find(preflight, severity_of(preflight), agent->topic.subject,
                        "it needs the agent, a role with AmazonSSMManagedInstanceCore, and a route "
                        "to SSM",
                        "%s", ping ? "has lost its connection" : "is not known to SSM");

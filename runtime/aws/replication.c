@@ -7,6 +7,7 @@
 #include "compiler/base/json_writer.h"
 #include "runtime/aws/ask.h"
 #include "runtime/aws/internal.h"
+#include "runtime/aws/site_facts.h"
 
 struct look {
     struct arena *arena;
@@ -124,12 +125,18 @@ bool aws_look_at_replication(struct aws *aws, struct arena *arena, const struct 
     replication->account = identity.account;
     replication->region = arena_strdup(arena, aws_client_region(aws->client));
     struct look look = {.arena = arena, .plan = plan, .found = replication};
-    struct asks *asks = asks_create(aws->client);
+    struct site_facts site = {
+        .arena = arena, .plan = plan, .client = aws->client, .facts = facts_create(arena)};
+    struct asks *asks = site.asks = asks_create(aws->client);
     recovery_points_ask(&replication->points, asks);
     ask_key(&look, asks);
     ask_default(&look, asks);
+    if (plan->aws.inject && plan->replication.prepare) {
+        site_facts_ask_conversions(&site);
+    }
     bool ok = asks_run(asks, error);
     asks_destroy(asks);
+    replication->conversions = site.facts->conversions;
     if (!ok) {
         error_prefix(error, "looking at the DR copies in %s", replication->region);
     }

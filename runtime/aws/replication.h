@@ -14,6 +14,7 @@ struct aws_replication {
     const char *key_arn, *key_state; /* key_state NULL: may not be read */
     /* Whether the account encrypts every new snapshot: EncryptionByDefault of the region. */
     bool encrypts_by_default, encrypts_unknown;
+    struct map conversions; /* id -> struct fact_conversion *; asked for with prepare: replication only */
 };
 
 /* Asks for all of it. An alias or id as kms_key is resolved, because StartSnapshot takes an ARN only (EBS

@@ -348,7 +348,7 @@ static void on_conversions(void *context, const struct aws_answer *answer)
     describe_each(answer->xml, NULL, true, see_conversion, context);
 }
 
-static void ask_conversions(struct site_facts *site)
+void site_facts_ask_conversions(struct site_facts *site)
 {
     struct filter instances = filter_begin(site, "DescribeInstances", "instance-id");
     instances.page = on_conversions;
@@ -364,5 +364,5 @@ void site_facts_ask(struct site_facts *site)
     ask_types(site);
     ask_images(site);
     ask_subnets(site);
-    ask_conversions(site);
+    site_facts_ask_conversions(site);
 }

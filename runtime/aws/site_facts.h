@@ -20,5 +20,7 @@ struct site_facts {
  * is left out: the compiler and preflight say so with its place in the plan. The object lives until
  * the asks have run. */
 void site_facts_ask(struct site_facts *site);
+/* For the conversion instances alone. */
+void site_facts_ask_conversions(struct site_facts *site);
 
 #endif

@@ -287,6 +287,7 @@ const char *progress_phase(const struct graph *graph, const struct graph_node *n
     case ACTION_PUT_BLOCKS:
         return "copying";
     case ACTION_COMPLETE_SNAPSHOT:
+    case ACTION_CREATE_SNAPSHOT:
     case ACTION_WAIT_SNAPSHOT_COMPLETED:
     case ACTION_RECORD_COPY:
     case ACTION_TAG_COPY:

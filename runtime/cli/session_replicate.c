@@ -10,6 +10,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
+#include "compiler/lower/lower.h"
 #include "compiler/plan/select.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/run_lookup.h"
@@ -235,7 +236,10 @@ bool session_replicate_preflight(struct session *session, struct error *error)
         find_older(session);
     }
     find_notes(session);
-    return find_pending(session, error) || error_prefix(error, "preflight");
+    return (find_pending(session, error) &&
+            aws_preflight_conversions(session->site.aws, session->invocation->arena, session->plan,
+                                      session->graph, session->facts, &session->findings, error)) ||
+           error_prefix(error, "preflight");
 }
 
 /* ---- where production is ---- */
@@ -272,14 +276,32 @@ bool session_replicate_leave_recovered(struct session *session, struct error *er
 
 /* ---- whether there is anything to do ---- */
 
-/* VMs that have no recovery point that can be read; critical ones only, if asked for. NULL: none. */
-static const char *missing_vms(const struct session *session, const struct facts *facts,
-                               bool critical_only)
+/* There is no recovery point that can be read. */
+static bool is_missing(const struct session *session, const struct facts *facts, const char *vm)
+{
+    (void)session;
+    return !map_get(&facts->vms, vm);
+}
+
+/* No bootable copy of it can be made. */
+static bool is_unprepared(const struct session *session, const struct facts *facts, const char *vm)
+{
+    const struct fact_vm *known = map_get(&facts->vms, vm);
+    const char *why = NULL;
+    return known &&
+           lower_wants_bootable(session->invocation->arena, session->plan, facts, known, &why) && why;
+}
+
+/* The VMs for which `fits` holds; critical ones only, if asked for. NULL: none. */
+static const char *vms_that(const struct session *session, const struct facts *facts,
+                            bool (*fits)(const struct session *session, const struct facts *facts,
+                                         const char *vm),
+                            bool critical_only)
 {
     const char *names = NULL;
     for (size_t i = 0; i < session->plan->vm_count; i++) {
         const struct plan_vm *vm = &session->plan->vms[i];
-        if (!map_get(&facts->vms, vm->name) && (vm->critical || !critical_only)) {
+        if (fits(session, facts, vm->name) && (vm->critical || !critical_only)) {
             names = names ? arena_printf(session->invocation->arena, "%s, %s", names, vm->name)
                           : vm->name;
         }
@@ -287,11 +309,31 @@ static const char *missing_vms(const struct session *session, const struct facts
     return names;
 }
 
+static enum exit_status tell_unprepared(const struct session *session, const struct facts *facts,
+                                        enum exit_status status)
+{
+    const char *critical = vms_that(session, facts, is_unprepared, true);
+    const char *all = vms_that(session, facts, is_unprepared, false);
+    struct error error = {0};
+    if (!all) {
+        return status;
+    }
+    if (!critical) {
+        tell_warning(arena_printf(session->invocation->arena, "without a bootable copy: %s", all));
+        return status;
+    }
+    error_set(&error, "copied, but without a bootable copy, which a failover of this plan needs: %s", all);
+    error_help(&error, "what it lacks is said above (drc explain D0713); once that is mended, replicate "
+                       "makes the bootable copies, without sending the disks again");
+    tell_error(&error);
+    return status == EXIT_DONE ? EXIT_ERROR : status;
+}
+
 static enum exit_status tell_missing(const struct session *session, const struct facts *facts,
                                      enum exit_status status)
 {
-    const char *critical = missing_vms(session, facts, true);
-    const char *all = missing_vms(session, facts, false);
+    const char *critical = vms_that(session, facts, is_missing, true);
+    const char *all = vms_that(session, facts, is_missing, false);
     struct error error = {0};
     if (!all) {
         return status;
@@ -315,14 +357,29 @@ static enum exit_status tell_missing(const struct session *session, const struct
     return status == EXIT_DONE ? EXIT_ERROR : status;
 }
 
-static bool any_to_copy(const struct facts *facts)
+static bool any_to_copy(const struct session *session, const struct facts *facts)
 {
     for (struct map_entry *entry = map_first(&facts->vms); entry; entry = map_next(entry)) {
-        if (!((const struct fact_vm *)entry->value)->copied) {
+        const struct fact_vm *vm = entry->value;
+        const char *why = NULL;
+        if (!vm->copied || (lower_wants_bootable(session->invocation->arena, session->plan, facts, vm, &why) &&
+                            !why)) {
             return true;
         }
     }
     return false;
+}
+
+/* Nothing is compiled then, which would have said it. */
+static void tell_why_unprepared(const struct session *session, const struct facts *facts)
+{
+    for (struct map_entry *entry = map_first(&facts->vms); entry; entry = map_next(entry)) {
+        const char *why = NULL;
+        if (lower_wants_bootable(session->invocation->arena, session->plan, facts, entry->value, &why) && why) {
+            tell_warning(arena_printf(session->invocation->arena, "no bootable copy of %s is made: %s",
+                                      entry->key, why));
+        }
+    }
 }
 
 static void tell_nothing(const struct session *session, const struct facts *facts)
@@ -348,14 +405,15 @@ bool session_replicate_has_work(struct session *session, enum exit_status *statu
         *status = tell_error(&error);
         return false;
     }
-    if (any_to_copy(facts)) {
+    if (any_to_copy(session, facts)) {
         return true;
     }
     tell_nothing(session, facts);
     for (size_t i = 0; i < session->notes.damaged_count; i++) {
         tell_warning(session->notes.damaged[i].what);
     }
-    *status = tell_missing(session, facts, EXIT_DONE);
+    tell_why_unprepared(session, facts);
+    *status = tell_missing(session, facts, tell_unprepared(session, facts, EXIT_DONE));
     return false;
 }
 
@@ -381,5 +439,5 @@ enum exit_status session_replicate_end(struct session *session, enum exit_status
     if (status == EXIT_DONE) {
         forget_copies(session);
     }
-    return tell_missing(session, session->facts, status);
+    return tell_missing(session, session->facts, tell_unprepared(session, session->facts, status));
 }

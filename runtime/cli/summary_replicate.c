@@ -41,11 +41,23 @@ static bool whole_alike(const struct fact_vm *vm)
     return true;
 }
 
+static bool makes_bootable(const struct summary *summary, const char *vm)
+{
+    for (uint32_t i = 0; i < summary->graph->node_count; i++) {
+        const struct graph_node *node = &summary->graph->nodes[i];
+        if (node->action == ACTION_CREATE_SNAPSHOT && strcmp(summary->graph->vms[node->vm].name, vm) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *copy_of(const struct summary *summary, struct arena *arena, const struct fact_vm *vm)
 {
     const char *last = summary_binding(summary->facts, vm->name, "last-copy");
     if (vm->copied) {
-        return "is a DR copy already";
+        return makes_bootable(summary, vm->name) ? "is a DR copy already; a bootable copy is made of it"
+                                                 : "is a DR copy already";
     }
     if (vm->disk_count > 0 && whole_alike(vm)) {
         return arena_printf(arena, "whole: %s", fact_whole_reason(vm->disks[0].whole));
@@ -92,10 +104,12 @@ static void fill_row(const struct summary *summary, struct arena *arena, const c
 
 static void write_counts(const struct summary *summary, struct arena *arena, struct buffer *out)
 {
-    size_t made = 0, deleted = 0;
+    size_t made = 0, deleted = 0, injected = 0;
     int64_t blocks = 0;
     for (uint32_t i = 0; i < summary->graph->node_count; i++) {
-        made += summary->graph->nodes[i].action == ACTION_START_SNAPSHOT;
+        enum action action = summary->graph->nodes[i].action;
+        made += action == ACTION_START_SNAPSHOT || action == ACTION_CREATE_SNAPSHOT;
+        injected += action == ACTION_INJECT;
         deleted += summary->graph->nodes[i].action == ACTION_DELETE_SNAPSHOT;
     }
     for (struct map_entry *entry = map_first(&summary->facts->blocks); entry; entry = map_next(entry)) {
@@ -105,6 +119,11 @@ static void write_counts(const struct summary *summary, struct arena *arena, str
     buffer_puts(out, "  creates ");
     summary_count(out, made, "snapshot", &first);
     buffer_printf(out, " · sends %s", volume(arena, blocks));
+    if (injected > 0) {
+        first = true;
+        buffer_puts(out, " · injects drivers into ");
+        summary_count(out, injected, "boot disk", &first);
+    }
     if (deleted > 0) {
         first = true;
         buffer_puts(out, " · deletes ");

@@ -113,13 +113,31 @@ bool policy_give_up(struct executor *executor, uint32_t node)
     return true;
 }
 
+/* A guard of what was never made has nothing to take back. */
+static bool lacks_its_object(const struct executor *executor, uint32_t node)
+{
+    const struct graph_node *graph_node = &executor->graph->nodes[node];
+    int32_t guarded = executor->nodes[node].guarded;
+    if (executor->nodes[guarded].status.state == NODE_DONE) {
+        return false;
+    }
+    for (uint32_t i = 0; i < graph_node->input_count; i++) {
+        const struct value *value = &graph_node->inputs[i].value;
+        if (value->kind == VALUE_OUTPUT && value->node == guarded) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* All before it has ended. A node of a failed VM goes on only as a guard. */
 static void unblocked(struct executor *executor, uint32_t node)
 {
     struct node_run *run = &executor->nodes[node];
     int32_t vm = executor->graph->nodes[node].vm;
     int32_t cause = run->status.cause;
-    if (run->guarded != NO_NODE && !executor->nodes[run->guarded].attempted) {
+    if (run->guarded != NO_NODE &&
+        (!executor->nodes[run->guarded].attempted || lacks_its_object(executor, node))) {
         const struct node_status *guarded = &executor->nodes[run->guarded].status;
         cause = guarded->state == NODE_SKIPPED ? guarded->cause : run->guarded;
     } else if (run->guarded == NO_NODE && vm != NO_VM && executor->vm_failed[vm] != NO_NODE) {

@@ -146,6 +146,7 @@ void ledger_done(struct ledger *ledger, uint32_t index, const cJSON *outputs)
         add(ledger, LEDGER_IMAGE, ledger_output(ledger, index, "image_id"), index);
         break;
     case ACTION_START_SNAPSHOT:
+    case ACTION_CREATE_SNAPSHOT:
         add(ledger, LEDGER_SNAPSHOT, ledger_output(ledger, index, "snapshot_id"), index);
         break;
     case ACTION_TAG_COPY:

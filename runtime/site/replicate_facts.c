@@ -24,6 +24,11 @@ struct gathering {
     const struct replicate_wanted *wanted;
 };
 
+static bool prepares(const struct gathering *g)
+{
+    return g->plan->aws.inject && g->plan->replication.prepare;
+}
+
 static const char *disk_name(struct gathering *g, const char *vm, size_t disk)
 {
     return arena_printf(g->arena, "%s/disk-%zu", vm, disk);
@@ -208,9 +213,9 @@ static bool is_usable(const struct gathering *g, const struct recovery_point *po
 }
 
 /* Recovery points from which on all are kept: the newest `keep` usable ones, with the new one counted
- * among them. */
-static int64_t kept_from(const struct gathering *g, const struct recovery_point *first,
-                         int64_t new_utc_ms)
+ * among them. bootable: usable as a failover needs them that finds drivers injected. */
+static int64_t newest_from(const struct gathering *g, const struct recovery_point *first,
+                           int64_t new_utc_ms, bool bootable)
 {
     int64_t left = g->plan->replication.keep, from = INT64_MAX;
     bool counted = false;
@@ -223,7 +228,7 @@ static int64_t kept_from(const struct gathering *g, const struct recovery_point 
         if (!at || left == 0) {
             break;
         }
-        if (at->utc_ms != new_utc_ms && is_usable(g, at)) {
+        if (at->utc_ms != new_utc_ms && !recovery_point_flaw(g->arena, at, bootable)) {
             from = at->utc_ms;
             left--;
         }
@@ -231,15 +236,25 @@ static int64_t kept_from(const struct gathering *g, const struct recovery_point 
     return counted && from > new_utc_ms ? new_utc_ms : from;
 }
 
+/* Where drivers are injected ahead, those that lack a bootable copy take no place from those that have
+ * one, nor the other way round. */
+static int64_t kept_from(const struct gathering *g, const struct recovery_point *first,
+                         int64_t new_utc_ms)
+{
+    int64_t from = newest_from(g, first, new_utc_ms, false);
+    int64_t bootable = prepares(g) ? newest_from(g, first, new_utc_ms, true) : from;
+    return bootable < from ? bootable : from;
+}
+
 /* Oldest first would be as good: a failure leaves some for the next time. What there is of the new point
- * itself is replaced by the new copies. */
-static int64_t find_excess(struct gathering *g, const char *vm, int64_t new_utc_ms)
+ * itself is replaced by the new copies, unless it is copied. */
+static int64_t find_excess(struct gathering *g, const char *vm, int64_t new_utc_ms, bool copied)
 {
     struct excess excess = {.g = g, .vm = vm};
     const struct recovery_point *first = map_get(&g->replication->points.by_vm, vm);
     int64_t from = kept_from(g, first, new_utc_ms);
     for (const struct recovery_point *point = first; point; point = point->next) {
-        if (point->utc_ms < from || point->utc_ms == new_utc_ms) {
+        if (point->utc_ms < from || (point->utc_ms == new_utc_ms && !copied)) {
             for (size_t disk = 0; disk < DR_DISKS_MAX; disk++) {
                 add_excess(&excess, point->copies[disk]);
             }
@@ -260,17 +275,28 @@ static const struct recovery_point *newest_usable(const struct gathering *g, con
     return point;
 }
 
-static bool is_copied(const struct gathering *g, const char *vm, int64_t utc_ms)
+/* The recovery point of that time, where it is a usable DR copy already; NULL: it is not. */
+static const struct recovery_point *find_copied(const struct gathering *g, const char *vm, int64_t utc_ms)
 {
     const struct recovery_point *point = map_get(&g->replication->points.by_vm, vm);
     while (point && point->utc_ms != utc_ms) {
         point = point->next;
     }
-    return point && is_usable(g, point);
+    return point && is_usable(g, point) ? point : NULL;
+}
+
+/* Of a VM that is copied: whether there is a bootable copy too, and else what one is made of. */
+static void look_at_copy(struct gathering *g, const struct recovery_point *copied, struct fact_vm *vm)
+{
+    vm->disks[0].bootable = copied->bootable && copied->bootable->completed;
+    if (prepares(g) && !vm->disks[0].bootable) {
+        bind(g, disk_name(g, vm->name, 0), "snapshot", copied->copies[0]->id);
+    }
 }
 
 static bool add_vm(struct gathering *g, const struct repository_point *point, struct error *error)
 {
+    const struct recovery_point *copied = find_copied(g, point->vm, point->utc_ms);
     struct fact_vm *vm = ARENA_NEW(g->arena, struct fact_vm);
     *vm = (struct fact_vm){.name = point->vm,
                            .cpus = point->cpus,
@@ -281,7 +307,7 @@ static bool add_vm(struct gathering *g, const struct repository_point *point, st
                            .guest_id = point->guest_id,
                            .disks = ARENA_ARRAY(g->arena, struct fact_disk, point->disk_count),
                            .disk_count = point->disk_count,
-                           .copied = is_copied(g, point->vm, point->utc_ms)};
+                           .copied = copied != NULL};
     struct sending *sending = ARENA_ARRAY(g->arena, struct sending, point->disk_count);
     bool brief = vm->copied || g->wanted->brief;
     if (!brief && !look_at_disks(g, point, sending, error)) {
@@ -302,7 +328,13 @@ static bool add_vm(struct gathering *g, const struct repository_point *point, st
             add_disk(g, point, i, &sending[i], &vm->disks[i]);
         }
     }
-    vm->excess = brief ? 0 : find_excess(g, point->vm, point->utc_ms);
+    if (copied) {
+        look_at_copy(g, copied, vm);
+    }
+    bool complete = copied && (!prepares(g) || vm->disks[0].bootable);
+    vm->excess = g->wanted->brief || complete
+                     ? 0
+                     : find_excess(g, point->vm, point->utc_ms, copied != NULL);
     return true;
 }
 
@@ -435,6 +467,7 @@ struct facts *replicate_facts(struct repository *repository, struct arena *arena
                           .records = {.arena = arena},
                           .known = {.arena = arena}};
     *notes = (struct replicate_notes){0};
+    g.facts->conversions = replication->conversions;
     name_source(&g);
     if (!read_records(&g, error)) {
         error_prefix(error, "%s", repository_name(repository));
