@@ -18,7 +18,7 @@ struct fact_disk {
     int64_t bytes;          /* of the source disk */
     int64_t size_gib;       /* of the DR copy: what a volume needs at least */
     const char *controller; /* pvscsi, lsilogic, sata, ide, nvme; NULL unknown */
-    bool bootable;          /* disk 0: a dr-copy-bootable snapshot is there; of replicate: of what is copied */
+    bool bootable;          /* disk 0: a dr-copy-bootable snapshot is there (replicate: of what is copied) */
     /* Of replicate: */
     const char *whole; /* why its next copy has to be a whole one: a word of fact_whole_reason; NULL: it is
                           a change of the copy that the bindings name */
@@ -86,7 +86,8 @@ struct facts {
      * "db/recovery-point". Of replicate: "db/recovery-point" (of the repository), "db/last-copy" (the
      * recovery point of the last usable DR copy; absent: there is none), "db/disk-0/map",
      * "db/disk-0/parent-map" and "db/disk-0/parent-snapshot" (of increments), "db/excess-0/snapshot",
-     * "db/disk-0/snapshot" (of a VM that is copied, and lacks its bootable copy), "kms-key" (the ARN of the plan's key), "repository" (with an absolute path) */
+     * "db/disk-0/snapshot" (of a VM that is copied, and lacks its bootable copy), "kms-key" (the ARN of
+     * the plan's key), "repository" (with an absolute path) */
     struct map bindings;
     struct map durations; /* action name, or node id -> int64_t * (ms), measured before */
     struct map blocks;    /* "db/disk-0" -> int64_t *: how many blocks of 512 KiB its next copy takes */

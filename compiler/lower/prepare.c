@@ -60,7 +60,8 @@ bool lowering_check_prepare(struct lowering *l)
         const char *flaw = lowering_conversion_flaw(l->arena, l->facts, conversion, &help);
         struct diagnostic *found =
             diagnose(l->diagnostics, DIAG_NOT_PREPARED, conversion->id.at,
-                     "no bootable copies are made: the conversion instance %s %s", conversion->id.value, flaw);
+                     "no bootable copies are made: the conversion instance %s %s",
+                     conversion->id.value, flaw);
         diagnostic_help(l->diagnostics, found, "%s", help);
     }
     return true;
@@ -132,7 +133,8 @@ static uint32_t add(struct preparing *p, enum action action, const char *rule)
 static void create_volume(struct preparing *p, struct value snapshot, const char *zone)
 {
     struct graph_builder *builder = p->l->builder;
-    p->disk.created = add(p, ACTION_CREATE_VOLUME, "prepare: replication injects drivers ahead of a failover");
+    p->disk.created =
+        add(p, ACTION_CREATE_VOLUME, "prepare: replication injects drivers ahead of a failover");
     builder_input(builder, "snapshot_id", snapshot);
     builder_input(builder, "zone", text_value(zone));
     builder_input(builder, "type", text_value("gp3"));

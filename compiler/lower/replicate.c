@@ -1,7 +1,8 @@
 /* Replicate: what happens to the disks of a VM. Each is written into a snapshot, whole or as a change
  * of its last copy, and tagged at the very end; where drivers are injected ahead, a bootable copy of the
- * boot disk follows; what is over `keep` is deleted once all copies of the VM are there. VMs are independent of each other; who is furthest behind comes first, in the graph and
- * wherever there is a queue. */
+ * boot disk follows; what is over `keep` is deleted once all copies of the VM are there. VMs are
+ * independent of each other; who is furthest behind comes first, in the graph and wherever there is a
+ * queue. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -362,8 +362,9 @@ static bool any_to_copy(const struct session *session, const struct facts *facts
     for (struct map_entry *entry = map_first(&facts->vms); entry; entry = map_next(entry)) {
         const struct fact_vm *vm = entry->value;
         const char *why = NULL;
-        if (!vm->copied || (lower_wants_bootable(session->invocation->arena, session->plan, facts, vm, &why) &&
-                            !why)) {
+        bool wanted =
+            lower_wants_bootable(session->invocation->arena, session->plan, facts, vm, &why);
+        if (!vm->copied || (wanted && !why)) {
             return true;
         }
     }
@@ -374,10 +375,10 @@ static bool any_to_copy(const struct session *session, const struct facts *facts
 static void tell_why_unprepared(const struct session *session, const struct facts *facts)
 {
     for (struct map_entry *entry = map_first(&facts->vms); entry; entry = map_next(entry)) {
+        struct arena *arena = session->invocation->arena;
         const char *why = NULL;
-        if (lower_wants_bootable(session->invocation->arena, session->plan, facts, entry->value, &why) && why) {
-            tell_warning(arena_printf(session->invocation->arena, "no bootable copy of %s is made: %s",
-                                      entry->key, why));
+        if (lower_wants_bootable(arena, session->plan, facts, entry->value, &why) && why) {
+            tell_warning(arena_printf(arena, "no bootable copy of %s is made: %s", entry->key, why));
         }
     }
 }

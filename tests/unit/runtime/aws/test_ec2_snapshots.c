@@ -1,4 +1,4 @@
-/* Snapshots: awaited, tagged, held, released, deleted; and what their refusals mean. */
+/* Snapshots: made of a volume, awaited, tagged, held, released, deleted; and what their refusals mean. */
 #include <stdio.h>
 #include <string.h>
 
@@ -107,6 +107,65 @@ static void test_awaited_together(void **state)
     assert_int_equal(results[1].outcome, OUTCOME_OK);
 }
 
+static struct canned_result create_one(const struct canned_answer *script, enum canned_what what, char *log,
+                                       size_t log_size)
+{
+    struct input inputs[] = {canned_text("volume_id", "vol-1"),
+                             {"disk", {.kind = VALUE_INT, .integer = 0}}};
+    struct canned_call call = {"db/disk-0/bootable/create-snapshot", inputs, 2, 0, ACTION_NONE};
+    struct canned_result result;
+    run(script, 1, what, ACTION_CREATE_SNAPSHOT, &call, 1, &result, log, log_size);
+    return result;
+}
+
+#define CREATED(id) "<CreateSnapshotResponse>" id "<status>pending</status></CreateSnapshotResponse>"
+
+/* Without a token: its tags are there from the beginning. */
+static void test_made_of_a_volume(void **state)
+{
+    (void)state;
+    char log[3000];
+    struct canned_answer script = {"Action=CreateSnapshot",
+                                   .body = CREATED("<snapshotId>snap-7</snapshotId>")};
+    struct canned_result r = create_one(&script, CANNED_START, log, sizeof log);
+    assert_int_equal(r.outcome, OUTCOME_OK);
+    assert_string_equal(r.outputs[0][1], "snap-7");
+    assert_non_null(strstr(log, "&VolumeId=vol-1"));
+    assert_non_null(strstr(log, "TagSpecification.1.ResourceType=snapshot"));
+    assert_non_null(strstr(log, "Key=drc%3Anode&TagSpecification.1.Tag."));
+    assert_non_null(strstr(log, "Value=db%2Fdisk-0%2Fbootable%2Fcreate-snapshot"));
+    assert_null(strstr(log, "ClientToken"));
+    assert_null(strstr(log, "drc%3Arole")); /* not a copy yet */
+    script.body = CREATED("");
+    assert_int_equal(create_one(&script, CANNED_START, NULL, 0).outcome, OUTCOME_UNKNOWN);
+    script.status = 400;
+    script.body = REFUSED("SnapshotLimitExceeded", "Maximum allowed active snapshot limit exceeded.");
+    assert_int_not_equal(create_one(&script, CANNED_START, NULL, 0).outcome, OUTCOME_OK);
+}
+
+/* By its tags, and of this very volume: the node may have made one of another before. */
+static void test_made_and_looked_up(void **state)
+{
+    (void)state;
+    char log[3000];
+    struct canned_answer script = {
+        "Action=DescribeSnapshots",
+        .body = SNAPSHOTS(SNAPSHOT("snap-6", "error", "") SNAPSHOT("snap-7", "pending", ""))};
+    struct canned_result r = create_one(&script, CANNED_LOOKUP, log, sizeof log);
+    assert_int_equal(r.outcome, OUTCOME_OK);
+    assert_string_equal(r.outputs[0][1], "snap-7");
+    assert_non_null(strstr(log, "&Filter.1.Name=tag%3Adrc%3Arun"));
+    assert_non_null(strstr(log, "&Filter.2.Name=tag%3Adrc%3Anode"));
+    assert_non_null(strstr(log, "&Filter.3.Name=volume-id&Filter.3.Value.1=vol-1"));
+    script.body = SNAPSHOTS(SNAPSHOT("snap-6", "error", ""));
+    assert_int_equal(create_one(&script, CANNED_LOOKUP, NULL, 0).outcome, OUTCOME_ABSENT);
+    script.body = SNAPSHOTS("");
+    assert_int_equal(create_one(&script, CANNED_LOOKUP, NULL, 0).outcome, OUTCOME_ABSENT);
+    script.status = 503;
+    script.body = REFUSED("RequestLimitExceeded", "slow down");
+    assert_int_equal(create_one(&script, CANNED_LOOKUP, NULL, 0).outcome, OUTCOME_THROTTLED);
+}
+
 static void test_tagged(void **state)
 {
     (void)state;
@@ -211,6 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_awaited),
         cmocka_unit_test(test_awaited_together),
+        cmocka_unit_test(test_made_of_a_volume),
+        cmocka_unit_test(test_made_and_looked_up),
         cmocka_unit_test(test_tagged),
         cmocka_unit_test(test_held_and_released_in_batches),
         cmocka_unit_test(test_a_copy_that_is_gone_cannot_be_held_but_is_released),

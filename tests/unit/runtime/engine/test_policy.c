@@ -291,6 +291,37 @@ static void test_guard_of_what_never_ran(void **state)
     tear_down(&scene);
 }
 
+/* create → attach → delete (guards create): the volume goes whatever happened, where there is one. */
+static void test_guard_of_what_was_not_made(void **state)
+{
+    (void)state;
+    struct scene scene;
+    set_up(&scene, 10);
+    maker_vm(scene.graph, "db", true);
+    uint32_t create = maker_node(scene.graph, "db/create-volume", ACTION_CREATE_VOLUME, 0);
+    uint32_t attach = maker_node(scene.graph, "db/attach-volume", ACTION_ATTACH_VOLUME, 0);
+    maker_edge(scene.graph, create, attach);
+    uint32_t delete = maker_node(scene.graph, "db/delete-volume", ACTION_DELETE_VOLUME, 0);
+    maker_output(scene.graph, delete, "volume_id", create, "volume_id");
+    maker_edge(scene.graph, create, delete);
+    maker_edge(scene.graph, attach, delete);
+    scene.graph->nodes[delete].guards = (int32_t)create;
+    scene.graph->nodes[delete].after[0].when = scene.graph->nodes[delete].after[1].when = WHEN_ENDED;
+    open_scene(&scene);
+    fake_script(scene.bench.cloud, "db/create-volume", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/delete-volume"), NODE_SKIPPED); /* not failed: no volume_id */
+    assert_string_equal(cause_of(&scene, "db/delete-volume"), "db/create-volume");
+    /* Then it is made, attached in vain, and goes; the next attempt has another. */
+    fake_script(scene.bench.cloud, "db/attach-volume", OUTCOME_FATAL);
+    assert_int_equal(run_again(&scene), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "db/delete-volume"), NODE_DONE);
+    assert_int_equal(run_again(&scene), EXECUTOR_SUCCEEDED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/create-volume")->made, 2);
+    assert_int_equal(fake_thing(scene.bench.cloud, "db/delete-volume")->made, 2);
+    tear_down(&scene);
+}
+
 /* The slot is never given back: who waits for it fails, and is told why. */
 static void test_lost_slot(void **state)
 {
@@ -536,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_another_slot_the_next_time),
         cmocka_unit_test(test_once_skipped_is_done_again),
         cmocka_unit_test(test_guard_of_what_never_ran),
+        cmocka_unit_test(test_guard_of_what_was_not_made),
         cmocka_unit_test(test_lost_slot),
         cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_no_alternative_left),

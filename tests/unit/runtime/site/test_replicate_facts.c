@@ -256,6 +256,79 @@ static void what_is_copied_already(void **state)
     tear_down(&s);
 }
 
+static void add_bootable(struct setting *s, const char *id, const char *time)
+{
+    struct recovery_point *point = map_get(&s->seen.points.by_vm, "db");
+    while (point && strcmp(point->time, time) != 0) {
+        point = point->next;
+    }
+    struct dr_copy *copy = ARENA_NEW(s->arena, struct dr_copy);
+    *copy = (struct dr_copy){.id = id, .completed = true};
+    assert_non_null(point);
+    point->bootable = copy;
+}
+
+/* prepare: replication. A recovery point that is copied may lack its bootable copy. */
+static void what_lacks_its_bootable_copy(void **state)
+{
+    struct setting s;
+    (void)state;
+    set_up(&s);
+    s.plan.aws.inject = s.plan.replication.prepare = true;
+    commit(&s, NEW, &s.after, DISK);
+    add_copy(&s, "snap-1", "2026-11-22T09:00:00Z");
+    add_copy(&s, "snap-2", NEW);
+    const struct fact_vm *db = look(&s);
+    assert_true(db->copied);
+    assert_false(db->disks[0].bootable);
+    assert_string_equal(bound(&s, "db/disk-0/snapshot"), "snap-2");
+    s.wanted.brief = true; /* whether there is anything to do */
+    assert_false(look(&s)->disks[0].bootable);
+    s.wanted.brief = false;
+    add_bootable(&s, "snap-3", NEW);
+    db = look(&s);
+    assert_true(db->copied && db->disks[0].bootable);
+    assert_null(bound(&s, "db/disk-0/snapshot"));
+    ((struct recovery_point *)map_get(&s.seen.points.by_vm, "db"))->bootable = NULL;
+    s.plan.replication.prepare = false; /* then none is wanted */
+    look(&s);
+    assert_null(bound(&s, "db/disk-0/snapshot"));
+    tear_down(&s);
+}
+
+/* With their DR copies; and what has a bootable copy is not pushed out by what has none. */
+static void bootable_copies_over_keep(void **state)
+{
+    struct setting s;
+    (void)state;
+    set_up(&s);
+    s.plan.aws.inject = s.plan.replication.prepare = true;
+    s.plan.replication.keep = 1;
+    commit(&s, NEW, &s.after, DISK);
+    add_copy(&s, "snap-1", "2026-11-22T08:00:00Z");
+    add_copy(&s, "snap-2", "2026-11-22T09:00:00Z");
+    add_bootable(&s, "snap-b1", "2026-11-22T08:00:00Z");
+    assert_int_equal(look(&s)->excess, 3);
+    assert_string_equal(bound(&s, "db/excess-2/snapshot"), "snap-b1");
+
+    add_copy(&s, "snap-3", NEW); /* copied, and its bootable copy is made now: itself it stays */
+    const struct fact_vm *db = look(&s);
+    assert_true(db->copied);
+    assert_int_equal(db->excess, 3);
+    assert_string_equal(bound(&s, "db/excess-0/snapshot"), "snap-2");
+    add_bootable(&s, "snap-b3", NEW);
+    assert_int_equal(look(&s)->excess, 0); /* nothing is made, and nothing goes */
+
+    s.plan.replication.keep = 2; /* the two newest that boot: 08:00 is one of them */
+    commit(&s, "2026-11-22T10:30:00Z", &s.before, DISK);
+    struct recovery_point *newest = map_get(&s.seen.points.by_vm, "db");
+    newest->bootable = NULL;
+    assert_int_equal(look(&s)->excess, 0);
+    s.plan.replication.prepare = false;
+    assert_int_equal(look(&s)->excess, 3);
+    tear_down(&s);
+}
+
 /* The snapshot of a record is deleted, or a copy elsewhere: it is forgotten once there is a newer copy,
  * and a number of newer records. */
 static void records_of_deleted_copies_are_gone(void **state)
@@ -348,6 +421,8 @@ int main(void)
         cmocka_unit_test(what_is_over_keep),
         cmocka_unit_test(an_older_point_does_not_push_newer_ones_out),
         cmocka_unit_test(what_is_copied_already),
+        cmocka_unit_test(what_lacks_its_bootable_copy),
+        cmocka_unit_test(bootable_copies_over_keep),
         cmocka_unit_test(records_of_deleted_copies_are_gone),
         cmocka_unit_test(a_damaged_map_is_named),
         cmocka_unit_test(a_damaged_record_makes_a_whole_copy),
