@@ -252,7 +252,7 @@ static void draw_edges_to(const struct drawing *draw, Agnode_t *const *drawn, co
             continue;
         }
         Agedge_t *edge = add_edge(draw, drawn[node->after[e].node], drawn[node->index]);
-        if (node->after[e].when == WHEN_ENDED) {
+        if (node->after[e].when != WHEN_OK) {
             set(edge, "style", "dotted");
         }
         if (bound && entry->bound_by == BOUND_BY_NODE &&

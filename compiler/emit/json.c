@@ -112,7 +112,7 @@ static void write_edges(struct json_writer *json, const struct graph *graph,
     for (uint32_t i = 0; i < node->after_count; i++) {
         json_begin_object(json);
         json_key_string(json, "node", graph->nodes[node->after[i].node].id);
-        json_key_string(json, "when", node->after[i].when == WHEN_OK ? "ok" : "ended");
+        json_key_string(json, "when", edge_when_name(node->after[i].when));
         json_end_object(json);
     }
     json_end_array(json);

@@ -125,7 +125,7 @@ static void put_edges_to(struct chart *chart, const struct graph_node *node,
     for (uint32_t e = 0; e < node->after_count; e++) {
         if (keep[e]) {
             put_edge(chart, ids[node->after[e].node],
-                     node->after[e].when == WHEN_ENDED ? "-.->" : "-->", ids[node->index],
+                     node->after[e].when != WHEN_OK ? "-.->" : "-->", ids[node->index],
                      bound && entry->bound_by == BOUND_BY_NODE &&
                          entry->binding_node == (int32_t)node->after[e].node);
         }

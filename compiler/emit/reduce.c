@@ -84,7 +84,9 @@ static void reduce_node(const struct graph_node *node, uint32_t base, struct anc
     for (uint32_t e = 0; e < node->after_count; e++) {
         if (is_in_chunk(node->after[e].node, base)) {
             const struct set *behind = node->after[e].when == WHEN_OK ? &own->ok : &own->ended;
-            keep[e] = !has(behind, node->after[e].node - base) && !is_repeated(node, e);
+            bool says_more = node->after[e].when == WHEN_FAILED;
+            keep[e] = says_more ||
+                      (!has(behind, node->after[e].node - base) && !is_repeated(node, e));
         }
     }
     for (uint32_t e = 0; e < node->after_count; e++) {

@@ -42,9 +42,10 @@ struct simulation {
     struct rate rates[BUCKET_COUNT];
 };
 
+/* What is only for a failure is not predicted to be needed. */
 static bool is_left_out(const struct simulation *sim, const struct graph_node *node)
 {
-    return sim->left_out && sim->left_out[node->index];
+    return (sim->left_out && sim->left_out[node->index]) || graph_is_for_failure(node);
 }
 
 /* Calls `each` with every predecessor; a guard comes after the node that it guards. */
@@ -335,6 +336,9 @@ static int64_t sane_duration(int64_t ms)
 static int64_t expected_ms(const struct graph_node *node, const struct facts *facts,
                            const int64_t *const by_action[])
 {
+    if (graph_is_for_failure(node)) {
+        return 0;
+    }
     const int64_t *measured = facts ? map_get(&facts->durations, node->id) : NULL;
     /* How long a delay takes is the plan's word, and a copy takes as long as its bytes. */
     if (!measured && node->action != ACTION_DELAY && node->action != ACTION_PUT_BLOCKS) {

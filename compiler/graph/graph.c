@@ -47,3 +47,20 @@ bool graph_is_goal(const struct graph_node *node)
 {
     return node->action == ACTION_RECOVERED || node->action == ACTION_COPIED;
 }
+
+const char *edge_when_name(enum edge_when when)
+{
+    static const char *const names[] = {
+        [WHEN_OK] = "ok", [WHEN_ENDED] = "ended", [WHEN_FAILED] = "failed"};
+    return names[when];
+}
+
+bool graph_is_for_failure(const struct graph_node *node)
+{
+    for (uint32_t e = 0; e < node->after_count; e++) {
+        if (node->after[e].when == WHEN_FAILED) {
+            return true;
+        }
+    }
+    return false;
+}

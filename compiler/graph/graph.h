@@ -53,7 +53,11 @@ struct input {
     struct value value;
 };
 
-enum edge_when { WHEN_OK, WHEN_ENDED };
+/* What has to have become of the predecessor. FAILED: it has ended, and not well (it failed, or was skipped);
+ * a node all of whose such predecessors ended well is not needed, and counts as done without having been
+ * begun: a DNS record that is given its old value again where the VM fails after the switch. */
+enum edge_when { WHEN_OK, WHEN_ENDED, WHEN_FAILED };
+const char *edge_when_name(enum edge_when when); /* "ok" */
 struct edge {
     uint32_t node; /* the predecessor's index: always smaller than the own */
     enum edge_when when;
@@ -122,6 +126,9 @@ const struct value *graph_input(const struct graph_node *node, const char *name)
 /* Whether nodes that wait for the same thing take turns in the graph's own order (replicate: the VM that
  * is furthest behind comes first), not by what is left of their path. */
 bool graph_keeps_order(const struct graph *graph);
+
+/* Whether the node is only for the case that something before it fails. */
+bool graph_is_for_failure(const struct graph_node *node);
 
 /* The milestone with which a VM has what the workflow is for: recovered, copied. */
 bool graph_is_goal(const struct graph_node *node);

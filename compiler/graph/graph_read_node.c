@@ -171,11 +171,13 @@ static bool read_edge(struct graph_reader *r, const cJSON *json, struct edge *ed
         return false;
     }
     const char *when = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "when"));
-    if (!when || (strcmp(when, "ok") != 0 && strcmp(when, "ended") != 0)) {
-        return json_fail(JSON_MEMBER(at, "when"), r->error, "\"ok\" or \"ended\" is expected");
+    for (int i = WHEN_OK; when && i <= WHEN_FAILED; i++) {
+        if (strcmp(when, edge_when_name((enum edge_when)i)) == 0) {
+            *edge = (struct edge){.node = node->index, .when = (enum edge_when)i};
+            return true;
+        }
     }
-    *edge = (struct edge){.node = node->index, .when = when[0] == 'o' ? WHEN_OK : WHEN_ENDED};
-    return true;
+    return json_fail(JSON_MEMBER(at, "when"), r->error, "\"ok\", \"ended\" or \"failed\" is expected");
 }
 
 static bool read_edges(struct graph_reader *r, const cJSON *json, struct graph_node *node,

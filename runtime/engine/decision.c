@@ -182,7 +182,7 @@ static const struct graph_node *awaited(const struct graph *graph, decision_stat
     for (uint32_t e = 0; e < skipped->after_count; e++) {
         const struct graph_node *before = &graph->nodes[skipped->after[e].node];
         enum node_state state = status(context, before->index)->state;
-        bool ended = skipped->after[e].when == WHEN_ENDED || before->continue_on_failure;
+        bool ended = skipped->after[e].when != WHEN_OK || before->continue_on_failure;
         if (state != NODE_DONE && !(ended && node_is_final(state))) {
             return before;
         }

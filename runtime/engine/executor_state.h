@@ -273,6 +273,8 @@ void policy_fail_vm(struct executor *executor, uint32_t node, int32_t cause);
 bool policy_vm_failed(const struct executor *executor, uint32_t node);
 /* A node whose VM has failed meanwhile, and of which nothing can have happened: skips it. */
 bool policy_give_up(struct executor *executor, uint32_t node);
+/* It is for the case that something fails which has ended well. */
+bool policy_not_needed(const struct executor *executor, uint32_t node);
 bool policy_run_failed(const struct executor *executor);
 bool node_is_final(enum node_state state);
 /* Its request carries a token, or a name that is unique: sent twice it is done once. */

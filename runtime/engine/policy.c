@@ -30,6 +30,21 @@ static bool counts_as_done(const struct node_run *run)
     return run->status.state == NODE_DONE || (run->status.state == NODE_FAILED && run->forgiven);
 }
 
+bool policy_not_needed(const struct executor *executor, uint32_t node)
+{
+    const struct graph_node *graph_node = &executor->graph->nodes[node];
+    bool not_needed = false;
+    for (uint32_t e = 0; e < graph_node->after_count; e++) {
+        if (graph_node->after[e].when == WHEN_FAILED) {
+            if (!counts_as_done(&executor->nodes[graph_node->after[e].node])) {
+                return false;
+            }
+            not_needed = true;
+        }
+    }
+    return not_needed;
+}
+
 static void skip(struct executor *executor, uint32_t node, int32_t cause)
 {
     struct node_run *run = &executor->nodes[node];

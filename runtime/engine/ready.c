@@ -301,7 +301,7 @@ static enum admission start_node(struct executor *executor, enum action action)
         heap_pop(heap); /* skipped meanwhile */
         return SET_ASIDE;
     }
-    if (info->effect == EFFECT_LOCAL) {
+    if (info->effect == EFFECT_LOCAL || policy_not_needed(executor, node)) {
         heap_pop(heap);
         begin_node(executor, node);
         node_done(executor, node, NULL);

@@ -78,7 +78,7 @@ bool history_may_start(const struct history *history, uint32_t index)
         enum node_state state = before->status.state;
         bool ended = state == NODE_DONE || state == NODE_FAILED || state == NODE_SKIPPED;
         bool ok = state == NODE_DONE || (state == NODE_FAILED && before->forgiven);
-        if (!ok && !(ended && node->after[e].when == WHEN_ENDED)) {
+        if (!ok && !(ended && node->after[e].when != WHEN_OK)) {
             return false;
         }
     }
@@ -242,6 +242,7 @@ static void take_failure(struct history *history, uint32_t index, const cJSON *r
     take_answer(history, &history->nodes[index], record);
     tell(history, EVENT_NODE_FAILED, (int32_t)index, history->nodes[index].ended_utc_ms, NULL);
     history->nodes[index].forgiven = json_int_of(record, "cont", 0) != 0;
+    history->nodes[index].doubtful = json_int_of(record, "doubt", 0) != 0;
     if (!history->nodes[index].forgiven) {
         fail_vm(history, index);
     }

@@ -40,6 +40,7 @@ struct history_node {
     int64_t due_ms;      /* RETRYING: when the next attempt is made, as `started_ms`; -1 */
     int64_t sent_utc_ms; /* its last request; -1 */
     int64_t seen_ms;     /* when `detail` was seen, as `started_ms`; -1 */
+    bool doubtful;       /* FAILED, and its last request may have been carried out */
     bool forgiven;       /* FAILED, and on_failure: continue: stays so when the run is resumed */
     int slot;            /* of the pool that it acquired, while it is held; -1 */
     int retries;         /* attempts that failed in passing */

@@ -30,7 +30,7 @@ static bool is_through(const struct history *history, const struct edge *edge)
     const struct history_node *before = &history->nodes[edge->node];
     enum node_state state = before->status.state;
     return state == NODE_DONE || (state == NODE_FAILED && before->forgiven) ||
-           (has_ended(state) && edge->when == WHEN_ENDED);
+           (has_ended(state) && edge->when != WHEN_OK);
 }
 
 /* Of those that are missing, the one that is expected to be there last. */

@@ -185,6 +185,54 @@ static bool is_done(const struct taking *taking, uint32_t node)
     return status->state == NODE_DONE && !status->waived;
 }
 
+/* A change of DNS whose answer was lost may have been carried out: giving the old value back looks at the
+ * record first, so that it does no harm where nothing was changed. */
+static bool is_to_restore(const struct taking *taking, uint32_t node)
+{
+    enum action undo = action_info(taking->model->nodes[node].action)->undo;
+    const struct history_node *past = &taking->history->nodes[node];
+    return (undo == ACTION_RESTORE_RECORD || undo == ACTION_RESTORE_RECORD_SET) &&
+           (past->status.state == NODE_RUNNING || past->status.state == NODE_RETRYING ||
+            past->doubtful);
+}
+
+static bool resolve(const struct taking *taking, const struct value *value, struct value *out);
+
+static bool resolve_items(const struct taking *taking, const struct value *value, struct value *out)
+{
+    *out = *value;
+    out->items = ARENA_ARRAY(taking->arena, struct value, value->count + 1);
+    for (uint32_t i = 0; i < value->count; i++) {
+        if (!resolve(taking, &value->items[i], &out->items[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Without references to the run's nodes, which the new graph does not have. What is bound is not needed to
+ * undo anything. */
+static bool resolve(const struct taking *taking, const struct value *value, struct value *out)
+{
+    const char *output;
+    switch (value->kind) {
+    case VALUE_OUTPUT:
+        output = ledger_output(taking->history->ledger, (uint32_t)value->node, value->text);
+        *out = text_value(output);
+        return output != NULL;
+    case VALUE_LIST:
+    case VALUE_MAP:
+    case VALUE_TEMPLATE:
+        return resolve_items(taking, value, out);
+    case VALUE_BIND:
+    case VALUE_SLOT:
+        return false;
+    default:
+        *out = *value;
+        return true;
+    }
+}
+
 /* A value as it was when the node ran: what it yielded, or was given. False: it is not known. */
 static bool value_of(const struct taking *taking, const struct graph_node *node, const char *name,
                      struct value *value)
@@ -195,15 +243,7 @@ static bool value_of(const struct taking *taking, const struct graph_node *node,
         return true;
     }
     const struct value *input = graph_input(node, name);
-    if (input && input->kind == VALUE_OUTPUT) {
-        output = ledger_output(taking->history->ledger, (uint32_t)input->node, input->text);
-        *value = text_value(output);
-        return output != NULL;
-    }
-    if (input) {
-        *value = *input;
-    }
-    return input != NULL;
+    return input && resolve(taking, input, value);
 }
 
 /* Fills the inputs of what undoes the node. False: one is not known, so that nothing can be done. */
@@ -248,7 +288,7 @@ static void undo_node(struct taking *taking, uint32_t index, int32_t *step_of_th
     taking->step_of[index] = NO_STEP;
     /* Holds are found by their tags, and released with what stays to the end. */
     if (node->action == ACTION_HOLD_COPY || action_info(node->action)->undo == ACTION_NONE ||
-        !is_done(taking, index) || !fill_inputs(taking, node, &step)) {
+        !(is_done(taking, index) || is_to_restore(taking, index)) || !fill_inputs(taking, node, &step)) {
         return;
     }
     const struct cleanup_thing *subject = subject_of(taking, &step, &things);

@@ -228,6 +228,72 @@ static void test_guards_run_after_failure(void **state)
     tear_down(&scene);
 }
 
+/* get (old) → change → check → recovered; restore guards the change, where recovered is not reached. */
+static void a_switch_of_dns(struct scene *scene)
+{
+    set_up(scene, 8);
+    struct graph *graph = scene->graph;
+    maker_vm(graph, "web", true);
+    uint32_t get = maker_node(graph, "web/query-record", ACTION_QUERY_RECORD, 0);
+    uint32_t change = maker_node(graph, "web/update-record", ACTION_UPDATE_RECORD, 0);
+    maker_output(graph, change, "old", get, "old");
+    maker_edge(graph, get, change);
+    uint32_t check = maker_node(graph, "web/check-tcp", ACTION_CHECK_TCP, 0);
+    maker_edge(graph, change, check);
+    uint32_t recovered = maker_node(graph, "web/recovered", ACTION_RECOVERED, 0);
+    maker_edge(graph, check, recovered);
+    uint32_t restore = maker_node(graph, "web/restore-record", ACTION_RESTORE_RECORD, 0);
+    maker_output(graph, restore, "old", get, "old");
+    maker_edge(graph, get, restore);
+    maker_edge(graph, change, restore);
+    maker_edge(graph, recovered, restore);
+    graph->nodes[restore].guards = (int32_t)change;
+    graph->nodes[restore].after[1].when = WHEN_ENDED;
+    graph->nodes[restore].after[2].when = WHEN_FAILED;
+    open_scene(scene);
+}
+
+static void test_not_needed_where_all_went_well(void **state)
+{
+    (void)state;
+    struct scene scene;
+    a_switch_of_dns(&scene);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(state_of(&scene, "web/restore-record"), NODE_DONE);
+    assert_int_equal(fake_thing(scene.bench.cloud, "web/restore-record")->applied, 0);
+    tear_down(&scene);
+}
+
+static void test_restored_where_the_vm_fails_later(void **state)
+{
+    (void)state;
+    struct scene scene;
+    a_switch_of_dns(&scene);
+    fake_script(scene.bench.cloud, "web/check-tcp", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "web/recovered"), NODE_SKIPPED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "web/restore-record")->applied, 1);
+    /* A resume switches again, and leaves it so. */
+    bench_finish(&scene.bench);
+    bench_begin(&scene.bench);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "web/update-record")->applied, 2);
+    assert_int_equal(fake_thing(scene.bench.cloud, "web/restore-record")->applied, 1);
+    tear_down(&scene);
+}
+
+static void test_nothing_to_restore_where_nothing_was_changed(void **state)
+{
+    (void)state;
+    struct scene scene;
+    a_switch_of_dns(&scene);
+    fake_script(scene.bench.cloud, "web/query-record", OUTCOME_FATAL);
+    assert_int_equal(bench_run(&scene.bench), EXECUTOR_FAILED);
+    assert_int_equal(state_of(&scene, "web/restore-record"), NODE_SKIPPED);
+    assert_int_equal(fake_thing(scene.bench.cloud, "web/restore-record")->applied, 0);
+    tear_down(&scene);
+}
+
 static enum executor_result run_again(struct scene *scene)
 {
     bench_finish(&scene->bench);
@@ -564,6 +630,9 @@ int main(void)
         cmocka_unit_test(test_continue_on_failure),
         cmocka_unit_test(test_slots_are_shared),
         cmocka_unit_test(test_guards_run_after_failure),
+        cmocka_unit_test(test_not_needed_where_all_went_well),
+        cmocka_unit_test(test_restored_where_the_vm_fails_later),
+        cmocka_unit_test(test_nothing_to_restore_where_nothing_was_changed),
         cmocka_unit_test(test_another_slot_the_next_time),
         cmocka_unit_test(test_once_skipped_is_done_again),
         cmocka_unit_test(test_guard_of_what_never_ran),

@@ -320,6 +320,63 @@ static void test_rollback_that_keeps(void **state)
     arena_destroy(arena);
 }
 
+/* get (old) → change to the instance's address */
+static struct graph *a_switch_of_dns(struct arena *arena)
+{
+    struct graph *graph = maker_graph(arena, 4);
+    maker_vm(graph, "web", true);
+    uint32_t wait = maker_node(graph, "web/wait-running", ACTION_WAIT_RUNNING, 1);
+    uint32_t get = maker_node(graph, "web/query-record", ACTION_QUERY_RECORD, 1);
+    uint32_t change = maker_node(graph, "web/update-record", ACTION_UPDATE_RECORD, 1);
+    struct value *address = ARENA_NEW(arena, struct value);
+    *address = (struct value){.kind = VALUE_OUTPUT, .text = "private_ip", .node = (int32_t)wait};
+    maker_text(graph, change, "zone", "corp.example");
+    maker_text(graph, change, "server", "127.0.0.1:53");
+    maker_text(graph, change, "record", "shop.corp.example");
+    maker_text(graph, change, "type", "A");
+    maker_int(graph, change, "ttl", 60);
+    maker_value(graph, change, "values",
+                (struct value){.kind = VALUE_LIST, .items = address, .count = 1});
+    maker_output(graph, change, "old", get, "old");
+    maker_edge(graph, wait, change);
+    maker_edge(graph, get, change);
+    return graph;
+}
+
+/* Done, or perhaps done: the record is given its old value again, by what the run knew. */
+static void test_rollback_restores_dns(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {
+        "{\"r\":\"done\",\"n\":2,\"t\":2}",
+        "{\"r\":\"intent\",\"n\":2,\"t\":2,\"at\":2}",
+        "{\"r\":\"fail\",\"n\":2,\"t\":2,\"doubt\":1}",
+        "{\"r\":\"fail\",\"n\":2,\"t\":2}",
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct arena *arena = arena_create();
+        const char *records[] = {
+            all_done[0],
+            "{\"r\":\"done\",\"n\":0,\"t\":1,\"o\":{\"private_ip\":\"10.20.1.7\"}}",
+            "{\"r\":\"done\",\"n\":1,\"t\":1,\"o\":{\"old\":\"{\\\"ttl\\\":300}\"}}",
+            ends[i],
+        };
+        struct history *history = history_of(arena, a_switch_of_dns(arena), records, 4);
+        struct error error = {0};
+        struct graph *graph = rollback_graph(arena, history, NULL, 0, false, &error);
+        if (i == 3) {
+            assert_int_equal(graph->node_count, 0); /* refused: nothing was changed */
+        } else {
+            has_nodes(graph, "web/update-record/restore-record");
+            assert_string_equal(graph_input(graph->nodes, "old")->text, "{\"ttl\":300}");
+            const struct value *values = graph_input(graph->nodes, "values");
+            assert_string_equal(values->items[0].text, "10.20.1.7");
+            assert_int_equal(graph_input(graph->nodes, "ttl")->integer, 60);
+        }
+        arena_destroy(arena);
+    }
+}
+
 /* What has not been done, was skipped by a person, or is gone, needs no undoing. */
 static void test_rollback_of_a_part(void **state)
 {
@@ -384,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_rollback_is_the_reverse),
         cmocka_unit_test(test_rollback_that_keeps),
         cmocka_unit_test(test_rollback_of_a_part),
+        cmocka_unit_test(test_rollback_restores_dns),
         cmocka_unit_test(test_what_is_attached_to_a_stranger_is_detached_first),
         cmocka_unit_test(test_hostile_id),
     };
