@@ -45,7 +45,7 @@ void emit_dry_run(const struct graph *graph, const struct schedule *schedule,
 
 /* "9m 40s", "1h 05m", "450ms": for people. Returns text in the buffer given (32 bytes do). */
 const char *format_duration(char out[32], int64_t ms);
-/* "512 KiB", "1.5 GiB": the same for bytes. */
+/* "1.5 GiB", "512 KiB", "1 byte": the same for bytes, powers of 1024, three digits. */
 const char *format_size(char out[32], int64_t bytes);
 
 #endif

@@ -1,16 +1,23 @@
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "compiler/emit/emit.h"
 
+static const char UNITS[] = "KMGTPE";
+
 const char *format_size(char out[32], int64_t bytes)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double value = (double)bytes;
-    int unit = 0;
-    while (value >= 1024 && unit < 5) {
-        value /= 1024;
+    double number = (double)bytes;
+    int unit = -1;
+    while (number >= 1024 && unit < (int)sizeof UNITS - 2) {
+        number /= 1024;
         unit++;
     }
-    snprintf(out, 32, value < 9.95 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+    if (unit < 0) {
+        snprintf(out, 32, "%" PRId64 " byte%s", bytes, bytes == 1 ? "" : "s");
+    } else {
+        bool whole = number >= 99.95 || number == (double)(int64_t)number;
+        snprintf(out, 32, "%.*f %ciB", whole ? 0 : 1, number, UNITS[unit]);
+    }
     return out;
 }

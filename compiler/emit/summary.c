@@ -62,10 +62,17 @@ void summary_head(const struct graph *graph, const struct schedule *schedule,
     buffer_puts(out, ink(options, INK_STRONG));
     text_put(out, graph->plan_name);
     buffer_puts(out, ink(options, INK_PLAIN));
-    buffer_printf(out, " · %s · %zu VM%s · %zu action%s · ", workflow_name(graph->workflow),
-                  graph->vm_count, graph->vm_count == 1 ? "" : "s", actions,
-                  actions == 1 ? "" : "s");
-    put_prediction(schedule, options, out);
+    buffer_printf(out, " · %s · %zu VM%s · ", workflow_name(graph->workflow), graph->vm_count,
+                  graph->vm_count == 1 ? "" : "s");
+    if (actions == 0) {
+        buffer_puts(out, "nothing to do");
+        buffer_puts(out, graph->workflow == WORKFLOW_REPLICATE
+                             ? ": no recovery point is newer than its DR copy"
+                             : "");
+    } else {
+        buffer_printf(out, "%zu action%s · ", actions, actions == 1 ? "" : "s");
+        put_prediction(schedule, options, out);
+    }
     buffer_putc(out, '\n');
     put_assumptions(graph, options, out);
 }

@@ -133,7 +133,9 @@ void emit_table(const struct graph *graph, const struct schedule *schedule,
             hidden++;
         }
     }
-    buffer_putc(out, '\n');
+    if (count > 0) {
+        buffer_putc(out, '\n');
+    }
     summary_foot(graph, schedule, options, out);
     if (hidden > 0) {
         buffer_printf(out, "%zu step%s of bookkeeping not shown: --all\n", hidden,

@@ -12,7 +12,6 @@
 #include "compiler/emit/text.h"
 #include "runtime/cli/open_repository.h"
 #include "runtime/cli/output.h"
-#include "runtime/cli/sizes.h"
 #include "runtime/cli/transfer.h"
 #include "runtime/mover/export.h"
 #include "runtime/mover/sink.h"
@@ -300,8 +299,8 @@ static void put_text_result(const struct exporting *exporting, struct buffer *ou
         buffer_printf(out, "  disk %zu  ", i);
         text_put(out, exporting->paths[i]);
         buffer_printf(out, "  %s  ", image_format_name(exporting->format));
-        buffer_printf(out, "%s, ", size_format(text, exporting->point->disks[i].bytes));
-        buffer_printf(out, "%s of data\n", size_format(text, exporting->counts[i].bytes_written));
+        buffer_printf(out, "%s, ", format_size(text, exporting->point->disks[i].bytes));
+        buffer_printf(out, "%s of data\n", format_size(text, exporting->counts[i].bytes_written));
     }
     buffer_printf(out, "  in %s, every block held against its SHA-256\n",
                   format_duration(text, exporting->took_ms));

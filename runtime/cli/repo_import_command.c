@@ -394,7 +394,7 @@ static void put_disk_text(const struct importing *importing, size_t i, int name_
     buffer_printf(out, "  disk %zu  ", i);
     text_pad(out, base_name(image_name(image)), name_width);
     buffer_printf(out, "  %-5s  ", image_form(image));
-    text_pad_left(out, size_format(text, importing->point.disks[i].bytes), 9);
+    text_pad_left(out, format_size(text, importing->point.disks[i].bytes), 9);
     buffer_puts(out, "   blocks: ");
     buffer_printf(out, "%s read, ", count_format(text, counts->read));
     buffer_printf(out, "%s new, ", count_format(text, counts->fresh));
@@ -418,11 +418,11 @@ static void put_text(const struct importing *importing, const struct import_coun
     for (size_t i = 0; i < importing->count; i++) {
         put_disk_text(importing, i, name_width, out);
     }
-    buffer_printf(out, "  read %s", size_format(text, sum->bytes_read));
-    buffer_printf(out, ", new %s", size_format(text, sum->bytes_put));
+    buffer_printf(out, "  read %s", format_size(text, sum->bytes_read));
+    buffer_printf(out, ", new %s", format_size(text, sum->bytes_put));
     buffer_printf(out, ", in %s", format_duration(text, importing->took_ms));
     if (importing->took_ms > 0) {
-        buffer_printf(out, ", %s/s", size_format(text, rate(importing, sum->bytes_read)));
+        buffer_printf(out, ", %s/s", format_size(text, rate(importing, sum->bytes_read)));
     }
     buffer_putc(out, '\n');
 }

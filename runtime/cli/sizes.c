@@ -33,23 +33,6 @@ bool size_parse(const char *text, int64_t *bytes)
     return true;
 }
 
-const char *size_format(char out[32], int64_t bytes)
-{
-    double number = (double)bytes;
-    int unit = -1;
-    while (number >= 1024 && unit < (int)sizeof UNITS - 2) {
-        number /= 1024;
-        unit++;
-    }
-    if (unit < 0) {
-        snprintf(out, 32, "%" PRId64 " byte%s", bytes, bytes == 1 ? "" : "s");
-    } else {
-        bool whole = number >= 99.95 || number == (double)(int64_t)number;
-        snprintf(out, 32, "%.*f %ciB", whole ? 0 : 1, number, UNITS[unit]);
-    }
-    return out;
-}
-
 const char *count_format(char out[32], uint64_t count)
 {
     char digits[32];

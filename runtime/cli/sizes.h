@@ -1,4 +1,4 @@
-/* Sizes: amounts of bytes as people write and read them. */
+/* Sizes: amounts as people write and read them; format_size (compiler/emit) writes those of bytes. */
 #ifndef DRC_CLI_SIZES_H
 #define DRC_CLI_SIZES_H
 
@@ -9,9 +9,7 @@
  * within INT64_MAX. */
 bool size_parse(const char *text, int64_t *bytes);
 
-/* "1.5 GiB", "512 KiB", "1 byte": three digits. Returns text in the buffer given. */
-const char *size_format(char out[32], int64_t bytes);
-/* "1,234,567". */
+/* "1,234,567". Returns text in the buffer given. */
 const char *count_format(char out[32], uint64_t count);
 
 #endif

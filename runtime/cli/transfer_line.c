@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "compiler/base/buffer.h"
+#include "compiler/emit/emit.h"
 #include "runtime/cli/progress_line.h"
-#include "runtime/cli/sizes.h"
 
 enum {
     BAR_MAX = 24,
@@ -38,12 +38,12 @@ void transfer_line(const struct transfer_state *state, int width, bool bar, bool
         put_bar(&line, part, room < BAR_MAX ? room : BAR_MAX);
     }
     line_printf(&line, INK_BOLD, "%3d %%", (int)(part * 100));
-    line_printf(&line, INK_PLAIN, "  %s of %s", size_format(done, state->passed),
-                size_format(total, state->total));
+    line_printf(&line, INK_PLAIN, "  %s of %s", format_size(done, state->passed),
+                format_size(total, state->total));
     if (state->elapsed_ms >= WARM_UP_MS) {
         double seconds = (double)state->elapsed_ms / 1000;
         line_printf(&line, INK_PLAIN, "  %s/s",
-                    size_format(rate, (int64_t)((double)state->moved / seconds)));
+                    format_size(rate, (int64_t)((double)state->moved / seconds)));
         if (part * 100 >= GUESS_FROM && part < 1) {
             line_printf(&line, INK_DIM, "  %s left",
                         line_clock(left, (int64_t)(seconds * 1000 * (1 - part) / part)));

@@ -48,12 +48,16 @@ static void sizes_are_in_powers_of_1024(void **state)
 {
     (void)state;
     char out[32];
-    assert_string_equal(format_size(out, 0), "0 B");
-    assert_string_equal(format_size(out, 1023), "1023 B");
-    assert_string_equal(format_size(out, 1536), "1.5 KiB");
-    assert_string_equal(format_size(out, 524288), "512 KiB");
-    assert_string_equal(format_size(out, 10485759), "10 MiB");
+    assert_string_equal(format_size(out, 0), "0 bytes");
+    assert_string_equal(format_size(out, 1), "1 byte");
+    assert_string_equal(format_size(out, 1023), "1023 bytes");
+    assert_string_equal(format_size(out, 512 << 10), "512 KiB");
+    assert_string_equal(format_size(out, 1536 << 10), "1.5 MiB");
+    assert_string_equal(format_size(out, 10485759), "10.0 MiB");
+    assert_string_equal(format_size(out, INT64_C(100) << 30), "100 GiB");
+    assert_string_equal(format_size(out, (INT64_C(100) << 30) + 123456789), "100 GiB");
     assert_string_equal(format_size(out, INT64_C(64) << 40), "64 TiB");
+    assert_string_equal(format_size(out, INT64_MAX), "8 EiB");
 }
 
 int main(void)

@@ -35,18 +35,10 @@ static void what_is_none_is_refused(void **state)
     }
 }
 
-static void sizes_and_counts_are_written(void **state)
+static void counts_are_written(void **state)
 {
     (void)state;
     char text[32];
-    assert_string_equal(size_format(text, 0), "0 bytes");
-    assert_string_equal(size_format(text, 1), "1 byte");
-    assert_string_equal(size_format(text, 1023), "1023 bytes");
-    assert_string_equal(size_format(text, 512 << 10), "512 KiB");
-    assert_string_equal(size_format(text, 1536 << 10), "1.5 MiB");
-    assert_string_equal(size_format(text, INT64_C(100) << 30), "100 GiB");
-    assert_string_equal(size_format(text, (INT64_C(100) << 30) + 123456789), "100 GiB");
-    assert_string_equal(size_format(text, INT64_C(64) << 40), "64 TiB");
     assert_string_equal(count_format(text, 7), "7");
     assert_string_equal(count_format(text, 999), "999");
     assert_string_equal(count_format(text, 1000), "1,000");
@@ -58,7 +50,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_read),
         cmocka_unit_test(what_is_none_is_refused),
-        cmocka_unit_test(sizes_and_counts_are_written),
+        cmocka_unit_test(counts_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
