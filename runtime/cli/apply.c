@@ -503,23 +503,17 @@ enum exit_status command_plan_facts(const struct invocation *invocation)
     if (!load_subject(&session, &workflow, &error)) {
         return error.message ? tell_error(&error) : EXIT_ERROR;
     }
-    const char *point = invocation->values[FLAG_RECOVERY_POINT];
     bool ok = load_selection(invocation, NULL, &session.plan, &error) &&
               options_from(invocation, session.plan, workflow, &session.options, &error) &&
               session_open_site(&session, &error) &&
-              aws_identify(session.site.aws, invocation->arena, &session.identity, &error);
+              aws_identify(session.site.aws, invocation->arena, &session.identity, &error) &&
+              session_gather_facts(&session, &error);
     if (ok) {
-        session.facts = workflow == WORKFLOW_REPLICATE
-                            ? session_replicate_facts(&session, false, &error)
-                            : aws_gather_facts(session.site.aws, invocation->arena, session.plan,
-                                               workflow, point ? point : "latest", &error);
-    }
-    if (session.facts) {
         struct buffer text = {0};
         facts_write(session.facts, &text);
         ok = write_result(invocation, &text, &error);
         buffer_free(&text);
     }
     session_close(&session);
-    return ok && session.facts ? EXIT_DONE : tell_error(&error);
+    return ok ? EXIT_DONE : tell_error(&error);
 }

@@ -141,7 +141,7 @@ static bool same_inventory(const struct facts *given, const struct facts *now, s
     return error_help(error, "gather them again with drc plan facts, and review the difference");
 }
 
-static bool gather(struct session *session, struct error *error)
+bool session_gather_facts(struct session *session, struct error *error)
 {
     struct arena *arena = session->invocation->arena;
     const char *point = session->options.recovery_point;
@@ -150,8 +150,13 @@ static bool gather(struct session *session, struct error *error)
             ? session_replicate_facts(session, false, error)
             : aws_gather_facts(session->site.aws, arena, session->plan, session->options.workflow,
                                point ? point : "latest", error);
+    return session->facts != NULL;
+}
+
+static bool gather(struct session *session, struct error *error)
+{
     struct facts *given = NULL;
-    return session->facts && load_facts(session->invocation, &given, error) &&
+    return session_gather_facts(session, error) && load_facts(session->invocation, &given, error) &&
            (!given || same_inventory(given, session->facts, error));
 }
 

@@ -70,6 +70,9 @@ bool session_open_journal(struct session *session, struct error *error);
 /* Where production is has been written. */
 bool session_share_production(struct session *session, struct error *error);
 
+/* Asks the sites, read-only, for what the options' workflow needs to know: session->facts. The site is
+ * open. */
+bool session_gather_facts(struct session *session, struct error *error);
 /* Facts, graph (held against the reviewed one), schedule, preflight. False: told on
  * stderr already, or in `error` (then it has a message). */
 bool session_prepare(struct session *session, struct error *error);

@@ -62,8 +62,33 @@ def test_published_and_applied_where_nothing_else_is(drc, elsewhere, state, tmp_
     elsewhere("run", "cleanup", runs[0]["run"], "--state", state, "--yes")
 
 
+def test_facts_are_gathered(drc, elsewhere, state, tmp_path):
+    """A runner that cannot reach AWS yet sees the exact calls; without DR copies, or asked not to, none go along."""
+    shop = ROOT / "plans" / "shop"
+    drc("sandbox", "init", tmp_path / "aws", shop, "--speed", 200)
+    drc("sandbox", "init", tmp_path / "empty", shop, "--speed", 200, "--no-copies")
+    drc("plan", "facts", shop, "failover", "--sandbox", tmp_path / "aws", "-o", tmp_path / "facts.json")
+    here = drc("plan", "show", shop, "failover", "--facts", tmp_path / "facts.json").out
+    published = ["plan", "publish", shop, "--state", state]
+    assert "and facts" in drc(*published, "--sandbox", tmp_path / "aws").out
+    assert elsewhere("plan", "show", f"{state}/shop", "failover").out == here
+    assert "succeeded" in elsewhere("plan", "apply", f"{state}/shop", "failover", "--yes",
+                                    "--sandbox", tmp_path / "aws").out
+
+    none = drc(*published, "--sandbox", tmp_path / "empty")
+    assert "and facts" not in none.out and "published without facts" in none.err and "no usable DR copy" in none.err
+    assert "facts: none given" in elsewhere("plan", "show", f"{state}/shop", "failover").out
+    told = drc.json(*published, "--sandbox", tmp_path / "empty", "--json")
+    assert told["facts"] is False and "no usable DR copy" in told["facts_problem"]
+    alone = drc(*published, "--facts", "none")
+    assert alone.err == "" and "and facts" not in alone.out
+    away = dict(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    nobody = drc(*published, **away)
+    assert "published without facts" in nobody.err and "127.0.0.1" in nobody.err and "--facts none" in nobody.err
+
+
 def test_json(drc, state):
-    told = drc.json("plan", "publish", STEPS, "--state", state, "--json")
+    told = drc.json("plan", "publish", STEPS, "--state", state, "--facts", "none", "--json")
     assert told["plan"] == "steps" and told["url"] == f"{state}/steps" and told["files"] == 3
     assert told["facts"] is False and len(told["digest"]) == len(told["manifest"]) == 64
     place = pathlib.Path(state.removeprefix("file://")) / "steps" / "plan"
@@ -75,11 +100,11 @@ def test_json(drc, state):
 def test_published_again(drc, elsewhere, state, tmp_path):
     folder = folder_with_script(tmp_path)
     url = f"{state}/shop"
-    drc("plan", "publish", folder, "--state", state)
+    drc("plan", "publish", folder, "--state", state, "--facts", "none")
     before = elsewhere("plan", "compile", url, "failover").out
     (folder / "scripts" / "announce.sh").write_text("#!/bin/sh\nexit 0\n")
     assert elsewhere("plan", "compile", url, "failover").out == before
-    drc("plan", "publish", folder, "--state", state)
+    drc("plan", "publish", folder, "--state", state, "--facts", "none")
     after = elsewhere("plan", "compile", url, "failover").out
     assert after != before
 
@@ -106,7 +131,7 @@ def test_what_cannot_be_fetched(drc, elsewhere, state, tmp_path):
     url = f"{state}/steps"
     none = elsewhere("plan", "check", url, status=1).err
     assert f"no plan is published at {url}" in none and "steps/plan/manifest" in none
-    drc("plan", "publish", STEPS, "--state", state)
+    drc("plan", "publish", STEPS, "--state", state, "--facts", "none")
     place = tmp_path / "state" / "steps" / "plan"
     one = next(path for path in (place / "objects").rglob("*") if path.is_file())
     one.write_bytes(one.read_bytes() + b"#")
@@ -114,7 +139,7 @@ def test_what_cannot_be_fetched(drc, elsewhere, state, tmp_path):
     assert one.name in changed and "has been changed" in changed and "publish it again" in changed
     one.unlink()
     assert "is missing" in elsewhere("plan", "check", url, status=1).err
-    drc("plan", "publish", STEPS, "--state", state)
+    drc("plan", "publish", STEPS, "--state", state, "--facts", "none")
     elsewhere("plan", "check", url)
 
 

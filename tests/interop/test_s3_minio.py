@@ -268,7 +268,7 @@ def test_a_published_plan_is_applied_where_nothing_else_is(scene):
     told = scene.first.json("plan", "publish", scene.path, "--json")
     assert told["url"] == f"{scene.state}/erp"
     listed = scene.keys("dr/state/erp/plan/")
-    assert "dr/state/erp/plan/manifest" in listed and len(listed) == told["files"] + 1
+    assert "dr/state/erp/plan/manifest" in listed and len(listed) == told["files"] + 1 + told["facts"]
     del scene.second.env["DRC_STATE_DIR"]
     os.rename(scene.path, str(scene.path) + ".gone")
     scene.second("plan", "apply", told["url"], "failover", "--yes", timeout=300)
