@@ -15,6 +15,9 @@ enum exit_status apply_prepared(struct session *session);
 /* resume.c: goes on with the run of the session, which has its state, run and options, and nothing open. */
 enum exit_status resume_session(struct session *session);
 
+/* The same after lookup_take: its lease is held. */
+enum exit_status resume_taken(struct session *session);
+
 /* scheduled.c, of --scheduled: whether a new run is to be begun; the session has plan, state and world.
  * False: *status says how the command ends: a run is under way, one was gone on with, or there is
  * nothing to do, each told. The session may be empty then. */

@@ -52,9 +52,12 @@ static enum exit_status prepare_again(struct session *session)
 enum exit_status resume_session(struct session *session)
 {
     struct error error = {0};
-    if (!lookup_take(session, &error)) {
-        return tell_error(&error);
-    }
+    return lookup_take(session, &error) ? resume_taken(session) : tell_error(&error);
+}
+
+enum exit_status resume_taken(struct session *session)
+{
+    struct error error = {0};
     bool ready = session_load_graph(session, &error);
     if (!ready && !error.message) {
         return prepare_again(session);

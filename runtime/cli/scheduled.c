@@ -4,6 +4,7 @@
 
 #include "runtime/cli/apply.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/run_lookup.h"
 #include "runtime/cli/session.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/lease.h"
@@ -61,19 +62,58 @@ static void give_up_failed(struct session *session, enum exit_status status)
     }
 }
 
+/* Who holds the lease, as far as it can be told; false: nobody. */
+static bool find_holder(struct session *session, const char *plan, struct lease_holder *holder)
+{
+    struct error ignored = {0};
+    session_open_shared(session, &ignored);
+    error_clear(&ignored);
+    return lease_holder(session->invocation->arena, session->state, plan,
+                        lease_of(session->options.workflow), holder);
+}
+
+/* After a run that was broken off could not be taken: another has gone on with it in the same moment,
+ * and is at work on it or has brought it to its end already. */
+static bool another_went_on(struct session *session)
+{
+    struct lease_holder holder = {0};
+    struct run_info now = {0};
+    struct error ignored = {0};
+    const char *plan = session->run.plan, *id = session->run.id;
+    bool held = !session->lease && find_holder(session, plan, &holder);
+    bool ended = !held && run_find(session->invocation->arena, session->state, id, &now, &ignored) &&
+                 run_status_is_final(now.status);
+    error_clear(&ignored);
+    if (held) {
+        printf("%s: run %s is under way: left alone\n", plan, *holder.run ? holder.run : id);
+    } else if (ended) {
+        printf("%s: run %s has ended meanwhile (%s): left alone\n", plan, id,
+               run_status_name(now.status));
+    }
+    return held || ended;
+}
+
 /* The session is closed first: the run's own takes its place. */
 static enum exit_status go_on_with(struct session *session, const struct run_info *run)
 {
     struct error error = {0};
     struct session again = {
         .invocation = session->invocation, .state = session->state, .run = *run};
-    fprintf(stderr, "%s: going on with run %s, which has not come to its end\n",
-            session->plan->name, run->id);
+    const char *plan = session->plan->name;
     session_close(session);
     *session = (struct session){.invocation = again.invocation};
-    enum exit_status status =
-        read_options(&again, &error) ? resume_session(&again) : tell_error(&error);
-    give_up_failed(&again, status);
+    enum exit_status status = EXIT_DONE;
+    if (!read_options(&again, &error)) {
+        status = tell_error(&error);
+    } else if (lookup_take(&again, &error)) {
+        fprintf(stderr, "%s: going on with run %s, which has not come to its end\n", plan, run->id);
+        status = resume_taken(&again);
+        give_up_failed(&again, status);
+    } else if (another_went_on(&again)) {
+        error_clear(&error);
+    } else {
+        status = tell_error(&error);
+    }
     session_close(&again);
     return status;
 }
@@ -81,14 +121,8 @@ static enum exit_status go_on_with(struct session *session, const struct run_inf
 bool scheduled_is_done(struct session *session, struct error *error)
 {
     struct lease_holder holder = {0};
-    struct error ignored = {0};
-    if (!session->invocation->given[FLAG_SCHEDULED] || !session->run.id || session->lease) {
-        return false;
-    }
-    session_open_shared(session, &ignored);
-    error_clear(&ignored);
-    if (!lease_holder(session->invocation->arena, session->state, session->plan->name,
-                      lease_of(session->options.workflow), &holder) ||
+    if (!session->invocation->given[FLAG_SCHEDULED] || !session->run.id || session->lease ||
+        !find_holder(session, session->plan->name, &holder) ||
         strcmp(holder.run, session->run.id) == 0) {
         return false;
     }

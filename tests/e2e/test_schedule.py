@@ -86,7 +86,7 @@ def test_a_published_plan(drc, plan, tmp_path):
     (tmp_path / "shared").mkdir(mode=0o700)
     url = f"file://{tmp_path}/shared"
     plan.write_text(plan.read_text().replace("dir:backup", f"dir:{tmp_path}/backup"))
-    drc("plan", "publish", plan, "--state", url)
+    drc("plan", "publish", plan, "--state", url, "--facts", "none")
     text = drc("schedule", f"{url}/shop").out
     assert f"plan apply {url}/shop replicate --yes --scheduled\n" in text
     assert f"ReadWritePaths=-{tmp_path}/shared\n" in text and f"ReadWritePaths=-{tmp_path}/backup\n" in text
@@ -168,6 +168,21 @@ def test_one_that_was_killed_is_gone_on_with(drc, plan, site):
     told = scheduled(drc, plan, site)
     assert f"going on with run {run}" in told.err and "succeeded" in told.out
     assert [one["status"] for one in runs(drc)] == ["succeeded"]
+
+
+def test_two_that_go_on_with_one_that_was_killed(drc, plan, site):
+    """One goes on with it; the others leave it alone, whether they find it held, or ended by then."""
+    for _ in range(3):
+        process = begun(drc, plan, site)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        processes = [drc.start("plan", "apply", plan, "replicate", "--scheduled", "--sandbox", site)
+                     for _ in range(3)]
+        told = [process.communicate(timeout=120) for process in processes]
+        assert [process.returncode for process in processes] == [0, 0, 0], told
+        assert sum(b"succeeded after" in out for out, _ in told) == 1, told
+        assert runs(drc)[0]["status"] == "succeeded"
+        back_up(drc, plan, site.parent, fill=bytes([ord("b") + len(runs(drc))]))
 
 
 def test_one_that_was_stopped_is_gone_on_with(drc, plan, site):
