@@ -37,6 +37,7 @@ void notes_take(struct call *call, const struct call_note *note)
     struct executor *executor = call->context;
     uint32_t node = ((struct flight *)call)->node;
     struct node_run *run = &executor->nodes[node];
+    executor->counters.requests += note->requests;
     if (run->status.state != NODE_RUNNING || executor->finished) {
         return; /* nobody waits for it any more */
     }

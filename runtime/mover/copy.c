@@ -50,10 +50,10 @@ static void end(struct copy *copy, struct call_result *result)
 {
     struct job *job = copy->job;
     struct mover *mover = copy->mover;
-    result->requests = (int)(copy->requests < INT32_MAX ? copy->requests : INT32_MAX);
     if (result->outcome != OUTCOME_OK) {
         note(copy);
     }
+    result->requests = (int)(copy->requests < INT32_MAX ? copy->requests : INT32_MAX);
     copy_destroy(copy);
     job_done(job, result);
     mover_pump(mover);
@@ -158,8 +158,10 @@ static void note(struct copy *copy)
     reached_text(&copy->reached, keep);
     call->note(call, &(struct call_note){.done = (int64_t)(copy->reached.count * BLOCK_BYTES),
                                          .total = (int64_t)(copy->total * BLOCK_BYTES),
+                                         .requests = copy->requests,
                                          .text = buffer_text(&text),
                                          .keep = copy->reached.count > 0 ? keep : NULL});
+    copy->requests = 0;
     buffer_free(&text);
 }
 

@@ -73,7 +73,7 @@ struct copy {
     struct slot *slots;
     struct slot *queue; /* read, and not sent */
     size_t slot_count;
-    int64_t requests;
+    int64_t requests; /* that nobody was told of yet */
     int64_t moved_ms;     /* when a block was last put; monotonic */
     int64_t noted_ms;     /* the last note, and how many blocks there were then */
     uint64_t noted_count;

@@ -45,7 +45,7 @@ struct call_result {
     size_t output_count;
     int64_t retry_after_ms; /* 0: as usual */
     bool told_gate;         /* THROTTLED: another request than the executor's own; the gate knows */
-    int requests;           /* API requests that were sent for it */
+    int requests;           /* API requests that were sent for it, but for those that notes told */
 };
 
 struct call;
@@ -53,6 +53,7 @@ struct call;
 /* What a call that takes long tells while it works. Texts are copied. */
 struct call_note {
     int64_t done, total; /* of its work, in bytes; total 0: not known */
+    int64_t requests;    /* that were sent for it since the last note */
     const char *text;    /* "412 MiB of 2.0 GiB, 180 MiB/s": the node's detail from now on; NULL: as before */
     const char *keep;    /* how far it is: takes the place of what was told before, becomes part of the
                             journal soon, and is call->kept when the node is tried again, also by

@@ -62,7 +62,7 @@ static void step(void *context)
     walker->steps_taken++;
     snprintf(keep, sizeof keep, "step %d", walker->at);
     snprintf(text, sizeof text, "%d of %d steps", walker->at, STEPS);
-    walker->call->note(walker->call, &(struct call_note){.done = walker->at, .total = STEPS,
+    walker->call->note(walker->call, &(struct call_note){.done = walker->at, .total = STEPS, .requests = 3,
                                                          .text = text,
                                                          .keep = walker->keep ? walker->keep : keep});
     if (walker->at >= STEPS) {
@@ -130,6 +130,7 @@ struct scene {
     int64_t done_bytes;   /* of the last one */
     char detail[64];
     int64_t interrupt_at; /* after as many; 0: never */
+    int64_t requests_at_half, requests_before;
 };
 
 static void observe(void *context, const struct executor_event *event)
@@ -140,6 +141,11 @@ static void observe(void *context, const struct executor_event *event)
         scene->done_bytes = event->status->done_bytes;
         snprintf(scene->detail, sizeof scene->detail, "%s", event->status->detail);
         assert_int_equal(event->status->total_bytes, STEPS);
+        int64_t requests = executor_counters(scene->bench.executor).requests;
+        scene->requests_before = scene->progress == 1 ? requests - 3 : scene->requests_before;
+        if (scene->progress == STEPS / 2) {
+            scene->requests_at_half = requests - scene->requests_before;
+        }
         if (scene->progress == scene->interrupt_at) {
             executor_interrupt(scene->bench.executor);
         }
@@ -235,6 +241,7 @@ static void test_shown_and_journalled(void **state)
     assert_int_equal(scene->progress, STEPS);
     assert_int_equal(scene->done_bytes, STEPS);
     assert_string_equal(scene->detail, "40 of 40 steps");
+    assert_int_equal(scene->requests_at_half, 3 * STEPS / 2); /* while it goes on, not at its end */
     struct counted counted = notes_of(scene);
     int seconds = STEPS * STEP_MS / 1000;
     assert_in_range(counted.notes, seconds / 2 - 1, seconds / 2 + 2); /* each 2 s, not each note */
