@@ -86,8 +86,9 @@ struct facts {
      * "db/recovery-point". Of replicate: "db/recovery-point" (of the repository), "db/last-copy" (the
      * recovery point of the last usable DR copy; absent: there is none), "db/disk-0/map",
      * "db/disk-0/parent-map" and "db/disk-0/parent-snapshot" (of increments), "db/excess-0/snapshot",
-     * "db/disk-0/snapshot" (of a VM that is copied, and lacks its bootable copy), "kms-key" (the ARN of
-     * the plan's key), "repository" (with an absolute path) */
+     * "db/disk-0/snapshot" (of a VM that is copied, and lacks its bootable copy), "web/damaged" (why its
+     * recovery point cannot be read: the VM is not among `vms`), "kms-key" (the ARN of the plan's key),
+     * "repository" (with an absolute path) */
     struct map bindings;
     struct map durations; /* action name, or node id -> int64_t * (ms), measured before */
     struct map blocks;    /* "db/disk-0" -> int64_t *: how many blocks of 512 KiB its next copy takes */
@@ -95,6 +96,9 @@ struct facts {
         int64_t copy_bytes_per_s;   /* put-blocks, of all disks at once: bytes of blocks sent */
         int64_t backup_bytes_per_s; /* of all disks at once: bytes of disks read */
     } throughput;
+    /* --bandwidth of the run that is predicted, of all disks at once; 0: none. Not of the sites: neither
+     * read from a file of facts nor written. */
+    int64_t copy_limit_bytes_per_s;
     struct {
         const char *at, *digest; /* NULL: never */
         bool passed;

@@ -26,9 +26,26 @@ static const struct fact_vm *known_vm(const struct lowering *l, const struct vm_
     return l->facts ? map_get(&l->facts->vms, v->vm->name) : NULL;
 }
 
+static void leave_out_damaged(struct lowering *l, const struct vm_lowering *v, const char *what)
+{
+    const char *repository = l->plan->backup.repository.value;
+    struct diagnostic *found =
+        diagnose(l->diagnostics, DIAG_NOTHING_TO_COPY, v->vm->at,
+                 "the recovery point of %s in %s is damaged", v->vm->name, repository);
+    diagnostic_note(l->diagnostics, found, "%s", what);
+    diagnostic_help(l->diagnostics, found, "drc repo verify %s says what is damaged; --recovery-point TIME "
+                                           "takes an older one; drc repo import --whole makes a new one",
+                    repository);
+}
+
 /* The others are copied; the command says at its end that this one was not. */
 static void leave_out(struct lowering *l, const struct vm_lowering *v)
 {
+    const char *damaged = map_get(&l->facts->bindings, lowering_join(l, v->vm->name, "damaged"));
+    if (damaged) {
+        leave_out_damaged(l, v, damaged);
+        return;
+    }
     struct diagnostic *found = diagnose(l->diagnostics, DIAG_NOTHING_TO_COPY, v->vm->at,
                                         "%s has no recovery point in %s", v->vm->name,
                                         l->plan->backup.repository.value);
@@ -401,11 +418,19 @@ static size_t count_disks(const struct lowering *l)
     return count;
 }
 
+/* Of all disks: as measured, and no more than this run may send. */
+static int64_t bytes_per_s_of(const struct facts *facts)
+{
+    int64_t measured = facts ? facts->throughput.copy_bytes_per_s : 0;
+    int64_t limit = facts ? facts->copy_limit_bytes_per_s : 0;
+    int64_t expected = measured > 0 ? measured : COPY_BYTES_PER_S_ASSUMED;
+    return limit > 0 && limit < expected ? limit : expected;
+}
+
 /* What one of the disks that are sent at once gets of the throughput. */
 static int64_t share_of(const struct lowering *l, size_t disks)
 {
-    int64_t measured = l->facts ? l->facts->throughput.copy_bytes_per_s : 0;
-    int64_t all = measured > 0 ? measured : COPY_BYTES_PER_S_ASSUMED;
+    int64_t all = bytes_per_s_of(l->facts);
     int64_t at_once = disks < COPIES_AT_ONCE ? (int64_t)disks : COPIES_AT_ONCE;
     int64_t share = all / (at_once > 0 ? at_once : 1);
     return share > 0 ? share : 1;

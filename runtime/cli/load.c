@@ -12,6 +12,7 @@
 #include "compiler/front/diagnostic.h"
 #include "compiler/plan/select.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/size_text.h"
 #include "runtime/site/site.h"
 #include "runtime/state/published.h"
 
@@ -129,6 +130,21 @@ static bool read_facts(const struct invocation *invocation, const char *path, st
     return *facts != NULL;
 }
 
+/* What is predicted is that of a run that may send no more. */
+static bool take_bandwidth(const struct invocation *invocation, struct facts *facts,
+                           struct error *error)
+{
+    const char *rate = invocation->values[FLAG_BANDWIDTH];
+    int64_t bytes_per_s = 0;
+    if (rate && !rate_read(rate, &bytes_per_s, error)) {
+        return error_prefix(error, "--bandwidth");
+    }
+    if (facts) {
+        facts->copy_limit_bytes_per_s = bytes_per_s;
+    }
+    return true;
+}
+
 bool load_facts(const struct invocation *invocation, struct facts **facts, struct error *error)
 {
     return read_facts(invocation, invocation->values[FLAG_FACTS], facts, error);
@@ -140,7 +156,8 @@ bool load_facts_of(const struct invocation *invocation, const char *plan_path, s
     const char *path = invocation->values[FLAG_FACTS];
     bool published = !path && published_is_url(invocation->arguments[0]);
     return read_facts(invocation, published ? published_facts(invocation->arena, plan_path) : path,
-                      facts, error);
+                      facts, error) &&
+           take_bandwidth(invocation, *facts, error);
 }
 
 bool load_selection(const struct invocation *invocation, const bool *there, struct plan **plan,
@@ -243,6 +260,16 @@ static bool compile_given_plan(const struct invocation *invocation, const struct
     return loaded->graph != NULL;
 }
 
+static bool has_its_durations(const struct invocation *invocation, const struct source *source,
+                              struct error *error)
+{
+    if (!invocation->given[FLAG_BANDWIDTH]) {
+        return true;
+    }
+    error_set(error, "%s is a compiled graph, which has its durations already", source->path);
+    return error_help(error, "give --bandwidth when it is compiled, and when it is applied");
+}
+
 bool load_graph(const struct invocation *invocation, struct loaded *loaded)
 {
     struct error error = {0};
@@ -250,7 +277,7 @@ bool load_graph(const struct invocation *invocation, struct loaded *loaded)
     bool given = false;
     if ((source = load_source(invocation, invocation->arguments[0], &error)) &&
         load_facts_of(invocation, source->path, &loaded->facts, &error) &&
-        (given = is_graph(source))) {
+        (given = is_graph(source)) && has_its_durations(invocation, source, &error)) {
         loaded->graph = load_graph_text(invocation, source, &error);
     }
     if (error.message) {

@@ -187,6 +187,8 @@ static void find_points(struct look *look)
     if (!repository) {
         look->rpo->repository_problem =
             arena_strdup(look->session.invocation->arena, error.message);
+        look->rpo->repository_help =
+            error.help ? arena_strdup(look->session.invocation->arena, error.help) : NULL;
         error_clear(&error);
     }
     repository_close(repository);

@@ -92,7 +92,9 @@ static void list_json(const struct run_info *runs, size_t count, struct buffer *
             json_key_string(&json, "ended", format_time(time, run->ended_utc_ms));
         }
         json_key_int(&json, "vms", (int64_t)run->vm_count);
-        json_key_int(&json, "recovered", (int64_t)run->vms_recovered);
+        int64_t ready = (int64_t)run->vms_recovered;
+        json_key_int(&json, "recovered", is_replicate(run) ? 0 : ready);
+        json_key_int(&json, "copied", is_replicate(run) ? ready : 0);
         json_key_string(&json, "problem", run->problem);
         json_end_object(&json);
     }

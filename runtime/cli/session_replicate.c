@@ -88,6 +88,7 @@ struct facts *session_replicate_facts(struct session *session, bool brief, struc
     repository_close(repository);
     if (facts && !brief) {
         measure(session, facts);
+        facts->copy_limit_bytes_per_s = session->options.bandwidth;
     }
     return facts;
 }

@@ -6,6 +6,7 @@
 #include "compiler/base/buffer.h"
 #include "runtime/report/exposition.h"
 #include "runtime/report/history.h"
+#include "runtime/report/report_parts.h"
 
 struct page {
     const struct report *report;
@@ -104,7 +105,11 @@ static void put_counts(const struct page *page)
         end_sample(page, (double)states[i].count);
     }
     put(page, "run_vms", "VMs of the last run.", (double)report->graph->vm_count);
-    put(page, "run_vms_recovered", "VMs that were recovered.", (double)report->recovered);
+    if (report_is_replicate(report)) {
+        put(page, "run_vms_copied", "VMs of which a DR copy was made.", (double)report->recovered);
+    } else {
+        put(page, "run_vms_recovered", "VMs that were recovered.", (double)report->recovered);
+    }
     put(page, "run_requests", "API requests that were sent.", (double)counters->requests);
     put(page, "run_requests_throttled", "API requests refused for their rate.",
         (double)counters->throttled);
@@ -139,6 +144,11 @@ static int64_t recovered(const struct report_vm *vm)
     return vm->outcome == VM_RECOVERED;
 }
 
+static int64_t copied(const struct report_vm *vm)
+{
+    return vm->outcome == VM_COPIED;
+}
+
 static int64_t recovery_ms(const struct report_vm *vm)
 {
     return vm->recovered_ms;
@@ -160,9 +170,15 @@ void metrics_write(const struct report *report, struct buffer *out)
     put_status(&page);
     put_times(&page);
     put_counts(&page);
-    put_vms(&page, "vm_recovered", "1: the VM was recovered by the last run.", recovered, 1);
-    put_vms(&page, "vm_recovery_seconds", "From the run's start until the VM was recovered.",
-            recovery_ms, 1000);
+    if (report_is_replicate(report)) {
+        put_vms(&page, "vm_copied", "1: a DR copy of the VM was made by the last run.", copied, 1);
+        put_vms(&page, "vm_copy_seconds", "From the run's start until the VM's DR copy was made.",
+                recovery_ms, 1000);
+    } else {
+        put_vms(&page, "vm_recovered", "1: the VM was recovered by the last run.", recovered, 1);
+        put_vms(&page, "vm_recovery_seconds", "From the run's start until the VM was recovered.",
+                recovery_ms, 1000);
+    }
     put_vms(&page, "vm_loss_seconds", "Age of its recovery point when the disaster came.", loss_ms,
             1000);
     put_vms(&page, "vm_waited_seconds", "Ready to start, and waiting for a VM that it depends on.",

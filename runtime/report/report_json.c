@@ -40,7 +40,7 @@ static void write_vm(struct json_writer *json, const struct report *report,
     json_key_string(json, "name", vm->name);
     json_key_string(json, "outcome", report_outcome_name(vm->outcome));
     json_key_bool(json, "critical", vm->critical);
-    known(json, "recovered_ms", vm->recovered_ms);
+    known(json, report_is_replicate(report) ? "copied_ms" : "recovered_ms", vm->recovered_ms);
     known(json, "predicted_ms", vm->predicted_ms);
     json_key_string(json, "recovery_point", vm->recovery_point);
     known(json, "loss_ms", vm->loss_ms);
@@ -150,9 +150,11 @@ static void write_summary(struct json_writer *json, const struct report *report)
     if (report->options.rpo_ms) {
         json_key_int(json, "rpo_objective_ms", report->options.rpo_ms);
     }
-    json_key_int(json, "recovered", (int64_t)report->recovered);
+    int64_t ready = (int64_t)report->recovered;
+    json_key_int(json, "recovered", report_is_replicate(report) ? 0 : ready);
+    json_key_int(json, "copied", report_is_replicate(report) ? ready : 0);
     json_key_int(json, "left_over", (int64_t)report->left_over);
-    if (report->graph->workflow == WORKFLOW_REPLICATE) {
+    if (report_is_replicate(report)) {
         json_key_int(json, "blocks_sent", report->blocks_sent);
         json_key_int(json, "bytes_sent", report->bytes_sent);
         json_key_int(json, "bytes_per_s", report->bytes_per_s);

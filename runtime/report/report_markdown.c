@@ -31,7 +31,7 @@ static void write_markdown_vm(const struct report *report, const struct report_v
                   vm->recovered_ms < 0 ? "" : format_duration(text, vm->recovered_ms));
     buffer_puts(out, vm->predicted_ms < 0 ? "" : format_duration(text, vm->predicted_ms));
     buffer_printf(out, " | %s | ", vm->loss_ms < 0 ? "" : format_duration(text, vm->loss_ms));
-    if (report->graph->workflow != WORKFLOW_REPLICATE) {
+    if (!report_is_replicate(report)) {
         put_cell(out, vm->instance_id ? vm->instance_id : "");
         buffer_puts(out, " | ");
     }
@@ -197,7 +197,7 @@ void report_write_markdown(const struct report *report, struct buffer *out)
         write_markdown_cause(report, report->causes[i], out);
     }
     buffer_puts(out, report->cause_count ? "\n" : "");
-    bool copies = report->graph->workflow == WORKFLOW_REPLICATE;
+    bool copies = report_is_replicate(report);
     buffer_puts(out, copies ? "| VM | outcome | copied after | predicted | a failover loses | phases |\n"
                               "|---|---|---|---|---|---|\n"
                             : "| VM | outcome | recovered after | predicted | loss | instance | phases |\n"

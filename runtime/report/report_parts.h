@@ -7,6 +7,8 @@
 struct decision;
 struct json_writer;
 
+/* Whether its VMs were copied, not recovered. */
+bool report_is_replicate(const struct report *report);
 /* API requests that what was done takes at least: one for each batch of an action as large as the
  * service allows, one poll for each batch of waits, one for each block sent. */
 int64_t report_calls_floor(const struct report *report);

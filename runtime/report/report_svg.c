@@ -128,7 +128,7 @@ static void put_head(const struct picture *picture, int height)
 
 static void put_legend(const struct picture *picture, int y)
 {
-    bool copies = picture->report->graph->workflow == WORKFLOW_REPLICATE;
+    bool copies = report_is_replicate(picture->report);
     const char *const kinds[][2] = {{"work", "at work"},
                                     {"inject", copies ? "blocks sent" : "drivers injected"},
                                     {"wait", "waits for another VM"}};

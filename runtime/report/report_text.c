@@ -73,7 +73,7 @@ static const char *how_it_ended(const struct report *report)
     }
 }
 
-static bool is_replicate(const struct report *report)
+bool report_is_replicate(const struct report *report)
 {
     return report->graph->workflow == WORKFLOW_REPLICATE;
 }
@@ -88,7 +88,7 @@ static void write_head(const struct page *page)
     buffer_puts(page->out, " after ");
     put_duration(page->out, report->elapsed_ms);
     buffer_printf(page->out, ": %zu of %zu VMs %s", report->recovered,
-                  report->graph->vm_count, is_replicate(report) ? "copied" : "recovered");
+                  report->graph->vm_count, report_is_replicate(report) ? "copied" : "recovered");
     size_t unchanged = 0;
     for (size_t i = 0; i < report->graph->vm_count; i++) {
         unchanged += report->vms[i].outcome == VM_UNCHANGED;
@@ -125,7 +125,7 @@ static void put_sent(const struct report *report, struct buffer *out)
 
 void report_put_rto(const struct report *report, struct buffer *out)
 {
-    if (is_replicate(report)) {
+    if (report_is_replicate(report)) {
         put_sent(report, out);
         return;
     }
@@ -157,7 +157,7 @@ void report_put_rto(const struct report *report, struct buffer *out)
 
 void report_put_loss(const struct report *report, struct buffer *out)
 {
-    bool copies = is_replicate(report); /* nothing is lost by it */
+    bool copies = report_is_replicate(report); /* nothing is lost by it */
     if (report->loss_ms < 0) {
         buffer_puts(out, copies ? "a failover's loss is unknown" : "loss unknown");
         return;
@@ -446,7 +446,7 @@ static void write_timeline(const struct page *page)
         write_lane(page, &report->vms[i], name_width, cells, outcome_width);
     }
     text_pad(page->out, "", name_width + 2);
-    buffer_puts(page->out, is_replicate(report)
+    buffer_puts(page->out, report_is_replicate(report)
                                ? "█ at work  ▒ blocks sent"
                                : "█ at work  ▒ drivers injected  ░ waiting for another VM");
     if (report->history->outage_count) {

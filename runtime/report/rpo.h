@@ -65,6 +65,7 @@ struct rpo_plan {
     size_t vm_count;
     const char *repository;         /* as the plan names it; NULL: none */
     const char *repository_problem; /* what it holds is not known, and why; NULL */
+    const char *repository_help;    /* what to do then; NULL */
     struct rpo_round backup, replicate;
     const char *run, *run_status; /* the last replicate run that the state knows; NULL: none */
     bool run_alive;

@@ -88,6 +88,7 @@ static void put_stages(const struct rpo_report *report, const struct rpo_plan *p
     json_begin_object(json);
     json_key_string(json, "repository", plan->repository);
     json_key_string(json, "problem", plan->repository_problem);
+    json_key_string(json, "help", plan->repository_help);
     put_round(report, &plan->backup, json);
     json_end_object(json);
     json_key(json, "replicate");

@@ -261,7 +261,7 @@ static void say_backup(const struct page *page, const struct rpo_plan *plan, str
     int64_t now = page->report->now_utc_ms;
     put_every(&plan->backup, "backup", text);
     if (!plan->repository) {
-        buffer_puts(text, ": the plan names no repository");
+        buffer_puts(text, ": the plan names no repository: backup.repository does");
     } else if (plan->repository_problem) {
         buffer_printf(text, ": what %s holds is not known: %s", plan->repository,
                       plan->repository_problem);
@@ -275,6 +275,10 @@ static void say_backup(const struct page *page, const struct rpo_plan *plan, str
         put_next(page, &plan->backup, text);
     }
     put_line(page, INDENT, text);
+    if (plan->repository_help) {
+        buffer_printf(text, "help: %s", plan->repository_help);
+        put_line(page, INDENT, text);
+    }
 }
 
 static void say_strangers(const struct page *page, const struct rpo_plan *plan, struct buffer *text)

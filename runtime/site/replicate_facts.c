@@ -435,6 +435,7 @@ static void note_damaged(struct gathering *g, const char *vm, const struct error
     const char *what = failure->help ? arena_printf(g->arena, "%s; %s", failure->message, failure->help)
                                      : arena_strdup(g->arena, failure->message);
     notes->damaged[notes->damaged_count++] = (struct replicate_damaged){.vm = vm, .what = what};
+    map_put(&g->facts->bindings, arena_printf(g->arena, "%s/damaged", vm), (void *)what);
 }
 
 /* A recovery point that cannot be read fails its VM, not the others. */

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import time
 
+import jsonschema
 import pytest
 
 from e2e_drc import ROOT, wait_for
@@ -174,7 +175,7 @@ def test_what_is_told_of_a_run_that_copied(drc, tmp_path):
     site.imports(boot)
     site.replicate()
     shown = drc("run", "show").out
-    assert re.search(r"db +copied +sent 0:\d\d, 2 blocks \(1\.0 MiB\)\n  web +unchanged\n", shown)
+    assert re.search(r"db +copied +sent 0:\d\d, 2 blocks \(1 MiB\)\n  web +unchanged\n", shown)
     listed = drc("run", "list").out
     assert "1 of 2 copied" in listed and "2 of 2 copied" in listed
     text, page, picture = (drc("run", "report", "--format", f).out for f in ("text", "markdown", "svg"))
@@ -358,6 +359,51 @@ def test_plan_and_graph_without_and_with_facts(site, disks, drc, tmp_path):
     assert "1 of 1 VMs copied" in done.out
 
 
+def put_seconds(schedule):
+    return {a["id"]: (a["end_ms"] - a["start_ms"]) / 1000 for a in schedule["actions"] if a["action"] == "put-blocks"}
+
+
+def test_the_prediction_is_that_of_the_bandwidth(site, disks, drc, tmp_path):
+    """100 and 20 blocks, sent at once: each gets the half."""
+    site.imports(*disks)
+    facts, graph = tmp_path / "facts.json", tmp_path / "graph.json"
+    facts.write_text(json.dumps(site.facts()))
+    limited = {"db/disk-0/put-blocks": 200, "db/disk-1/put-blocks": 40}
+    slow = ("--facts", facts, "--bandwidth", "512KiB/s")
+    assert put_seconds(drc.json("plan", "show", site.plan, "replicate", *slow, "--json")) == limited
+    assert put_seconds(drc.json("plan", "apply", site.plan, "replicate", "--dry-run", *slow, "--json")) == limited
+    live = drc("plan", "apply", site.plan, "replicate", "--dry-run=live", "--sandbox", site.sandbox,
+               "--bandwidth", "512KiB/s", "--json", status=None)
+    assert put_seconds(json.loads(live.out)) == limited
+    free = put_seconds(drc.json("plan", "show", site.plan, "replicate", "--facts", facts, "--json"))
+    assert free["db/disk-0/put-blocks"] < 10
+    drc("plan", "compile", site.plan, "replicate", *slow, "-o", graph)
+    assert put_seconds(drc.json("plan", "show", graph, "--json")) == limited
+    assert "has its durations already" in drc("plan", "show", graph, "--bandwidth", "1MiB/s", status=1).err
+    assert "--bandwidth" in drc("plan", "show", site.plan, "replicate", "--bandwidth", "1", status=1).err
+
+
+def test_a_report_of_copies_as_its_schema_says(site, disks, drc):
+    site.imports(*disks)
+    report = site.report()
+    schema = json.loads((ROOT / "schemas" / "report.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(report)
+    assert report["copied"] == 1 and report["recovered"] == 0
+    assert report["vms"][0]["copied_ms"] > 0 and "recovered_ms" not in report["vms"][0]
+    listed = drc.json("run", "list", "--json")[0]
+    assert listed["copied"] == listed["vms"] == 1 and listed["recovered"] == 0
+
+
+def test_nothing_to_copy_is_shown_as_nothing(site, disks, drc, tmp_path):
+    site.imports(*disks)
+    site.replicate()
+    facts = tmp_path / "facts.json"
+    facts.write_text(json.dumps(site.facts()))
+    for words in (("show",), ("apply", "--dry-run")):
+        shown = drc("plan", words[0], site.plan, "replicate", "--facts", facts, *words[1:]).out
+        assert "nothing to do: no recovery point is newer" in shown and "0 actions" not in shown
+
+
 def test_a_repository_that_is_not_there(site):
     done = site.replicate(status=1)
     assert "backup repository" in done.err and "drc repo import" in done.err
@@ -424,6 +470,7 @@ def test_what_is_damaged_of_one_vm_stops_no_other(drc, tmp_path):
 
     done = site.replicate(status=1)
     told = " ".join(done.err.split())
+    assert "recovery point of db in dir:backup is damaged" in told and "db has no recovery point" not in told
     assert f"{root} in dir:" in told and "not those that its name says" in told
     assert "that can be read: db" in told and "drc repo verify" in told
     assert f"copies/{record.name}" in told and "remove it" in told

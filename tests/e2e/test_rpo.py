@@ -261,6 +261,8 @@ def test_the_repository_may_be_gone(drc, backed_up, tmp_path):
     document = rpo(drc, backed_up)
     assert document["state"] == "met" and "no such directory" in document["plans"][0]["backup"]["problem"]
     assert "recovery_point" not in vms(document)["db"]
+    assert "drc repo import makes a repository" in document["plans"][0]["backup"]["help"]
+    assert "help: " in drc("rpo", backed_up.plan, "--sandbox", backed_up.directory).out
     assert not (tmp_path / "backup").exists()
     (tmp_path / "backup").mkdir()
     (tmp_path / "backup" / "repository").write_text("{}")

@@ -115,7 +115,7 @@ def test_import_replicate_change_replicate_fail_over(moto, drc, plan, tmp_path):
     for vm, path in others.items():
         imports(drc, vm, path)
     report = drc.json("plan", "apply", plan, "replicate", "--yes", "--json", timeout=300)
-    assert report["status"] == "succeeded" and report["recovered"] == 3
+    assert report["status"] == "succeeded" and report["copied"] == 3 and report["recovered"] == 0
     assert report["blocks_sent"] == 40 + 10 + 3 + 3
     first = copies(moto, "db")
     assert sent(moto, first["0"][0]) == blocks_of(boot)

@@ -139,6 +139,51 @@ static void the_time_is_that_of_the_bytes(void **state)
     fixture_free(&fixture.plan);
 }
 
+static int64_t expected_with_limit(int64_t limit_bytes_per_s)
+{
+    struct plan_fixture plan = fixture_check(PLAN(""));
+    struct error error = {0};
+    const char *text = FACTS("\"db\":{\"disks\":[{\"bytes\":1,\"size_gib\":1}]}", "",
+                             ",\"blocks\":{\"db/disk-0\":200},"
+                             "\"throughput\":{\"copy_bytes_per_s\":104857600}");
+    struct facts *facts = facts_read(plan.arena, "facts.json", text, strlen(text), &error);
+    assert_non_null(facts);
+    facts->copy_limit_bytes_per_s = limit_bytes_per_s;
+    struct lower_fixture fixture = {
+        .plan = plan,
+        .graph = lower(plan.arena, plan.plan, WORKFLOW_REPLICATE, facts, plan.diagnostics)};
+    assert_non_null(fixture.graph);
+    graph_index(fixture.graph);
+    int64_t expected_ms = lower_node(&fixture, "db/disk-0/put-blocks")->expected_ms;
+    fixture_free(&plan);
+    return expected_ms;
+}
+
+/* No faster than the run may be, and no faster than copies ever were. */
+static void a_limit_is_part_of_the_time(void **state)
+{
+    (void)state;
+    assert_int_equal(expected_with_limit(0), 1000);
+    assert_int_equal(expected_with_limit(10485760), 10000);
+    assert_int_equal(expected_with_limit(1048576000), 1000);
+}
+
+static void a_damaged_recovery_point_is_told_as_such(void **state)
+{
+    (void)state;
+    struct lower_fixture fixture = replicate(
+        PLAN(""), FACTS("\"db\":{\"copied\":true,\"disks\":[{\"bytes\":1,\"size_gib\":1}]}",
+                        "\"web/damaged\":\"its map is cut short\"", ""));
+    struct buffer text = {0};
+    diagnostics_write(fixture.plan.diagnostics, DIAGNOSTIC_FORMAT_HUMAN, false, &text);
+    assert_non_null(strstr(buffer_text(&text), "the recovery point of web in dir:backup is damaged"));
+    assert_non_null(strstr(buffer_text(&text), "its map is cut short"));
+    assert_non_null(strstr(buffer_text(&text), "drc repo verify dir:backup"));
+    assert_null(strstr(buffer_text(&text), "has no recovery point"));
+    buffer_free(&text);
+    fixture_free(&fixture.plan);
+}
+
 static void a_vm_without_a_recovery_point_is_left_out_and_told(void **state)
 {
     (void)state;
@@ -187,6 +232,8 @@ int main(void)
         cmocka_unit_test(nothing_is_deleted_before_the_new_copy_is_there),
         cmocka_unit_test(who_is_furthest_behind_comes_first),
         cmocka_unit_test(the_time_is_that_of_the_bytes),
+        cmocka_unit_test(a_limit_is_part_of_the_time),
+        cmocka_unit_test(a_damaged_recovery_point_is_told_as_such),
         cmocka_unit_test(a_vm_without_a_recovery_point_is_left_out_and_told),
         cmocka_unit_test(places_are_taken_in_order),
     };

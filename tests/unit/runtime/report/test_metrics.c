@@ -58,8 +58,36 @@ static void what_is_known_and_nothing_else(void **state)
     arena_destroy(arena);
 }
 
+/* A copy recovers nothing. */
+static void of_replicate_vms_are_copied(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct history *history = told_history(arena);
+    struct graph graph = *history->graph;
+    graph.workflow = WORKFLOW_REPLICATE;
+    struct schedule schedule = {0};
+    struct report_vm vms[] = {
+        {.name = "db", .outcome = VM_COPIED, .recovered_ms = 2000, .loss_ms = -1},
+        {.name = "web", .outcome = VM_UNCHANGED, .recovered_ms = -1, .loss_ms = -1},
+    };
+    struct report report = {.graph = &graph, .schedule = &schedule, .run_id = "run00001",
+                            .status = RUN_SUCCEEDED, .vms = vms, .recovered = 1, .rto_ms = -1,
+                            .loss_ms = -1, .history = history};
+    struct buffer text = {0};
+    metrics_write(&report, &text);
+    const char *out = buffer_text(&text);
+    assert_contains(out, "drc_run_vms_copied{plan=\"shop\",workflow=\"replicate\"} 1\n");
+    assert_contains(out, "drc_vm_copied{plan=\"shop\",workflow=\"replicate\",vm=\"db\"} 1\n");
+    assert_contains(out, "drc_vm_copy_seconds{plan=\"shop\",workflow=\"replicate\",vm=\"db\"} 2\n");
+    assert_lacks(out, "recover");
+    buffer_free(&text);
+    arena_destroy(arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_known_and_nothing_else)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_known_and_nothing_else),
+                                       cmocka_unit_test(of_replicate_vms_are_copied)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

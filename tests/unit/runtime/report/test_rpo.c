@@ -210,6 +210,9 @@ static void misses_are_explained(void **state)
     f.plan.repository_problem = "permission denied";
     text = text_of(&f, false, &out);
     assert_contains(text, "what dir:backup holds is not known: permission denied");
+    assert_lacks(text, "help:");
+    f.plan.repository_help = "drc repo import makes one";
+    assert_contains(text_of(&f, false, &out), "help: drc repo import makes one");
     assert_lacks(text, "the backup is late");
     buffer_free(&out);
 }

@@ -375,6 +375,7 @@ static void a_damaged_map_is_named(void **state)
     assert_null(map_get(&facts->bindings, "db/recovery-point"));
     assert_int_equal(s.notes.damaged_count, 1);
     assert_non_null(strstr(s.notes.damaged[0].what, "recovery point " NEW " of db, disk 0"));
+    assert_string_equal(map_get(&facts->bindings, "db/damaged"), s.notes.damaged[0].what);
     tear_down(&s);
 }
 
