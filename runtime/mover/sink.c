@@ -17,6 +17,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
+#include "runtime/mover/export_folder.h"
 #include "runtime/mover/nbd_lanes.h"
 #include "runtime/world/child.h"
 #include "runtime/world/files.h"
@@ -33,8 +34,8 @@ struct sink {
     int64_t bytes;
     bool force, is_device;
     atomic_bool stopped;
-    char *folder;    /* in which it is made; NULL: none yet, or a device */
-    char *temporary; /* in that */
+    struct export_folder folder; /* in which it is made; none yet, or a device: without path */
+    char *temporary;             /* in that */
     int file;        /* -1: by qemu-nbd */
     struct nbd_lanes *lanes;
 };
@@ -46,7 +47,7 @@ struct sink *sink_create(const char *path, const struct sink_options *options)
     sink->format = options->format;
     sink->bytes = options->bytes;
     sink->force = options->force;
-    sink->file = -1;
+    sink->file = sink->folder.lock = -1;
     atomic_init(&sink->stopped, false);
     return sink;
 }
@@ -60,14 +61,8 @@ void sink_destroy(struct sink *sink)
     if (sink->file >= 0) {
         close(sink->file);
     }
-    if (sink->temporary) {
-        unlink(sink->temporary);
-    }
-    if (sink->folder) {
-        rmdir(sink->folder);
-    }
+    export_folder_remove(&sink->folder);
     free(sink->temporary);
-    free(sink->folder);
     free(sink->path);
     free(sink);
 }
@@ -120,21 +115,16 @@ static bool open_device(struct sink *sink, struct error *error)
     return true;
 }
 
-/* PATH's folder + "/.drc-export-XXXXXX", and PATH's own name in it: VMDK and qcow2 know their names. */
+/* The file gets PATH's own name in it: VMDK and qcow2 know their names. */
 static bool make_folder(struct sink *sink, struct error *error)
 {
     struct buffer text = {0};
     const char *slash = strrchr(sink->path, '/');
-    buffer_append(&text, sink->path, slash ? (size_t)(slash - sink->path + 1) : 0);
-    buffer_puts(&text, ".drc-export-XXXXXX");
-    char *folder = buffer_steal(&text);
-    if (!mkdtemp(folder)) {
-        int why = errno;
-        free(folder);
+    int why = export_folder_make(&sink->folder, sink->path);
+    if (why != 0) {
         return failed(sink, "making a file beside", why, error);
     }
-    sink->folder = folder;
-    buffer_printf(&text, "%s/%s", folder, slash ? slash + 1 : sink->path);
+    buffer_printf(&text, "%s/%s", sink->folder.path, slash ? slash + 1 : sink->path);
     sink->temporary = buffer_steal(&text);
     return true;
 }

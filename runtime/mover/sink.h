@@ -1,6 +1,7 @@
 /* Sink: a disk to be written: a raw file with holes, a qcow2 or VMDK (by a qemu-nbd beside drc), a block
  * device. A file is made in a folder of its own beside its place (".drc-export-…") and moved there
- * whole and durable, or not at all. Calls but those that say so block, and are for threads. */
+ * whole and durable, or not at all; the folder of one that was killed goes with the next. Calls but those
+ * that say so block, and are for threads. */
 #ifndef DRC_MOVER_SINK_H
 #define DRC_MOVER_SINK_H
 

@@ -1,4 +1,5 @@
 """Disk images become recovery points and come back, bit for bit; what is wrong with one is told."""
+import filecmp
 import hashlib
 import json
 import os
@@ -579,6 +580,22 @@ def test_a_stopped_export_leaves_no_file(repository, tmp_path):
         assert process.returncode == 3, err
         assert list(tmp_path.glob("back.*")) == [] and list(tmp_path.glob(".drc*")) == []
         assert servers_of(tmp_path) == []
+
+
+def test_what_a_killed_export_has_left_goes_with_the_next(repository, tmp_path):
+    image = sparse(tmp_path / "disk.raw", 600 * MIB, [(0, noise(600 * MIB))])
+    repository.imported(image)
+    for name in ("back.raw", "back.qcow2"):
+        process = repository.drc.start("repo", "export", repository.place, *NAMES, "-o", tmp_path / name)
+        wait_for(lambda: list(tmp_path.glob(".drc-export-*/*")), "a file", process)
+        process.kill()
+        process.communicate()
+        assert not (tmp_path / name).exists()
+    wait_for(lambda: not servers_of(tmp_path), "the end of qemu-nbd", seconds=5)
+    assert len(list(tmp_path.glob(".drc*"))) == 1  # the first one's is gone already
+    repository.drc("repo", "export", repository.place, *NAMES, "-o", tmp_path / "back.raw")
+    assert list(tmp_path.glob(".drc*")) == []
+    assert filecmp.cmp(tmp_path / "back.raw", image, shallow=False)
 
 
 def test_a_mute_server_can_be_stopped(repository, tmp_path):
