@@ -55,7 +55,7 @@ void words_change_record(struct sentence *to)
     const struct value *values = graph_input(to->node, "values");
     if (values && values->kind == VALUE_LIST) {
         words_part(to, "to ");
-        words_part_list(to, values, " ");
+        words_part_list(to, values, " and ");
     }
     words_part_input(to, "TTL ", "ttl", " s");
 }

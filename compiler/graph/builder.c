@@ -135,6 +135,11 @@ void builder_after(struct graph_builder *builder, uint32_t node, enum edge_when 
     *seen = (struct seen){.by = current->index, .place = (uint32_t)builder->edge_count};
 }
 
+bool builder_is_end(const struct graph_builder *builder, uint32_t node)
+{
+    return builder->seen[node].place == 0;
+}
+
 void builder_guards(struct graph_builder *builder, uint32_t node)
 {
     builder_current(builder)->guards = (int32_t)node;

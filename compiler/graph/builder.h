@@ -28,6 +28,8 @@ struct graph_node *builder_current(struct graph_builder *builder);
 
 /* An edge from an earlier node; ok wins where both are asked for. */
 void builder_after(struct graph_builder *builder, uint32_t node, enum edge_when when);
+/* Whether no node comes after that one so far. */
+bool builder_is_end(const struct graph_builder *builder, uint32_t node);
 /* The node runs if `node` was attempted, whatever became of it; with the edge that this needs. */
 void builder_guards(struct graph_builder *builder, uint32_t node);
 /* An input, in the order of action.def, where it has to be known; with an edge from every node

@@ -1,5 +1,8 @@
 /* Failover: what happens to a VM. Everything up to the start is prepared for all VMs at once;
  * dependencies bite at the start, so that a chain of them costs boot times only. */
+#include "compiler/lower/lower.h"
+
+#include "compiler/base/arena.h"
 #include "compiler/lower/lowering.h"
 
 /* boot: attach. The instance is launched from a placeholder image, stopped, and given the VM's
@@ -15,7 +18,7 @@ static void prepare_by_attaching(struct lowering *l, struct vm_lowering *v)
     lower_attach_volumes(l, v);
 }
 
-static void start(struct lowering *l, struct vm_lowering *v)
+static void lower_start_of(struct lowering *l, struct vm_lowering *v)
 {
     if (l->plan->aws.boot == BOOT_ATTACH) {
         lower_start(l, v);
@@ -23,27 +26,82 @@ static void start(struct lowering *l, struct vm_lowering *v)
         lower_launch_image(l, v);
     }
     lower_running(l, v);
-    lower_ready(l, v);
-    lower_recovered(l, v);
+    v->started = true;
 }
 
-/* The part in which VMs are launched: those whose addresses others could be given come first. */
-static void lower_launches(struct lowering *l, void (*part)(struct lowering *, struct vm_lowering *),
-                           const size_t *order)
+static void lower_stage(struct lowering *l, const struct vm_stage *at)
+{
+    struct vm_lowering *v = &l->vms[at->vm];
+    switch (at->stage) {
+    case STAGE_RUNNING:
+        if (!v->started) {
+            lower_start_of(l, v);
+        }
+        break;
+    case STAGE_READY:
+        lower_ready(l, v);
+        break;
+    case STAGE_RECOVERED:
+        lower_recovered(l, v);
+        break;
+    }
+}
+
+/* The VMs whose addresses others could be given are launched first. */
+static void launch_first(struct lowering *l, void (*launch)(struct lowering *, struct vm_lowering *))
 {
     for (size_t i = 0; i < l->plan->vm_count; i++) {
-        struct vm_lowering *v = &l->vms[order ? order[i] : i];
-        if (v->launched == LAUNCHED_FIRST) {
-            part(l, v);
+        if (l->vms[i].launched == LAUNCHED_FIRST) {
+            launch(l, &l->vms[i]);
         }
     }
     lower_launched(l);
+}
+
+static void prepare(struct lowering *l)
+{
+    if (l->plan->aws.boot == BOOT_IMAGE) {
+        for (size_t i = 0; i < l->plan->vm_count; i++) {
+            lower_register_image(l, &l->vms[i]);
+        }
+        launch_first(l, lower_start_of);
+        return;
+    }
+    launch_first(l, prepare_by_attaching);
     for (size_t i = 0; i < l->plan->vm_count; i++) {
-        struct vm_lowering *v = &l->vms[order ? order[i] : i];
-        if (v->launched != LAUNCHED_FIRST) {
-            part(l, v);
+        if (l->vms[i].launched != LAUNCHED_FIRST) {
+            prepare_by_attaching(l, &l->vms[i]);
         }
     }
+}
+
+/* A test lasts until a person has seen enough, or for as long as --auto-cleanup says; then everything
+ * that it made is taken back. Also one that failed waits, so that people can see why. */
+static void lower_end_of_test(struct lowering *l)
+{
+    uint32_t last = builder_current(l->builder)->index;
+    lowering_node(l, NULL, ACTION_APPROVE, "plan/cleanup", l->plan->networks[NETWORK_TEST].at,
+                  "a test is cleaned up once somebody says so");
+    for (uint32_t i = 0; i <= last; i++) {
+        if (builder_is_end(l->builder, i)) {
+            builder_after(l->builder, i, WHEN_ENDED);
+        }
+    }
+    builder_input(l->builder, "question", text_value("Clean up the test?"));
+}
+
+bool lower_auto_cleanup(struct graph *graph, int64_t after_ms)
+{
+    struct graph_node *node = graph->node_count ? &graph->nodes[graph->node_count - 1] : NULL;
+    if (!node || graph->workflow != WORKFLOW_TEST || node->action != ACTION_APPROVE) {
+        return false;
+    }
+    struct input *inputs = ARENA_ARRAY(graph->arena, struct input, 2);
+    inputs[0] = node->inputs[0];
+    inputs[1] = (struct input){.name = "approved_after_ms", .value = int_value(after_ms)};
+    node->inputs = inputs;
+    node->input_count = 2;
+    return true;
 }
 
 void lower_failover(struct lowering *l)
@@ -52,16 +110,12 @@ void lower_failover(struct lowering *l)
     for (size_t i = 0; i < l->plan->vm_count; i++) {
         lower_hold_copies(l, &l->vms[i]);
     }
-    if (l->plan->aws.boot == BOOT_ATTACH) {
-        lower_launches(l, prepare_by_attaching, NULL);
-        for (size_t i = 0; i < l->plan->vm_count; i++) {
-            start(l, &l->vms[l->order[i]]);
-        }
-    } else {
-        for (size_t i = 0; i < l->plan->vm_count; i++) {
-            lower_register_image(l, &l->vms[i]);
-        }
-        lower_launches(l, start, l->order);
+    prepare(l);
+    for (size_t i = 0; i < l->plan->vm_count * VM_STAGES; i++) {
+        lower_stage(l, &l->order[i]);
     }
     lower_after_steps(l);
+    if (l->workflow == WORKFLOW_TEST) {
+        lower_end_of_test(l);
+    }
 }

@@ -370,6 +370,12 @@ static bool know_named_types(struct lowering *l, struct vm_lowering *v)
 
 /* ---- tags ---- */
 
+/* What people see in lists says which machines are those of a test. */
+static const char *name_for(struct lowering *l, const char *name)
+{
+    return l->workflow == WORKFLOW_TEST ? arena_printf(l->arena, "test-%s", name) : name;
+}
+
 void lowering_know_tags(struct lowering *l, struct vm_lowering *v)
 {
     size_t count = v->vm->tag_count;
@@ -377,13 +383,14 @@ void lowering_know_tags(struct lowering *l, struct vm_lowering *v)
     struct value *items = ARENA_ARRAY(l->arena, struct value, count + 1);
     bool named = false;
     for (size_t i = 0; i < count; i++) {
+        bool is_name = strcmp(v->vm->tags[i].key, "Name") == 0;
         keys[i] = v->vm->tags[i].key;
-        items[i] = text_value(v->vm->tags[i].value);
-        named = named || strcmp(keys[i], "Name") == 0;
+        items[i] = text_value(is_name ? name_for(l, v->vm->tags[i].value) : v->vm->tags[i].value);
+        named |= is_name;
     }
     if (!named) {
         keys[count] = "Name";
-        items[count++] = text_value(v->vm->name);
+        items[count++] = text_value(name_for(l, v->vm->name));
     }
     v->tags = map_value(keys, items, count);
 }

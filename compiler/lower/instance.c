@@ -66,7 +66,9 @@ static void input_launch(struct lowering *l, const struct vm_lowering *v, struct
     builder_input_text(l->builder, "key_name", vm->key_name.value);
     builder_input_text(l->builder, "iam_profile", vm->iam_profile[l->network].value);
     builder_input_text(l->builder, "tenancy", dedicated ? tenancy : NULL);
-    builder_input_text(l->builder, "capacity_reservation", vm->capacity_reservation.value);
+    /* A test leaves the reserved place to the failover that it may be needed for meanwhile. */
+    builder_input_text(l->builder, "capacity_reservation",
+                       l->workflow == WORKFLOW_TEST ? NULL : vm->capacity_reservation.value);
     lower_after_launched(l, v);
 }
 
@@ -152,7 +154,8 @@ void lower_start(struct lowering *l, struct vm_lowering *v)
 void lower_register_image(struct lowering *l, struct vm_lowering *v)
 {
     const char *boot_mode = strcmp(v->hardware.firmware, "bios") == 0 ? "legacy-bios" : "uefi";
-    const char *name = arena_printf(l->arena, "drc-%s-%s", l->plan->name, v->vm->name);
+    const char *name = arena_printf(l->arena, "drc-%s-%s%s", l->plan->name,
+                                    l->workflow == WORKFLOW_TEST ? "test-" : "", v->vm->name);
     v->image_node = lowering_node(l, v, ACTION_REGISTER_IMAGE, v->vm->name, l->plan->aws.boot_at,
                                   "boot: image registers an image over the DR copies");
     lowering_after_before(l);

@@ -98,9 +98,7 @@ uint32_t lowering_node(struct lowering *l, const struct vm_lowering *v, enum act
 
 void lowering_after_before(struct lowering *l)
 {
-    if (l->before != NO_NODE) {
-        builder_after(l->builder, (uint32_t)l->before, l->before_when);
-    }
+    lower_after_chain(l, &l->before);
 }
 
 static struct graph *make_graph(struct lowering *l)
@@ -155,10 +153,10 @@ static bool check_site(struct lowering *l)
 /* A guess at the number of nodes, rather too high. */
 static size_t guess_nodes(const struct lowering *l)
 {
-    size_t count = l->plan->before_count + l->plan->after_count;
+    size_t count = 3 * (l->plan->before_count + l->plan->after_count);
     for (size_t i = 0; i < l->plan->vm_count; i++) {
         const struct plan_vm *vm = l->vms[i].vm;
-        count += 20 + 5 * l->vms[i].hardware.disk_count + vm->ready_count + vm->post_boot_count;
+        count += 21 + 5 * l->vms[i].hardware.disk_count + vm->ready_count + 3 * vm->post_boot_count;
     }
     return count;
 }
@@ -191,23 +189,23 @@ static bool check_workflow(struct lowering *l)
         diagnostic_help(l->diagnostics, found, "drc explain %s", missing);
         return false;
     }
-    if (l->workflow == WORKFLOW_FAILOVER || l->workflow == WORKFLOW_REPLICATE) {
+    if (l->workflow == WORKFLOW_FAILOVER || l->workflow == WORKFLOW_TEST ||
+        l->workflow == WORKFLOW_REPLICATE) {
         return true;
     }
     struct diagnostic *found =
         diagnose(l->diagnostics, DIAG_WORKFLOW_NOT_BUILT, l->plan->name_at,
                  "this version of drc cannot compile the workflow %s yet", name);
-    diagnostic_help(l->diagnostics, found, "replicate and failover can be compiled and carried out");
+    diagnostic_help(l->diagnostics, found, "replicate, failover and test can be compiled and carried out");
+    lowering_check_support(l);
     return false;
 }
 
 /* What can be known before a node is made; false when something is missing or wrong. */
 static bool know_failover(struct lowering *l)
 {
-    bool supported = lowering_check_support(l);
     bool known = lowering_know_machines(l);
-    bool convertible = lowering_check_conversions(l);
-    return supported && known && convertible;
+    return lowering_check_conversions(l) && known;
 }
 
 static void prepare_lowering(struct lowering *l)
@@ -220,6 +218,7 @@ static void prepare_lowering(struct lowering *l)
         l->vms[i].index = (int32_t)i;
         l->vms[i].injected = NO_NODE;
         l->vms[i].delay = NO_NODE;
+        l->vms[i].agent = NO_NODE;
     }
     l->pools = ARENA_ARRAY(l->arena, int32_t, l->plan->aws.conversion_count);
     for (size_t i = 0; i < l->plan->aws.conversion_count; i++) {
@@ -237,7 +236,7 @@ struct graph *lower(struct arena *arena, const struct plan *plan, enum workflow 
         .diagnostics = diagnostics,
         .workflow = workflow,
         .network = workflow == WORKFLOW_TEST ? NETWORK_TEST : NETWORK_PRODUCTION,
-        .before = NO_NODE,
+        .before = {.must = NO_NODE, .last = NO_NODE},
     };
     if (!check_workflow(&l) || !check_site(&l)) {
         return NULL;

@@ -22,6 +22,10 @@ struct graph *lower(struct arena *arena, const struct plan *plan, enum workflow 
 bool lower_wants_bootable(struct arena *arena, const struct plan *plan, const struct facts *facts,
                           const struct fact_vm *vm, const char **why);
 
+/* The cleanup of a compiled test comes by itself after so long: gives the node plan/cleanup/approve its
+ * approved_after_ms. False: the graph is of no test. */
+bool lower_auto_cleanup(struct graph *graph, int64_t after_ms);
+
 /* Which of the plan's timeouts counts for an action; TIMEOUT_COUNT: none. */
 enum timeout_kind lower_timeout_of(enum action action);
 

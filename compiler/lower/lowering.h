@@ -9,6 +9,14 @@
 #include "compiler/lower/instance_type.h"
 #include "compiler/plan/plan.h"
 
+/* What the next step comes after: the step before it, whatever became of it if it may fail, and the
+ * last node that may not. */
+struct chain {
+    int64_t must, last; /* NO_NODE: none */
+    enum edge_when when;
+    bool all_vms; /* they come after all VMs, up to the first one that may not fail */
+};
+
 /* What is known of a VM's machine, or assumed. */
 struct hardware {
     const char *firmware, *os, *arch;
@@ -40,12 +48,22 @@ struct vm_lowering {
     struct disk_lowering *disks;
     /* Nodes; which of them there are depends on the boot mode. */
     uint32_t image_node, instance, stopped, root_freed, prepared, running;
+    bool started;                             /* its stage RUNNING is there */
     int64_t injected;                         /* NO_NODE: no drivers are injected */
     int64_t delay;                            /* NO_NODE: none */
     bool prepares;                            /* replicate makes a bootable copy of it */
+    int64_t agent;                            /* NO_NODE: nothing is sent to the instance */
     struct value address;                     /* where checks reach it */
     uint32_t milestones[STAGE_RECOVERED + 1]; /* by enum dependency_stage */
+    uint32_t *healthy;                        /* by target group: found healthy there */
 };
+
+/* One of a VM's milestones and what leads to it. */
+struct vm_stage {
+    size_t vm; /* index of vms */
+    enum dependency_stage stage;
+};
+enum { VM_STAGES = STAGE_RECOVERED + 1 };
 
 struct lowering {
     struct arena *arena;
@@ -57,11 +75,10 @@ struct lowering {
     struct graph *graph;
     struct graph_builder *builder;
     struct vm_lowering *vms; /* in plan order */
-    size_t *order;           /* indexes of vms: what a VM depends on before itself */
+    struct vm_stage *order;  /* all stages of all VMs: what a stage needs before itself */
     struct subnet_launches *launches; /* by the network's subnets */
     int32_t *pools;          /* by the plan's conversion instances; NO_POOL: not used yet */
-    int64_t before;          /* the node that everything comes after; NO_NODE */
-    enum edge_when before_when;
+    struct chain before;     /* the plan's first steps, which everything comes after */
     struct type_candidates candidates; /* of the VM looked at last: most have the same families */
     size_t assumption_capacity;
 };
@@ -98,8 +115,8 @@ size_t lowering_disks_assumed(const struct plan_vm *vm);
 bool lowering_check_support(struct lowering *l);
 
 /* ---- order.c ---- */
-/* VMs so that each comes after those it depends on; ties by plan order. */
-size_t *lowering_order(struct lowering *l);
+/* Stages so that each comes after those it needs; ties by plan order. */
+struct vm_stage *lowering_order(struct lowering *l);
 
 /* ---- addresses.c ---- */
 /* The card's address in the network; NULL: automatic. One address for both networks is used where
@@ -153,8 +170,16 @@ void lower_delay(struct lowering *l, struct vm_lowering *v);
 /* The node added last starts the VM: after its delay, or else after what it depends on. */
 void lower_after_dependencies(struct lowering *l, struct vm_lowering *v);
 void lower_running(struct lowering *l, struct vm_lowering *v);
+/* The node added last comes after what the chain says. */
+void lower_after_chain(struct lowering *l, const struct chain *chain);
 void lower_ready(struct lowering *l, struct vm_lowering *v);
 void lower_recovered(struct lowering *l, struct vm_lowering *v);
+
+/* target.c */
+/* Registers the VM with its target groups, and waits until each finds it healthy. */
+void lower_targets(struct lowering *l, struct vm_lowering *v);
+/* The node added last comes after that. */
+void lower_after_targets(struct lowering *l, const struct vm_lowering *v);
 
 /* ---- The workflows ---- */
 

@@ -1,23 +1,17 @@
 /* Steps, checks and milestones: what comes before, between and after the VMs. */
-#include <assert.h>
-
-#include <assert.h>
+#include "compiler/lower/step_parts.h"
 
 #include "compiler/base/arena.h"
-#include "compiler/lower/lowering.h"
 
 enum { DELAY_GRACE_MS = 60000 };
 
 /* ---- delays ---- */
 
-static uint32_t add_delay(struct lowering *l, const struct vm_lowering *v, const char *prefix,
-                          int64_t delay_ms, struct span at, const char *rule)
+static void input_delay(struct lowering *l, int64_t delay_ms)
 {
-    uint32_t node = lowering_node(l, v, ACTION_DELAY, prefix, at, rule);
     builder_current(l->builder)->timeout_ms = delay_ms + DELAY_GRACE_MS;
     builder_current(l->builder)->expected_ms = delay_ms;
     builder_input(l->builder, "delay_ms", int_value(delay_ms));
-    return node;
 }
 
 static void after_milestones(struct lowering *l, const struct vm_lowering *v)
@@ -35,8 +29,9 @@ void lower_delay(struct lowering *l, struct vm_lowering *v)
     if (!delay.given || delay.ms == 0) {
         return;
     }
-    v->delay = add_delay(l, v, v->vm->name, delay.ms, delay.at,
-                         "delay: between what the VM depends on and its start");
+    v->delay = lowering_node(l, v, ACTION_DELAY, v->vm->name, delay.at,
+                             "delay: between what the VM depends on and its start");
+    input_delay(l, delay.ms);
     after_milestones(l, v);
     if (v->vm->dependency_count == 0) {
         lowering_after_before(l);
@@ -52,40 +47,52 @@ void lower_after_dependencies(struct lowering *l, struct vm_lowering *v)
     }
 }
 
-/* ---- checks ---- */
+/* ---- a step's nodes ---- */
 
-static enum action check_action(const struct check *check)
+enum { WAIT_GRACE_MS = 60000 };
+
+static void after_all_vms(struct lowering *l);
+
+void lower_after_chain(struct lowering *l, const struct chain *chain)
 {
-    switch (check->kind) {
-    case CHECK_TCP:
-        return ACTION_CHECK_TCP;
-    case CHECK_HTTP:
-        return ACTION_CHECK_HTTP;
-    default:
-        return ACTION_CHECK_INSTANCE_STATUS; /* others are refused before, see support.c */
+    if (chain->must != NO_NODE) {
+        builder_after(l->builder, (uint32_t)chain->must, WHEN_OK);
+    }
+    if (chain->last != NO_NODE) {
+        builder_after(l->builder, (uint32_t)chain->last, chain->when);
+    }
+    if (chain->all_vms) {
+        after_all_vms(l);
     }
 }
 
-static uint32_t add_check(struct lowering *l, const struct vm_lowering *v, const char *prefix,
-                          const struct check *check, const char *rule)
+uint32_t step_node(struct lowering *l, struct step_nodes *nodes, enum action action,
+                   const char *rule)
 {
-    assert(v); /* Checks of no VM are refused with the plan. */
-    uint32_t node = lowering_node(l, v, check_action(check), prefix, check->at, rule);
-    builder_current(l->builder)->timeout_ms = check->timeout.ms;
-    if (check->kind == CHECK_INSTANCE_STATUS) {
-        builder_input(l->builder, "instance_id", output_value(v->instance, "instance_id"));
+    uint32_t node = lowering_node(l, nodes->v, action, nodes->prefix, nodes->at, rule);
+    struct graph_node *current = builder_current(l->builder);
+    current->retries = nodes->retries;
+    current->continue_on_failure = nodes->may_fail;
+    if (nodes->last != NO_NODE) {
+        builder_after(l->builder, (uint32_t)nodes->last, WHEN_OK);
     } else {
-        builder_input(l->builder, "address", v->address);
-        builder_input(l->builder, "port", int_value(check->port));
+        lower_after_chain(l, nodes->chain);
     }
-    if (check->kind == CHECK_HTTP) {
-        builder_input(l->builder, "path", text_value(check->path));
-        builder_input(l->builder, "status", int_value(check->status));
-        builder_input_text(l->builder, "match", check->match);
-        builder_input(l->builder, "tls", bool_value(check->tls));
-    }
-    builder_input(l->builder, "interval_ms", int_value(check->interval.ms));
+    nodes->last = node;
     return node;
+}
+
+void step_time(struct lowering *l, int64_t timeout_ms, int64_t expected_ms)
+{
+    builder_current(l->builder)->timeout_ms = timeout_ms + WAIT_GRACE_MS;
+    builder_current(l->builder)->expected_ms = expected_ms;
+}
+
+/* ---- readiness ---- */
+
+static bool is_same(const struct check *a, const struct check *b)
+{
+    return a->kind == b->kind && a->port == b->port;
 }
 
 /* db/ready, db/ready/5432; a second check of the same kind and port gets its number too. */
@@ -95,23 +102,39 @@ static const char *ready_prefix(struct lowering *l, const struct vm_lowering *v,
     const char *prefix = lowering_join(l, v->vm->name, "ready");
     size_t same = 1;
     for (size_t i = 0; i < index; i++) {
-        const struct check *other = &v->vm->ready[i];
-        same += other->kind == check->kind && other->port == check->port;
+        same += is_same(&v->vm->ready[i], check);
     }
-    if (check->kind != CHECK_INSTANCE_STATUS) {
+    if (check->kind == CHECK_TCP || check->kind == CHECK_HTTP) {
         prefix = lowering_number(l, prefix, "", (size_t)check->port);
     }
     return same > 1 ? lowering_number(l, prefix, "", same) : prefix;
+}
+
+static uint32_t add_ready_check(struct lowering *l, struct vm_lowering *v, size_t index)
+{
+    const struct check *check = &v->vm->ready[index];
+    struct chain chain = {.must = v->milestones[STAGE_RUNNING], .last = NO_NODE};
+    struct step_nodes nodes = {
+        .v = v,
+        .prefix = ready_prefix(l, v, index),
+        .name = "ready",
+        .rule = "ready: the VM is ready when all of its checks hold",
+        .at = check->at,
+        .chain = &chain,
+        .last = NO_NODE,
+    };
+    step_check(l, &nodes, check);
+    return (uint32_t)nodes.last;
 }
 
 void lower_ready(struct lowering *l, struct vm_lowering *v)
 {
     size_t count = v->vm->ready_count;
     uint32_t *checks = ARENA_ARRAY(l->arena, uint32_t, count);
+    lower_agent(l, v);
+    lower_targets(l, v);
     for (size_t i = 0; i < count; i++) {
-        checks[i] = add_check(l, v, ready_prefix(l, v, i), &v->vm->ready[i],
-                              "ready: the VM is ready when all of its checks hold");
-        builder_after(l->builder, v->milestones[STAGE_RUNNING], WHEN_OK);
+        checks[i] = add_ready_check(l, v, i);
     }
     v->milestones[STAGE_READY] = lowering_node(l, v, ACTION_READY, v->vm->name, v->vm->at,
                                                "others may wait until the VM is ready");
@@ -123,47 +146,70 @@ void lower_ready(struct lowering *l, struct vm_lowering *v)
 
 /* ---- steps in order ---- */
 
-/* What the next step comes after: the step before it, whatever became of it if it may fail, and the
- * last node that may not. */
-struct chain {
-    int64_t must, last;
-    enum edge_when when;
-};
-
-static void follow(struct lowering *l, const struct chain *chain)
-{
-    if (chain->must != NO_NODE) {
-        builder_after(l->builder, (uint32_t)chain->must, WHEN_OK);
-    }
-    if (chain->last != NO_NODE) {
-        builder_after(l->builder, (uint32_t)chain->last, chain->when);
-    }
-}
-
-static void extend(struct lowering *l, struct chain *chain, uint32_t node, const struct step *step)
-{
-    builder_current(l->builder)->continue_on_failure = step->continue_on_failure;
-    chain->last = node;
-    chain->when = step->continue_on_failure ? WHEN_ENDED : WHEN_OK;
-    if (!step->continue_on_failure) {
-        chain->must = node;
-    }
-}
-
 static bool runs(const struct lowering *l, const struct step *step)
 {
     return (step->during & (1U << l->workflow)) != 0;
 }
 
-static uint32_t add_step(struct lowering *l, const struct vm_lowering *v, const char *prefix,
-                         const struct step *step)
+static void step_delay(struct lowering *l, struct step_nodes *nodes, const struct step *step)
 {
-    if (step->kind == STEP_DELAY) {
-        return add_delay(l, v, prefix, step->delay.ms, step->at, "a delay among the steps");
+    step_node(l, nodes, ACTION_DELAY, "a delay among the steps");
+    input_delay(l, step->delay.ms);
+}
+
+/* Who has a month for an answer unless the plan says less; and time in which people think is no part
+ * of the estimate. */
+static void step_approve(struct lowering *l, struct step_nodes *nodes, const struct step *step)
+{
+    step_node(l, nodes, ACTION_APPROVE, "a person decides whether the run goes on");
+    if (step->timeout.given) {
+        builder_current(l->builder)->timeout_ms = step->timeout.ms;
     }
-    uint32_t node = add_check(l, v, prefix, &step->check, "a check among the steps");
-    builder_current(l->builder)->retries = step->retries;
-    return node;
+    builder_input(l->builder, "question", text_value(step->question));
+}
+
+static void extend(struct chain *chain, const struct step_nodes *nodes)
+{
+    chain->last = nodes->last;
+    chain->when = nodes->may_fail ? WHEN_ENDED : WHEN_OK;
+    if (!nodes->may_fail) {
+        chain->must = nodes->last;
+        chain->all_vms = false;
+    }
+}
+
+static void add_step(struct lowering *l, struct vm_lowering *v, const char *prefix,
+                     const struct step *step, struct chain *chain)
+{
+    struct step_nodes nodes = {
+        .v = v,
+        .prefix = prefix,
+        .name = step->name,
+        .rule = "a check among the steps",
+        .at = step->at,
+        .retries = step->retries,
+        .may_fail = step->continue_on_failure,
+        .chain = chain,
+        .last = NO_NODE,
+    };
+    switch (step->kind) {
+    case STEP_SCRIPT:
+        step_script(l, &nodes, step);
+        break;
+    case STEP_DNS:
+        step_dns(l, &nodes, step);
+        break;
+    case STEP_CHECK:
+        step_check(l, &nodes, &step->check);
+        break;
+    case STEP_APPROVE:
+        step_approve(l, &nodes, step);
+        break;
+    case STEP_DELAY:
+        step_delay(l, &nodes, step);
+        break;
+    }
+    extend(chain, &nodes);
 }
 
 void lower_recovered(struct lowering *l, struct vm_lowering *v)
@@ -172,19 +218,19 @@ void lower_recovered(struct lowering *l, struct vm_lowering *v)
     for (size_t i = 0; i < v->vm->post_boot_count; i++) {
         const struct step *step = &v->vm->post_boot[i];
         if (runs(l, step)) {
-            const char *prefix = lowering_number(l, v->vm->name, "post-boot-", i + 1);
-            uint32_t node = add_step(l, v, prefix, step);
-            follow(l, &chain);
-            extend(l, &chain, node, step);
+            add_step(l, v, lowering_number(l, v->vm->name, "post-boot-", i + 1), step, &chain);
         }
     }
     v->milestones[STAGE_RECOVERED] =
         lowering_node(l, v, ACTION_RECOVERED, v->vm->name, v->vm->at,
                       "the RTO counts until each critical VM is recovered");
-    follow(l, &chain);
+    lower_after_chain(l, &chain);
+    lower_after_targets(l, v);
 }
 
-/* The plan's own steps. No VM can be called "plan/before-1". */
+/* ---- the plan's own steps ---- */
+
+/* No VM can be called "plan/before-1". */
 static const char *step_prefix(struct lowering *l, const char *list, size_t index)
 {
     return lowering_number(l, "plan", list, index + 1);
@@ -196,13 +242,10 @@ void lower_before_steps(struct lowering *l)
     for (size_t i = 0; i < l->plan->before_count; i++) {
         const struct step *step = &l->plan->before[i];
         if (runs(l, step)) {
-            uint32_t node = add_step(l, NULL, step_prefix(l, "before-", i), step);
-            follow(l, &chain);
-            extend(l, &chain, node, step);
+            add_step(l, NULL, step_prefix(l, "before-", i), step, &chain);
         }
     }
-    l->before = chain.last;
-    l->before_when = chain.when;
+    l->before = chain;
 }
 
 /* Once every VM has come to its end: a failed one that is not critical is not waited for. */
@@ -216,18 +259,12 @@ static void after_all_vms(struct lowering *l)
 
 void lower_after_steps(struct lowering *l)
 {
-    struct chain chain = {.must = NO_NODE, .last = NO_NODE, .when = WHEN_OK};
-    bool first = true;
+    struct chain chain = {
+        .must = NO_NODE, .last = NO_NODE, .when = WHEN_OK, .all_vms = true};
     for (size_t i = 0; i < l->plan->after_count; i++) {
         const struct step *step = &l->plan->after[i];
         if (runs(l, step)) {
-            uint32_t node = add_step(l, NULL, step_prefix(l, "after-", i), step);
-            if (first) {
-                after_all_vms(l);
-                first = false;
-            }
-            follow(l, &chain);
-            extend(l, &chain, node, step);
+            add_step(l, NULL, step_prefix(l, "after-", i), step, &chain);
         }
     }
 }

@@ -18,6 +18,7 @@ static struct plan *make_plan(struct arena *arena, const struct source *source)
     plan->directory = directory_of(arena, source->path);
     plan->vars.arena = arena;
     plan->vm_by_name.arena = arena;
+    plan->file_digests.arena = arena;
     plan->failback.port_groups.arena = arena;
     return plan;
 }

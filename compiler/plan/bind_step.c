@@ -33,7 +33,7 @@ static struct check bind_check(struct binder *binder, const struct tree *tree)
 {
     struct check check = {.kind = CHECK_INSTANCE_STATUS, .at = tree->span};
     const struct tree *tcp = tree_get(tree, "tcp"), *http = tree_get(tree, "http");
-    const struct tree *dns = tree_get(tree, "dns");
+    const struct tree *dns = tree_get(tree, "dns"), *script = tree_get(tree, "script");
     if (tcp) {
         check.kind = CHECK_TCP;
         check.port = (int)bind_int(tcp, 0);
@@ -43,7 +43,12 @@ static struct check bind_check(struct binder *binder, const struct tree *tree)
         check.kind = CHECK_DNS;
         check.dns_name = bind_string(binder, dns, "");
         check.value = reference_parse(binder, tree_get(tree, "value"));
+    } else if (script) {
+        check.kind = CHECK_SCRIPT;
+        check.script = bind_text(binder, script);
+        bind_file(binder, check.script.value);
     }
+    check.on_instance = bind_is(tree_get(tree, "run_on"), "instance");
     check.timeout = bind_positive_duration(binder, tree_get(tree, "timeout"), STEP_TIMEOUT_MS);
     check.interval = bind_positive_duration(binder, tree_get(tree, "interval"), CHECK_INTERVAL_MS);
     return check;
@@ -71,6 +76,8 @@ static const char *check_title(struct binder *binder, const struct check *check)
         return arena_printf(binder->arena, "check http :%d%s", check->port, check->path);
     case CHECK_DNS:
         return arena_printf(binder->arena, "check dns %s", check->dns_name);
+    case CHECK_SCRIPT:
+        return arena_printf(binder->arena, "check %s", base_name(check->script.value));
     default:
         return "check instance status";
     }
@@ -99,19 +106,24 @@ static void bind_env(struct binder *binder, struct step *step, const struct tree
     }
 }
 
-static void bind_script(struct binder *binder, struct step *step, const struct tree *tree)
+/* Steps of the whole plan have no instance to run on. */
+static void check_has_instance(struct binder *binder, bool on_instance, const struct tree *run_on)
 {
-    const struct tree *run_on = tree_get(tree, "run_on");
-    step->kind = STEP_SCRIPT;
-    step->script = bind_text(binder, tree_get(tree, "script"));
-    /* Steps of the whole plan have no instance to run on. */
-    step->on_instance = run_on ? bind_is(run_on, "instance") : binder->self != NULL;
-    if (step->on_instance && !binder->self) {
+    if (on_instance && !binder->self) {
         struct diagnostic *found = diagnose(binder->diagnostics, DIAG_STEP_NEEDS_VM, run_on->span,
                                             "a step of the whole plan has no instance to run on");
         diagnostic_help(binder->diagnostics, found,
                         "run_on: runner, or move the step to the post_boot of a VM");
     }
+}
+
+static void bind_script(struct binder *binder, struct step *step, const struct tree *tree)
+{
+    const struct tree *run_on = tree_get(tree, "run_on");
+    step->kind = STEP_SCRIPT;
+    step->script = bind_text(binder, tree_get(tree, "script"));
+    step->on_instance = run_on ? bind_is(run_on, "instance") : binder->self != NULL;
+    check_has_instance(binder, step->on_instance, run_on);
     step->args = bind_templates(binder, tree_get(tree, "args"), &step->arg_count);
     bind_env(binder, step, tree_get(tree, "env"));
     step->name = base_name(step->script.value);
@@ -197,6 +209,9 @@ static struct step bind_step(struct binder *binder, const struct tree *tree)
     step.retries = (int)bind_int(tree_get(tree, "retries"), 0);
     step.continue_on_failure = bind_is(tree_get(tree, "on_failure"), "continue");
     if (step.kind == STEP_CHECK) { /* There they stand beside `check`, not in it. */
+        const struct tree *run_on = tree_get(tree, "run_on");
+        step.check.on_instance = bind_is(run_on, "instance");
+        check_has_instance(binder, step.check.on_instance, run_on);
         step.check.timeout = step.timeout;
         step.check.interval =
             bind_positive_duration(binder, tree_get(tree, "interval"), CHECK_INTERVAL_MS);

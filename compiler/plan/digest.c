@@ -72,7 +72,15 @@ static char *read_file(const char *path, size_t *length, const char **reason)
     return bytes;
 }
 
-static bool add_files(struct sha256 *digest, const struct plan *plan,
+/* The file's own digest, by which scripts are named in graphs and kept with runs. */
+static void note_digest(struct plan *plan, const char *name, const char *bytes, size_t length)
+{
+    char hex[SHA256_HEX_SIZE];
+    sha256_hex(bytes, length, hex);
+    map_put(&plan->file_digests, name, arena_strdup(plan->arena, hex));
+}
+
+static bool add_files(struct sha256 *digest, struct plan *plan,
                       struct diagnostics *diagnostics)
 {
     bool complete = true;
@@ -85,6 +93,7 @@ static bool add_files(struct sha256 *digest, const struct plan *plan,
             continue;
         }
         add_piece(digest, "file", plan->files[i], bytes, length);
+        note_digest(plan, plan->files[i], bytes, length);
         free(bytes);
     }
     return complete;

@@ -113,11 +113,12 @@ struct check {
     enum check_kind kind;
     struct span at;
     int port;          /* tcp, http */
-    const char *path;  /* http; script */
+    const char *path;  /* http */
     int status;        /* http */
     const char *match; /* http: PCRE2 pattern on the body, NULL: none */
     struct span match_at;
     bool tls;              /* http */
+    struct text script;    /* script */
     const char *dns_name;  /* dns */
     struct template value; /* dns */
     bool on_instance;      /* run_on: instance */
@@ -274,6 +275,7 @@ struct plan {
     struct map vm_by_name; /* -> struct plan_vm * */
     const char **files;    /* scripts and other files named by the plan, relative to `directory` */
     size_t file_count;
+    struct map file_digests; /* path as in `files` -> const char *: SHA-256 of its bytes in hex */
     char digest[65]; /* SHA-256 over the plan's bytes, variables and the bytes of its files */
 };
 

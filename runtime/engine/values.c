@@ -30,6 +30,19 @@ static enum found resolve_output(struct executor *executor, const struct value *
     return FOUND_NOTHING;
 }
 
+/* The oldest recovery point of the run's VMs; all are RFC 3339 in UTC, which sorts as text. */
+static const char *oldest_recovery_point(struct executor *executor)
+{
+    const char *oldest = NULL;
+    for (size_t i = 0; i < executor->graph->vm_count; i++) {
+        const char *name = arena_printf(executor->arena, "%s/recovery-point",
+                                        executor->graph->vms[i].name);
+        const char *time = map_get(&executor->options.facts->bindings, name);
+        oldest = time && (!oldest || strcmp(time, oldest) < 0) ? time : oldest;
+    }
+    return oldest;
+}
+
 static enum found resolve_bind(struct executor *executor, const struct value *from,
                                struct value *to, struct error *error)
 {
@@ -37,7 +50,10 @@ static enum found resolve_bind(struct executor *executor, const struct value *fr
         return text_value(to, executor->options.run_id);
     }
     const struct facts *facts = executor->options.facts;
-    const char *bound = facts ? map_get(&facts->bindings, from->text) : NULL;
+    const char *bound = !facts ? NULL
+                        : !strcmp(from->text, "recovery_point.time")
+                            ? oldest_recovery_point(executor)
+                            : map_get(&facts->bindings, from->text);
     if (!bound) {
         error_set(error, "nothing is bound to %s", from->text);
         error_help(error, "facts of this run have to say it: drc plan facts gathers them");

@@ -10,6 +10,7 @@
 
 #include "compiler/base/buffer.h"
 #include "compiler/lower/lower.h"
+#include "compiler/plan/files.h"
 
 static const struct facts *read_facts(struct arena *arena, const char *json)
 {
@@ -39,6 +40,7 @@ struct lower_fixture lower_workflow(const char *plan_text, const char *facts_jso
     struct lower_fixture fixture = {.plan = fixture_check(plan_text)};
     expect_sound(&fixture.plan);
     struct arena *arena = fixture.plan.arena;
+    plan_digest(fixture.plan.plan, NULL, 0, fixture.plan.diagnostics);
     fixture.graph =
         lower(arena, fixture.plan.plan, workflow, facts_json ? read_facts(arena, facts_json) : NULL,
               fixture.plan.diagnostics);
