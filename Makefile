@@ -142,10 +142,12 @@ $(BUILD)/tests/interop/%: $(BUILD)/obj/tests/interop/%.o $(LIBRARIES)
 	$(call say,LD $@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
 
+# Memory as drc has it.
+$(BUILD)/tests/bench/bench_copy_drc: $(BUILD)/obj/runtime/cli/memory.o
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIBRARIES)
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LIBRARIES) $(ALL_LDLIBS) -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(filter %.o,$^) $(LIBRARIES) $(ALL_LDLIBS) -o $@
 
 # Seeds, each a whole run with its faults, on a virtual clock; witnesses apart from the executor watch.
 # One again, told in full: build/tests/sim/sim --seed N

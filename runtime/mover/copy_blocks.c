@@ -47,6 +47,19 @@ void buffer_give(struct mover *mover, void *buffer)
 
 /* --- slots --- */
 
+static bool is_unsent(enum slot_state state)
+{
+    return state == SLOT_READING || state == SLOT_QUEUED;
+}
+
+static void set_state(struct slot *slot, enum slot_state state)
+{
+    struct mover *mover = slot->copy->mover;
+    mover->unsent -= is_unsent(slot->state);
+    mover->unsent += is_unsent(state);
+    slot->state = state;
+}
+
 static void leave_queue(struct slot *slot)
 {
     DL_DELETE2(slot->copy->queue, slot, queue_prev, queue_next);
@@ -64,6 +77,7 @@ void slot_destroy(struct slot *slot)
     } else if (slot->state == SLOT_QUEUED) {
         leave_queue(slot);
     }
+    set_state(slot, SLOT_PAUSING);
     if (slot->timer) {
         world_cancel(mover->world, slot->timer);
     }
@@ -106,7 +120,7 @@ static void read_block(struct slot *slot);
 
 static void enqueue(struct slot *slot)
 {
-    slot->state = SLOT_QUEUED;
+    set_state(slot, SLOT_QUEUED);
     DL_APPEND2(slot->copy->queue, slot, queue_prev, queue_next);
 }
 
@@ -116,7 +130,7 @@ static void after_pause(void *context)
     slot->timer = NULL;
     struct mover *mover = slot->copy->mover;
     enqueue(slot);
-    queue_send(mover);
+    mover_pump(mover);
 }
 
 static void after_read_pause(void *context)
@@ -129,7 +143,7 @@ static void after_read_pause(void *context)
 static void pause_slot(struct slot *slot, int64_t at_least_ms, world_callback then)
 {
     struct mover *mover = slot->copy->mover;
-    slot->state = SLOT_PAUSING;
+    set_state(slot, SLOT_PAUSING);
     if (mover->interrupted) {
         slot_destroy(slot);
         return;
@@ -147,12 +161,12 @@ static void on_read(void *context, const struct error *error)
         mover->unread_since_ms = -1;
         slot->attempts = 0;
         enqueue(slot);
-        queue_send(mover);
+        mover_pump(mover);
     } else if (slot->attempts + 1 < READ_TRIES) {
         pause_slot(slot, 0, after_read_pause);
     } else {
         struct error problem = {0};
-        slot->state = SLOT_PAUSING; /* its read is over */
+        set_state(slot, SLOT_PAUSING); /* its read is over */
         error_copy(&problem, error);
         fail_by(slot, &problem, false);
     }
@@ -160,7 +174,7 @@ static void on_read(void *context, const struct error *error)
 
 static void read_block(struct slot *slot)
 {
-    slot->state = SLOT_READING;
+    set_state(slot, SLOT_READING);
     repository_get_block_within(slot->copy->job->repository, &slot->digest,
                                 (char *)slot->bytes - REPOSITORY_ROOM_AHEAD, on_read, slot);
 }
@@ -169,6 +183,7 @@ void slot_begin(struct copy *copy, const struct block_entry *entry, void *bytes)
 {
     struct slot *slot = base_alloc(sizeof *slot);
     slot->copy = copy;
+    slot->state = SLOT_PAUSING;
     slot->number = copy->next;
     slot->index = entry->index;
     slot->digest = entry->zero ? copy->mover->zero_digest : entry->digest;
@@ -233,7 +248,7 @@ static void on_put(void *context, const struct call_result *result)
     struct copy *copy = slot->copy;
     struct mover *mover = copy->mover;
     mover->sending--;
-    slot->state = SLOT_PAUSING; /* nothing of it is under way */
+    set_state(slot, SLOT_PAUSING); /* nothing of it is under way */
     copy->requests++;
     adjust_width(mover, result->outcome);
     switch (result->outcome) {
@@ -270,8 +285,9 @@ static void put_block(struct slot *slot)
                             .index = slot->index,
                             .priority = slot->copy->job->call->priority,
                             .percent = percent_of(slot->copy)};
-    slot->state = SLOT_SENDING;
+    set_state(slot, SLOT_SENDING);
     mover->sending++;
+    mover->pump_again = true; /* another may be read */
     mover->options.target->put(mover->options.target, &put, on_put, slot);
 }
 
@@ -279,7 +295,7 @@ static void on_queue_timer(void *context)
 {
     struct mover *mover = context;
     mover->queue_timer = NULL;
-    queue_send(mover);
+    mover_pump(mover);
 }
 
 /* The copies take turns. NULL: nothing is queued. */
@@ -307,7 +323,8 @@ static bool any_queued(const struct mover *mover)
     return false;
 }
 
-void queue_send(struct mover *mover)
+/* What is read is sent, as bandwidth and width allow. */
+static void queue_send(struct mover *mover)
 {
     while (mover->sending < width_now(&mover->width) && !mover->queue_timer && any_queued(mover)) {
         int64_t wait_ms = bandwidth_take(&mover->bandwidth, BLOCK_BYTES, world_monotonic_ms(mover->world));

@@ -100,6 +100,7 @@ struct mover {
     void *zeros;
     struct block_digest zero_digest;
     size_t sending;
+    size_t unsent; /* being read, or queued */
     struct width width; /* how many may be on their way at once */
     struct world_task *queue_timer, *note_timer;
     bool pumping, pump_again;
@@ -129,8 +130,6 @@ void copy_note_all(struct mover *mover);
 /* Reads and sends one block. */
 void slot_begin(struct copy *copy, const struct block_entry *entry, void *bytes);
 void slot_destroy(struct slot *slot);
-/* Sends what is read, as bandwidth and width allow. */
-void queue_send(struct mover *mover);
 /* NULL: none is free. */
 void *buffer_take(struct mover *mover);
 void buffer_free_all(struct mover *mover);

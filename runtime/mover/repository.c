@@ -39,6 +39,11 @@ struct world *repository_world(struct repository *repository)
     return repository->world;
 }
 
+bool repository_is_near(const struct repository *repository)
+{
+    return repository->store->fetch_into != NULL;
+}
+
 void object_key(char key[OBJECT_KEY_MAX], const char *folder, const struct block_digest *digest)
 {
     char hex[65];

@@ -33,6 +33,8 @@ const char *repository_name(const struct repository *repository);
 const char *repository_id(const struct repository *repository);
 struct store *repository_store(struct repository *repository);
 struct world *repository_world(struct repository *repository);
+/* Whether blocks are read on threads of this process, and not awaited from another machine. */
+bool repository_is_near(const struct repository *repository);
 
 /* ---- blocks ---- */
 

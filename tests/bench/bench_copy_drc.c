@@ -14,6 +14,7 @@
 #include "compiler/base/arena.h"
 #include "runtime/aws/aws.h"
 #include "runtime/aws/ebs_target.h"
+#include "runtime/cli/memory.h"
 #include "runtime/mover/block_map.h"
 #include "runtime/mover/mover.h"
 #include "runtime/world/world.h"
@@ -182,6 +183,7 @@ static void put(char **argv)
 
 int main(int argc, char **argv)
 {
+    memory_keep_freed(); /* as drc does */
     if (argc >= 8 && strcmp(argv[1], "fill") == 0) {
         FILE *raw = argc > 8 ? fopen(argv[8], "w") : NULL;
         fill(argv, raw);
