@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 
+from budgets import budget
+
 MIB, GIB, BLOCK = 1 << 20, 1 << 30, 512 << 10
 ROUNDS = 3
 BUDGET_WALL = 1.5  # of openssl's, on two cores that nobody else uses and a disk that keeps up
@@ -89,8 +91,9 @@ def throughput(run, folder, data):
         print(f"  {name:22} {wall:6.2f} s wall  {user:6.2f} s user  {system:6.2f} s system  "
               f"{size / MIB / wall:6.0f} MiB/s")
     drc, openssl = best["drc repo import"], best["openssl dgst -sha256"]
-    print(f"  wall {drc[0] / openssl[0]:.2f} of openssl's (budget {BUDGET_WALL}), "
-          f"user CPU {drc[1] / openssl[1]:.2f} (budget {BUDGET_USER}); the system's part is writing: see cp")
+    print(f"  the system's part is writing: wall {drc[0] / best['cp'][0]:.2f} of cp's")
+    budget("import, wall against openssl dgst", drc[0] / openssl[0], "≤", BUDGET_WALL)
+    budget("import, user CPU against openssl dgst", drc[1] / openssl[1], "≤", BUDGET_USER)
 
 
 def memory_and_increments(run, folder, data):
@@ -104,9 +107,7 @@ def memory_and_increments(run, folder, data):
         print(f"  {size // GIB:4} GiB disk, 512 MiB of data: {wall:6.2f} s, {disk['new']} new blocks, "
               f"at most {peaks[size]:.0f} MiB of memory")
         run.forget()
-    growth = peaks[100 * GIB] / peaks[GIB]
-    print(f"  memory for 100 GiB is {growth:.2f} of that for 1 GiB (budget 1.25)")
-    ok = growth <= 1.25
+    ok = budget("import, memory for 100 GiB against 1 GiB", peaks[100 * GIB] / peaks[GIB], "≤", 1.25)
     sparse = folder / "sparse"
     scatter(data, sparse, 100 * GIB, pieces, data.stat().st_size)
     whole = run(sparse)[0]
@@ -116,7 +117,7 @@ def memory_and_increments(run, folder, data):
     print(f"increment of a 100 GiB sparse disk, {whole['new']} blocks of data, 1 % changed: {wall:.2f} s, "
           f"{disk['new']} put ({wanted} changed), {disk['known']} known, {disk['bytes_read'] / MIB / wall:.0f} MiB/s, "
           f"{peak:.0f} MiB of memory")
-    return ok and disk["new"] == wanted
+    return budget("import, blocks put for blocks changed", disk["new"] / wanted, "≤", 1) and ok
 
 
 def main():

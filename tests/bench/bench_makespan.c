@@ -28,11 +28,12 @@
 #include "runtime/simulation/rehearsal.h"
 #include "runtime/state/journal.h"
 #include "runtime/world/prng.h"
+#include "tests/bench/budget.h"
 
 static const double MAKESPAN_MAX = 1.05;
 enum { ANSWER_MS = 120, REQUEST_MS = 300 };
 
-static bool held = true;
+static double worst; /* of the makespans that have a budget, over the ideal */
 
 static void give_up(const struct error *error)
 {
@@ -279,7 +280,7 @@ static void tell(const char *name, bool limits, double took_s, double ideal_s, d
     printf("  %-10s %-7s %9.1f s %9.1f s %6.3f %8.0f %8.0f %6.3f %7.2f%s\n", name,
            limits ? "aws" : "none", took_s, ideal_s, took_s / ideal_s, requests, floor,
            requests / floor, cpu, good ? "" : "  NOT HELD");
-    held = held && good;
+    worst = makespan_counts && took_s / ideal_s > worst ? took_s / ideal_s : worst;
 }
 
 /* Along the path that the run took: how much later than they could nodes began, and how much longer
@@ -458,8 +459,7 @@ int main(int argc, char **argv)
     char **vms = argc > 1 ? argv + 1 : usual;
     run_all("known cloud", "ideal", run_known, directory, count, vms);
     run_all("sandbox", "expected", run_sandbox, directory, count, vms);
-    printf("budget: makespan at most %.2f of the critical path where no limit binds: %s\n",
-           MAKESPAN_MAX, held ? "held" : "NOT HELD");
+    bool held = budget_at_most("makespan over the critical path, no limit", worst, MAKESPAN_MAX);
     nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return held ? 0 : 1;
 }
