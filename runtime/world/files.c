@@ -83,11 +83,11 @@ bool files_check_private(const char *path, bool follow, struct error *error)
     return true;
 }
 
-static bool make_one(const char *path, struct error *error)
+static bool make_one(const char *path, bool sync, struct error *error)
 {
     struct stat info;
     if (mkdir(path, 0700) == 0) {
-        return files_sync_parent(path) || files_error(error, errno, "making the directory", path);
+        return !sync || files_sync_parent(path) || files_error(error, errno, "making the directory", path);
     }
     int reason = errno;
     if (reason == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -96,7 +96,7 @@ static bool make_one(const char *path, struct error *error)
     return files_error(error, reason, "making the directory", path);
 }
 
-bool files_make_directory(const char *path, struct error *error)
+static bool make_directory(const char *path, bool sync, struct error *error)
 {
     struct stat info;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -106,20 +106,35 @@ bool files_make_directory(const char *path, struct error *error)
     bool ok = true;
     for (char *slash = strchr(copy + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        ok = make_one(copy, error);
+        ok = make_one(copy, sync, error);
         *slash = '/';
     }
-    ok = ok && make_one(copy, error);
+    ok = ok && make_one(copy, sync, error);
     free(copy);
+    return ok;
+}
+
+bool files_make_directory(const char *path, struct error *error)
+{
+    return make_directory(path, true, error);
+}
+
+static bool make_parents(const char *path, bool sync, struct error *error)
+{
+    char *parent = parent_of(path);
+    bool ok = make_directory(parent, sync, error);
+    free(parent);
     return ok;
 }
 
 bool files_make_parents(const char *path, struct error *error)
 {
-    char *parent = parent_of(path);
-    bool ok = files_make_directory(parent, error);
-    free(parent);
-    return ok;
+    return make_parents(path, true, error);
+}
+
+bool files_make_parents_unsynced(const char *path, struct error *error)
+{
+    return make_parents(path, false, error);
 }
 
 static bool write_all(int file, const char *bytes, size_t length)

@@ -22,6 +22,7 @@ bool files_check_private(const char *path, bool follow, struct error *error);
 bool files_make_directory(const char *path, struct error *error);
 /* The same for the directory that `path` is in. */
 bool files_make_parents(const char *path, struct error *error);
+bool files_make_parents_unsynced(const char *path, struct error *error); /* they may not be on the disk */
 
 /* Writes beside it, syncs, renames over it, syncs the directory: a reader sees the old file or the
  * new one. 0600. */

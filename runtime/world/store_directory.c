@@ -198,13 +198,17 @@ static int rename_over(struct directory_store *store, const struct store_call *c
 }
 
 /* The folder may be new, or be gone because somebody tidied up. */
+static bool is_lazy(const struct directory_store *store, const struct store_call *call)
+{
+    return call->condition == STORE_LAZILY && store->folder >= 0;
+}
+
 static int put_object(struct directory_store *store, struct store_call *call, const char *path)
 {
-    bool lazily = call->condition == STORE_LAZILY;
+    bool lazily = call->condition == STORE_LAZILY, lazy = is_lazy(store, call);
     if (lazily && access(path, F_OK) == 0) {
         return EEXIST;
     }
-    bool lazy = lazily && store->folder >= 0;
     struct buffer beside = {0};
     const char *slash = strrchr(path, '/');
     buffer_append(&beside, path, (size_t)(slash - path));
@@ -229,7 +233,7 @@ static void directory_put(struct directory_store *store, struct store_call *call
 {
     char *path = object_path(store, call->key);
     call->outcome = STORE_FAILED;
-    if (files_make_parents(path, &call->error)) {
+    if ((is_lazy(store, call) ? files_make_parents_unsynced : files_make_parents)(path, &call->error)) {
         int reason = put_object(store, call, path);
         if (reason == 0) {
             if (call->condition != STORE_LAZILY) {
