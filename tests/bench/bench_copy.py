@@ -18,6 +18,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "servers"))
 from budgets import budget  # noqa: E402
+from in_memory import in_memory  # noqa: E402
 from sandbox_server import KEYS, SandboxServer  # noqa: E402
 
 GIB = 1 << 30
@@ -185,10 +186,7 @@ def increment(bench, env, port):
 def main():
     programs, coldsnap = sys.argv[1:3]
     gib = int(sys.argv[3]) if len(sys.argv) > 3 else 2
-    # In memory, where there is room: what is compared is not the disk.
-    room = os.statvfs("/dev/shm") if os.path.isdir("/dev/shm") else None
-    memory = room and room.f_bavail * room.f_frsize > 6 * gib * GIB
-    with tempfile.TemporaryDirectory(prefix="drc-bench-copy-", dir="/dev/shm" if memory else None) as folder:
+    with tempfile.TemporaryDirectory(prefix="drc-bench-copy-", dir=in_memory(6 * gib * GIB)) as folder:
         bench = Bench(programs, coldsnap, folder)
         raw = str(bench.folder / "raw")
         root, blocks = bench.filled(gib * GIB, raw=raw)
