@@ -598,6 +598,32 @@ def test_what_a_killed_export_has_left_goes_with_the_next(repository, tmp_path):
     assert filecmp.cmp(tmp_path / "back.raw", image, shallow=False)
 
 
+def test_an_export_behind_tls(repository, tmp_path):
+    """With a key that both know; without it nothing is read."""
+    image = sparse(tmp_path / "disk.raw", 64 * MIB, [(5 * MIB, noise(2 * MIB))])
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    (keys / "keys.psk").write_text(f"drc:{os.urandom(32).hex()}\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(["qemu-nbd", "--persistent", "--read-only", "-f", "raw", "-x", "disk", "-b", "127.0.0.1",
+                               "-p", str(port), "--object", f"tls-creds-psk,id=tls0,endpoint=server,dir={keys}",
+                               "--tls-creds", "tls0", image])
+    try:
+        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, "qemu-nbd", server)
+        place = f"127.0.0.1:{port}/disk"
+        repository.drc("repo", "import", repository.place, *NAMES, f"nbds://drc@{place}?tls-psk-file={keys}/keys.psk")
+        for refused in (f"nbds://{place}", f"nbd://{place}"):
+            done = repository.drc("repo", "import", repository.place, "--plan", "shop", "--vm", "other", refused, status=1)
+            assert refused in done.err and "TLS" in done.err
+    finally:
+        server.kill()
+        server.wait()
+    repository.drc("repo", "export", repository.place, *NAMES, "-o", tmp_path / "back.raw")
+    assert filecmp.cmp(tmp_path / "back.raw", image, shallow=False)
+
+
 def test_a_mute_server_can_be_stopped(repository, tmp_path):
     address = tmp_path / "mute.sock"
     with socket.socket(socket.AF_UNIX) as listener:
