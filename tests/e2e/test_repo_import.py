@@ -36,6 +36,18 @@ def noise(length, seed=1):
     return b"".join(chance.randbytes(min(64 * MIB, length - at)) for at in range(0, length, 64 * MIB))
 
 
+def thin(path, blocks):
+    """Work without room: each block holds 4 KiB, others in each, and is read and hashed as a whole."""
+    page = noise(4096)
+    return sparse(path, blocks * BLOCK, [(i * BLOCK, i.to_bytes(8, "big") + page[8:]) for i in range(blocks)])
+
+
+def thin_qcow2(folder, blocks):
+    raw, image = thin(folder / "disk.raw", blocks), folder / "disk.qcow2"
+    qemu_img("convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=4096", raw, image)
+    return image
+
+
 def same(one, other):
     subprocess.run(["cmp", one, other], check=True)
 
@@ -542,9 +554,7 @@ def test_block_devices(repository, loop, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_an_import_without_a_point_or_a_server(repository, tmp_path, number):
-    raw = sparse(tmp_path / "disk.raw", 600 * MIB, [(0, noise(600 * MIB))])
-    image = tmp_path / "disk.qcow2"
-    qemu_img("convert", "-f", "raw", "-O", "qcow2", raw, image)
+    image = thin_qcow2(tmp_path, 4000)
     process = repository.drc.start("repo", "import", repository.place, *NAMES, image)
     wait_for((tmp_path / "backup" / "blocks").exists, "blocks", process)
     assert servers_of(image)
@@ -557,20 +567,18 @@ def test_a_signal_ends_an_import_without_a_point_or_a_server(repository, tmp_pat
 
 
 def test_a_kill_leaves_no_server(repository, tmp_path):
-    raw = sparse(tmp_path / "disk.raw", 600 * MIB, [(0, noise(600 * MIB))])
-    image = tmp_path / "disk.qcow2"
-    qemu_img("convert", "-f", "raw", "-O", "qcow2", raw, image)
+    image = thin_qcow2(tmp_path, 4000)
     process = repository.drc.start("repo", "import", repository.place, *NAMES, image)
     wait_for((tmp_path / "backup" / "blocks").exists, "blocks", process)
     process.kill()
     process.communicate()
     wait_for(lambda: not servers_of(image), "the end of qemu-nbd", seconds=5)
     assert repository.none_was_made()
-    assert repository.counted(image)["disks"][0]["blocks"] == 1200
+    assert repository.counted(image)["disks"][0]["new"] == 4000
 
 
 def test_a_stopped_export_leaves_no_file(repository, tmp_path):
-    image = sparse(tmp_path / "disk.raw", 600 * MIB, [(0, noise(600 * MIB))])
+    image = thin(tmp_path / "disk.raw", 1200)
     repository.imported(image)
     for name in ("back.raw", "back.qcow2"):
         process = repository.drc.start("repo", "export", repository.place, *NAMES, "-o", tmp_path / name)
@@ -638,7 +646,7 @@ def test_a_mute_server_can_be_stopped(repository, tmp_path):
 
 
 def test_progress_on_a_terminal_is_one_line(repository, tmp_path):
-    image = sparse(tmp_path / "disk.raw", 600 * MIB, [(0, noise(600 * MIB))])
+    image = thin(tmp_path / "disk.raw", 1200)
     master, terminal = open_terminal()
     process = subprocess.Popen([DRC, "repo", "import", repository.place, *NAMES, image], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=terminal, env={**repository.drc.env, "TERM": "xterm"})
