@@ -81,7 +81,23 @@ int64_t sink_bytes(const struct sink *sink)
 
 static bool failed(const struct sink *sink, const char *doing, int why, struct error *error)
 {
-    return files_error(error, why, doing, sink->path);
+    error_set(error, "%s %s: %s", doing, sink->path, strerror(why));
+    switch (why) {
+    case ENOSPC:
+    case EDQUOT:
+        return error_help(error, "make room there, or give a file elsewhere with -o; --format qcow2 takes "
+                                 "less");
+    case EFBIG:
+        return error_help(error, "the file system, or a limit of this process (ulimit -f), takes no file of "
+                                 "%" PRId64 " bytes: give a file elsewhere with -o, or --format qcow2",
+                          sink->bytes);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return error_help(error, "make that folder writable for this user, or give a file elsewhere with -o");
+    default:
+        return error_help(error, "give a file elsewhere with -o");
+    }
 }
 
 static bool exists_already(const struct sink *sink, struct error *error)

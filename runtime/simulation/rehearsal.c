@@ -10,7 +10,9 @@
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
 #include "runtime/aws/aws.h"
+#include "runtime/mover/repository.h"
 #include "runtime/site/leftovers.h"
+#include "runtime/site/replicate_facts.h"
 #include "runtime/site/site.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/run_options.h"
@@ -74,12 +76,21 @@ static bool make_cloud(struct rehearsal *rehearsal, struct error *error)
         .utc_base_ms = options->utc_ms - SITE_AGE_MS,
     };
     rehearsal->sandbox = sandbox_init(":memory:", &sandbox, error);
+    bool copies = options->workflow != WORKFLOW_REPLICATE;
     if (!rehearsal->sandbox ||
-        !sandbox_populate_as(rehearsal->sandbox, options->plan, options->facts, error)) {
+        !(copies ? sandbox_populate_as(rehearsal->sandbox, options->plan, options->facts, error)
+                 : sandbox_populate_without_copies(rehearsal->sandbox, options->plan, error))) {
         return false;
     }
     rehearsal->cloud = sandbox_responder(rehearsal->sandbox);
     return true;
+}
+
+static struct store *open_repository(void *context, const char *url, bool lazy, struct error *error)
+{
+    struct rehearsal *rehearsal = context;
+    (void)url, (void)lazy, (void)error;
+    return store_memory_open(rehearsal->world, rehearsal->options.repository);
 }
 
 static void make_world(struct rehearsal *rehearsal)
@@ -93,6 +104,9 @@ static void make_world(struct rehearsal *rehearsal)
     world_simulated_set_environment(world, "AWS_CONFIG_FILE", "/dev/null");
     world_simulated_set_environment(world, "AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
     rehearsal->world = world;
+    if (rehearsal->options.repository) {
+        world_set_stores(world, (struct store_opener){rehearsal, open_repository});
+    }
 }
 
 static bool set_faults(struct rehearsal *rehearsal, struct error *error)
@@ -123,6 +137,7 @@ static void choose_run_options(struct rehearsal *rehearsal)
         .region = plan->aws.region.value,
         .account = plan->aws.account.value,
         .approved = true,
+        .bandwidth = rehearsal->options.bandwidth,
         .rto_ms = plan->objectives.rto.ms,
         .rpo_ms = plan->objectives.rpo.ms,
     };
@@ -180,6 +195,35 @@ static void take_known_facts(struct rehearsal *rehearsal)
     }
 }
 
+static struct facts *look_at_repository(struct rehearsal *rehearsal, struct error *error)
+{
+    struct arena *arena = rehearsal->arena;
+    const struct plan *plan = rehearsal->options.plan;
+    const char *url = replicate_repository_url(arena, plan);
+    struct replicate_wanted wanted = {.until_utc_ms = INT64_MAX};
+    struct replicate_notes notes = {0};
+    struct aws_replication seen = {0};
+    if (!aws_look_at_replication(rehearsal->site.aws, arena, plan, &seen, error)) {
+        return NULL;
+    }
+    struct store *store = store_open(rehearsal->world, url, true, error);
+    struct repository *repository =
+        store ? repository_open(store, rehearsal->world, url, false, error) : NULL;
+    struct facts *facts =
+        repository ? replicate_facts(repository, arena, plan, &seen, &wanted, &notes, error) : NULL;
+    repository_close(repository);
+    return facts;
+}
+
+static struct facts *gather(struct rehearsal *rehearsal, struct error *error)
+{
+    const struct rehearsal_options *options = &rehearsal->options;
+    return options->workflow == WORKFLOW_REPLICATE
+               ? look_at_repository(rehearsal, error)
+               : aws_gather_facts(rehearsal->site.aws, rehearsal->arena, options->plan,
+                                  options->workflow, "latest", error);
+}
+
 static bool prepare(struct rehearsal *rehearsal, struct error *error)
 {
     rehearsal->site.world = rehearsal->world;
@@ -188,9 +232,7 @@ static bool prepare(struct rehearsal *rehearsal, struct error *error)
         return false;
     }
     rehearsal->ready = true; /* the first process goes on with them */
-    rehearsal->facts =
-        aws_gather_facts(rehearsal->site.aws, rehearsal->arena, rehearsal->options.plan,
-                         rehearsal->options.workflow, "latest", error);
+    rehearsal->facts = gather(rehearsal, error);
     if (!rehearsal->facts) {
         return false;
     }
@@ -400,6 +442,22 @@ bool rehearsal_begin_cleanup(struct rehearsal *rehearsal, struct error *error)
         close_site(rehearsal);
     }
     return ok;
+}
+
+bool rehearsal_begin_again(struct rehearsal *rehearsal, struct error *error)
+{
+    const struct rehearsal_options *options = &rehearsal->options;
+    forget_process(rehearsal);
+    close_site(rehearsal);
+    world_simulated_set_faults(rehearsal->world, &(struct simulated_faults){0});
+    for (size_t i = 0; i < options->fault_count; i++) {
+        if (!sandbox_set_fault(rehearsal->sandbox, options->faults[i].name, 0, error)) {
+            return false;
+        }
+    }
+    rehearsal->begun = rehearsal->ready = false;
+    rehearsal->run_graph = NULL;
+    return prepare(rehearsal, error);
 }
 
 static void time_is_over(void *context)

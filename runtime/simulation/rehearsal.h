@@ -20,6 +20,7 @@
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/state/run.h"
 #include "runtime/world/simulated.h"
+#include "runtime/world/store.h"
 
 struct arena;
 struct rehearsal;
@@ -36,6 +37,8 @@ struct rehearsal_options {
     /* What is known of the VMs, so that the cloud holds it: hardware, durations and the places of
      * conversion instances are taken from here, all else is as usual. NULL: hardware by the seed. */
     const struct facts *facts;
+    struct store_memory *repository; /* of replicate: what the plan's lies in, whatever its URL; NULL: none */
+    int64_t bandwidth;               /* of blocks that are sent, bytes a second; 0: no limit */
     uint64_t seed;
     int64_t utc_ms;              /* when it begins; 0: 2026-01-01T00:00:00Z */
     const char *directory;       /* for the journal; has to exist, and to be empty */
@@ -79,6 +82,8 @@ enum rehearsal_end rehearsal_process(struct rehearsal *rehearsal, int64_t kill_a
  * graph, journal path and processes are the cleanup's. A cleanup that was killed is not resumed: begin
  * it anew. */
 bool rehearsal_begin_cleanup(struct rehearsal *rehearsal, struct error *error);
+/* Another run of the same workflow in the same cloud, prepared without faults; processes are its own. */
+bool rehearsal_begin_again(struct rehearsal *rehearsal, struct error *error);
 /* Between processes: the cloud's time goes on. */
 void rehearsal_pass(struct rehearsal *rehearsal, int64_t ms);
 

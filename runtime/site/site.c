@@ -66,12 +66,10 @@ static bool limits_mode(const struct run_options *options, struct aws *aws, bool
     return true;
 }
 
-/* A given world has no stores. */
-static struct store *no_store(void *context, const char *url, bool lazy, struct error *error)
+/* A given world has its own stores, or none. */
+static struct store *given_store(void *context, const char *url, bool lazy, struct error *error)
 {
-    (void)context, (void)lazy;
-    error_set(error, "%s cannot be read here: no repository is simulated", url);
-    return NULL;
+    return store_open(context, url, lazy, error);
 }
 
 static void open_mover(struct site *site, const struct run_options *options)
@@ -79,7 +77,7 @@ static void open_mover(struct site *site, const struct run_options *options)
     site->blocks = ebs_target_create(site->aws);
     site->mover = mover_provider_create(&(struct mover_options){
         .world = site->world,
-        .stores = site->stores ? site_store_opener(site) : (struct store_opener){NULL, no_store},
+        .stores = site->stores ? site_store_opener(site) : (struct store_opener){site->world, given_store},
         .target = site->blocks,
         .bandwidth = options->bandwidth,
         .memory_bytes = options->mover_memory,

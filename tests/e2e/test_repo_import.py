@@ -507,6 +507,32 @@ def test_a_full_disk_leaves_no_file(repository, tmp_path):
     assert list(tmp_path.glob("back.*")) == [] and list(tmp_path.glob(".drc*")) == []
 
 
+def test_a_file_system_that_takes_no_such_file(repository, disk, tmp_path):
+    """A limit on files stands for a file system's own (ext4: 16 TiB)."""
+    repository.imported(disk)
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))  # noqa: E731
+    process = repository.drc.start("repo", "export", repository.place, *NAMES, "-o", tmp_path / "out.raw",
+                                   preexec_fn=limit)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and b"File too large" in err and b"give a file elsewhere with -o" in err, err
+    assert b"--state" not in err and not (tmp_path / "out.raw").exists()
+
+
+def test_64_tib_of_holes(repository, tmp_path):
+    """The largest volume that EBS has, and one byte more than that."""
+    for name, size, status in (("large", 64 << 40, 0), ("larger", (64 << 40) + 512, 1)):
+        image = tmp_path / f"{name}.qcow2"
+        qemu_img("create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", image, str(size))
+        done = repository.imported(image, status=status)
+        if status:
+            assert "more than the 64 TiB of the largest EBS volume" in done.err
+    process = repository.drc.start("repo", "export", repository.place, *NAMES, "--format", "qcow2",
+                                   "-o", tmp_path / "out.qcow2")
+    _, status, used = os.wait4(process.pid, 0)
+    assert status == 0 and used.ru_maxrss < 256 << 10  # KiB
+    assert f"({64 << 40} bytes)" in qemu_img("info", tmp_path / "out.qcow2")
+
+
 def test_a_whole_import_puts_broken_blocks_right(repository, disk, tmp_path):
     repository.imported(disk)
     blocks = [p for p in (tmp_path / "backup" / "blocks").rglob("*") if p.is_file()]

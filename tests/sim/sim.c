@@ -34,24 +34,30 @@ struct settings {
     bool one, until_violated;
 };
 
+static const struct plan *load_plan(struct arena *arena, const char *name)
+{
+    struct error error = {0};
+    bool file = strstr(name, ".yaml") != NULL;
+    const char *path = file ? name : arena_printf(arena, "%s/plan.yaml", name);
+    struct source *source = source_read(arena, path, &error);
+    struct diagnostics *diagnostics = diagnostics_create(arena);
+    const struct plan *plan = source ? compile_plan(arena, source, NULL, 0, diagnostics) : NULL;
+    if (!plan) {
+        fprintf(stderr, "sim: %s cannot be used: %s\n", path,
+                error.message ? error.message : "it is not sound (drc plan check)");
+        exit(2);
+    }
+    return plan;
+}
+
 static struct trial_plans load_plans(struct arena *arena)
 {
     struct trial_plans plans = {.plans = ARENA_ARRAY(arena, const struct plan *, PLANS),
                                 .names = (const char **)plan_names,
-                                .count = PLANS};
+                                .count = PLANS,
+                                .replicate = load_plan(arena, "tests/sim/plans/replicate.yaml")};
     for (size_t i = 0; i < PLANS; i++) {
-        struct error error = {0};
-        const char *name = plan_names[i];
-        bool file = strstr(name, ".yaml") != NULL;
-        const char *path = file ? name : arena_printf(arena, "%s/plan.yaml", name);
-        struct source *source = source_read(arena, path, &error);
-        struct diagnostics *diagnostics = diagnostics_create(arena);
-        plans.plans[i] = source ? compile_plan(arena, source, NULL, 0, diagnostics) : NULL;
-        if (!plans.plans[i]) {
-            fprintf(stderr, "sim: %s cannot be used: %s\n", path,
-                    error.message ? error.message : "it is not sound (drc plan check)");
-            exit(2);
-        }
+        plans.plans[i] = load_plan(arena, plan_names[i]);
     }
     return plans;
 }
@@ -190,6 +196,9 @@ static void show_counts(const struct trial_counts *c)
     line("cleaned up without leftovers", c->cleaned);
     line("without any fault: nothing refused", c->calm);
     line("with rates held against the cloud's", c->exact);
+    line("replicated, each copy right", c->replicated);
+    line("blocks sent for them", c->blocks_sent);
+    line("of which a process that died left word", c->blocks_kept);
     line("run twice, byte for byte the same", c->replayed);
     printf("  slowest: seed %" PRId64 ", %.0f ms; longest: seed %" PRId64
            ", %.0f min of its own time\n",

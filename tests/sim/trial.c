@@ -11,6 +11,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/sha256.h"
+#include "tests/sim/replication.h"
 #include "tests/sim/trial_state.h"
 #include "tests/sim/verdict.h"
 
@@ -453,6 +454,11 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return at->level > 0 ? remove(path) : 0;
 }
 
+static void empty(const char *directory)
+{
+    nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static int64_t now_us(void)
 {
     struct timespec now;
@@ -497,12 +503,16 @@ void trial_run(const struct trial_plans *plans, uint64_t seed, const char *direc
     }
     witness_close(&trial.watching);
     rehearsal_destroy(trial.rehearsal);
+    if (seed % REPLICATION_EACH == 0) {
+        empty(directory);
+        replication_run(&trial, plans->replicate, directory);
+    }
     uint8_t digest[SHA256_SIZE];
     sha256_finish(trial.hash, digest);
     sha256_to_hex(digest, result->hash);
     count_trial(&trial, now_us() - began_us);
     arena_destroy(trial.arena);
-    nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    empty(directory);
 }
 
 void trial_counts_add(struct trial_counts *sum, const struct trial_counts *more)

@@ -16,6 +16,7 @@ struct trial_counts {
     int64_t requests, unreachable, lost_requests, errors_before, lost_answers, errors_after;
     int64_t refused_dials, duplicated, silenced, ghosts, jumps;
     int64_t throttled, internal_errors, no_capacity, no_injection, not_found, addresses;
+    int64_t replicated, blocks_sent, blocks_kept;
     int64_t slowest_seed, slowest_us, longest_seed, longest_virtual_ms;
 };
 void trial_counts_add(struct trial_counts *sum, const struct trial_counts *more);
@@ -24,6 +25,7 @@ struct trial_plans {
     const struct plan **plans;
     const char **names;
     size_t count;
+    const struct plan *replicate; /* what each so-manieth seed replicates, too (replication.h) */
 };
 
 struct trial_result {
