@@ -12,20 +12,23 @@ import cloud
 import points
 from points import demand
 
-LOCAL = ("import", "import-again", "replicate", "replicate-again", "replicate-abandon", "repo-prune")
+LOCAL = ("import", "import-again", "replicate", "replicate-again", "replicate-abandon", "repo-prune",
+         "replicate-ahead", "replicate-ahead-abandon")
+AHEAD = "replicate-ahead"  # drivers are injected ahead, into bootable copies
+COPIES = ("dr-copy", "dr-copy-bootable")
 BUCKET = "-bucket"  # the repository is in the sandbox's S3
 BUCKET_SPEED = 40  # a lease of a minute has to last longer than a machine under load may stall
 WORKFLOWS = (*LOCAL, *(name + BUCKET for name in ("import-again", "replicate-again", "repo-prune")))
 BLOCK = 512 << 10
 DISKS = {("db", 0): 3 * BLOCK + 1000, ("db", 1): 6 * BLOCK, ("web", 0): 2 * BLOCK}  # bytes
 IMAGES = {"import": 0, "import-again": 1, "replicate": 1, "replicate-abandon": 1, "replicate-again": 1,
-          "repo-prune": 3}  # how many recovery points there are at the beginning
+          "repo-prune": 3, "replicate-ahead": 1, "replicate-ahead-abandon": 1}  # how many recovery points there are at the beginning
 
 PLAN = """version: 1
 name: shop
 objectives: {rpo: 1h, rto: 30m}
 backup: {every: 10m, repository: "REPOSITORY"}
-replication: {every: 30m, keep: 1}
+replication: {every: 30m, keep: 1, prepare: PREPARE}
 sites:
   recovery:
     aws:
@@ -104,7 +107,7 @@ class Place(points.Place):
 
     def import_vm(self, vm, shim=None):
         disks = [self.image_path(*key) for key in DISKS if key[0] == vm]
-        return self.repo("import", "--plan", "shop", "--vm", vm, "--recovery-point",
+        return self.repo("import", "--plan", "shop", "--vm", vm, "--firmware", "bios", "--recovery-point",
                          f"2026-11-22T10:{self.version:02}:00Z", *disks, shim=shim)
 
     def replicate(self, shim=None):
@@ -122,7 +125,8 @@ def prepare(folder, name):
     name = place.name
     place.disk.mkdir(parents=True)
     place.state.mkdir(mode=0o700)
-    place.plan.write_text(PLAN.replace("REPOSITORY", "s3://drc-backup/shop" if place.bucket else "dir:data/repository"))
+    text = PLAN.replace("REPOSITORY", "s3://drc-backup/shop" if place.bucket else "dir:data/repository")
+    place.plan.write_text(text.replace("PREPARE", "replication" if name.startswith(AHEAD) else "failover"))
     done = place.drc("sandbox", "init", place.sandbox, place.plan, "--no-copies", "--seed", 7, "--speed", BUCKET_SPEED if place.bucket else points.SPEED)
     demand(done.returncode == 0, done.err)
     for version in range(IMAGES[name]):
@@ -130,12 +134,12 @@ def prepare(folder, name):
         for vm in ("db", "web"):
             done = place.import_vm(vm)
             demand(done.returncode == 0, done.err)
-    if name == "replicate-again":
+    if name in ("replicate-again", AHEAD):
         done = place.replicate()
         demand(done.returncode == 0, done.err)
-    if name in ("import", "import-again", "replicate-again"):
+    if name in ("import", "import-again", "replicate-again", AHEAD):
         place.put_images(IMAGES[name])
-    if name == "replicate-again":
+    if name in ("replicate-again", AHEAD):
         for vm in ("db", "web"):
             demand(place.import_vm(vm).returncode == 0, "import")
     held = cloud.Cloud(place.sandbox)
@@ -173,11 +177,12 @@ def go_on(place, done):
         return whole or again(place, lambda: place.import_vm("db"))
     if place.name == "repo-prune":
         return whole or again(place, place.prune)
-    if place.name == "replicate-abandon":
+    if place.name.endswith("-abandon"):
         for run in new_runs(place):
             done = place.drc("run", "cleanup", run["run"], "--yes")
             demand(done.returncode == 0, "it cannot be cleaned up", done.err)
-            left = [row for row in snapshots(place, new_only=True) if row["tags"].get("drc:role") != "dr-copy"]
+            left = [row for row in snapshots(place, new_only=True) if row["tags"].get("drc:role") not in COPIES]
+            left += volumes(place)
             demand(not left, "after the cleanup there are", *left)
         done = place.replicate()
         return demand(done.returncode == 0, "it cannot be done anew", done.err)
@@ -188,6 +193,15 @@ def go_on(place, done):
         done = place.resume(newest["run"]) if newest and newest["status"] != "cancelled" else place.replicate()
         demand(done.returncode == 0, "the way on does not work", done.err)
     raise points.Wrong("it does not get done")
+
+
+def volumes(place):
+    """Those that are not deleted, and were not there before drc came."""
+    given = set(json.loads((place.folder / "given.json").read_text()))
+    held = cloud.Cloud(place.sandbox)
+    found = [row["id"] for row in held.rows("volumes") if row["deleted_ms"] is None and row["id"] not in given]
+    held.close()
+    return found
 
 
 def snapshots(place, new_only=False):
@@ -201,6 +215,7 @@ def snapshots(place, new_only=False):
                                            (row["map"],)).fetchall()
             found.append({"id": row["id"], "old": row["id"] in given, "tags": held.tags(row["id"]),
                           "size_gib": row["size_gib"], "completed": row["expires_ms"] is None,
+                          "content": row["content"],
                           "blocks": [tuple(block) for block in blocks]})
     held.close()
     return found
@@ -214,7 +229,7 @@ def expected_of(place, expected):
 
 def outcome(place, _):
     """What has to be equal to an undisturbed one."""
-    things = [f"object {name}" for name in place.objects()]
+    things = [f"object {name}" for name in place.objects()] + [f"volume {id}" for id in volumes(place)]
     for row in snapshots(place):
         tags = {key: value for key, value in row["tags"].items() if key not in ("drc:run",)}
         content = hashlib.sha256(repr(row["blocks"]).encode()).hexdigest()[:16]
@@ -246,7 +261,9 @@ def check_at_once(place):
         done = place.repo("verify")
         demand(done.returncode == 0, "the repository does not verify", done.out, done.err)
     for row in snapshots(place, new_only=True):
-        demand(row["completed"] or row["tags"].get("drc:role") != "dr-copy", "a half copy is tagged as one", row)
+        role = row["tags"].get("drc:role")
+        demand(row["completed"] or role not in COPIES, "a half copy is tagged as one", row)
+        demand(role != "dr-copy-bootable" or row["content"] == "bootable", "a bootable copy has no drivers", row)
 
 
 def check_state(place, _):
