@@ -28,29 +28,34 @@ static void add(struct findings *findings, struct arena *arena, const struct fin
     count(findings, finding->severity);
 }
 
+static void add_text(struct findings *findings, struct arena *arena, struct finding finding,
+                     const char *format, va_list args)
+{
+    struct buffer text = {0};
+    buffer_vprintf(&text, format, args);
+    finding.text = buffer_text(&text);
+    add(findings, arena, &finding);
+    buffer_free(&text);
+}
+
 void findings_add(struct findings *findings, struct arena *arena, enum finding_severity severity,
                   const char *subject, const char *help, const char *format, ...)
 {
-    struct buffer text = {0};
     va_list args;
     va_start(args, format);
-    buffer_vprintf(&text, format, args);
+    add_text(findings, arena,
+             (struct finding){.severity = severity, .subject = subject, .help = help}, format, args);
     va_end(args);
-    add(findings, arena, &(struct finding){severity, subject, buffer_text(&text), help});
-    buffer_free(&text);
 }
 
 void preflight_find(struct preflight *preflight, enum finding_severity severity,
                     const char *subject, const char *help, const char *format, ...)
 {
-    struct buffer text = {0};
     va_list args;
     va_start(args, format);
-    buffer_vprintf(&text, format, args);
+    add_text(preflight->findings, preflight->kept,
+             (struct finding){.severity = severity, .subject = subject, .help = help}, format, args);
     va_end(args);
-    add(preflight->findings, preflight->kept,
-        &(struct finding){severity, subject, buffer_text(&text), help});
-    buffer_free(&text);
 }
 
 bool preflight_unknown(void *context, const struct aws_answer *answer)
