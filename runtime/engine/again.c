@@ -160,8 +160,10 @@ static void take_up(struct executor *executor, uint32_t node)
         run->attempted = run->attempted && !is_wait(executor, node);
         run->digest = node_has_token(executor, node) ? run->digest : 0;
     }
-    if (run->exhausted) {
+    bool ran = run->gone && !is_wait(executor, node); /* a script: another one, not that again */
+    if (run->exhausted || ran) {
         run->exhausted = false;
+        run->gone = run->gone && !ran;
         run->status.choice = 0;
         run->status.generation++;
         run->digest = 0;
@@ -358,6 +360,23 @@ bool again_try_anew(struct executor *executor, uint32_t wait, const struct call_
     executor->unfinished++; /* the maker had ended */
     run->blockers = 1;
     ready_push(executor, (uint32_t)maker);
+    return true;
+}
+
+bool again_run_anew(struct executor *executor, uint32_t node, const struct call_error *error)
+{
+    struct node_run *run = &executor->nodes[node];
+    if (!error->gone || is_wait(executor, node) || policy_vm_failed(executor, node) ||
+        run->refusals >= executor->graph->nodes[node].retries) {
+        return false;
+    }
+    node_set_detail(executor, node, error);
+    record_retry(executor, node, OUTCOME_FATAL);
+    executor_queue_event(executor, EVENT_NODE_RETRY, (int32_t)node, NULL);
+    run->refusals++;
+    redo(executor, node);
+    executor->counters.retries++;
+    ready_push(executor, node);
     return true;
 }
 

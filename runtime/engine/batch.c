@@ -30,13 +30,14 @@ struct flight *flight_create(struct executor *executor, uint32_t node, enum flig
         .priority = executor->rank[node],
         .kept = run->kept,
         .note = notes_take,
+        .output = notes_output,
         .context = executor,
     };
     flight->kind = kind;
     flight->node = node;
     flight->batch_size = 1;
     flight->batch = 0;
-    flight->follows = false;
+    flight->follows = flight->said = false;
     flight->next = NULL;
     flight->token[0] = '\0';
     if (kind != FLIGHT_POLL) {

@@ -97,6 +97,11 @@ struct executor_options {
     bool no_wait; /* ends where only approvals are missing */
     executor_observer observer;
     void *observer_context;
+    /* What scripts write; NULL: nobody keeps it. `first`: what was told of that node and generation
+     * before is not worth keeping; length 0: that was all. */
+    void (*output)(void *context, const struct graph_node *node, int generation, bool first,
+                   const void *bytes, size_t length);
+    void *output_context;
 };
 
 struct executor *executor_create(const struct executor_options *options, struct error *error);

@@ -37,6 +37,7 @@ struct flight {
     uint32_t batch_size;  /* calls that shared its request */
     uint64_t batch;       /* the request's number; 0: it had one call */
     bool follows;         /* in a batch, behind the first */
+    bool said;            /* it has told output, and not its end */
     char token[65];
     struct flight *next;  /* free list */
 };
@@ -256,6 +257,8 @@ int32_t approve_find(const struct executor *executor, const char *target, struct
 
 /* --- notes.c: how far calls are that take long --- */
 void notes_take(struct call *call, const struct call_note *note);
+/* What its script writes, to options.output. */
+void notes_output(struct call *call, const void *bytes, size_t length);
 /* What has been told and is due. */
 void notes_journal(struct executor *executor);
 /* What this one has told, at once: its call has ended. */
@@ -309,6 +312,8 @@ void again_count_blockers(struct executor *executor);
 /* What a wait waits for has come to its end in failure (error->gone), and the plan allows retries: both the
  * wait and what made its object begin anew, as another generation. False: it has failed. */
 bool again_try_anew(struct executor *executor, uint32_t wait, const struct call_error *error);
+/* The same for what runs on the runner and has come to its end in failure. */
+bool again_run_anew(struct executor *executor, uint32_t node, const struct call_error *error);
 /* While it runs: what was skipped for a reason that is gone. Nothing may be left to propagate. */
 void again_freed(struct executor *executor);
 

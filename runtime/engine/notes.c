@@ -1,5 +1,5 @@
-/* Notes: what calls that take long tell while they work: how far they are, and what they want to be
- * given again when they are tried again. Shown at once, journalled from time to time. */
+/* Notes: what calls that take long tell while they work: how far they are, what they want to be given
+ * again when they are tried again, and what their scripts write. Shown at once, journalled from time to time. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +53,17 @@ void notes_take(struct call *call, const struct call_note *note)
         }
     }
     executor_schedule_turn(executor);
+}
+
+void notes_output(struct call *call, const void *bytes, size_t length)
+{
+    struct executor *executor = call->context;
+    struct flight *flight = (struct flight *)call;
+    if (executor->options.output && !executor->finished) {
+        executor->options.output(executor->options.output_context, call->node, call->generation,
+                                 !flight->said, bytes, length);
+        flight->said = length > 0;
+    }
 }
 
 static void journal_one(struct executor *executor, uint32_t node)

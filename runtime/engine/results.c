@@ -279,7 +279,11 @@ static void refused(struct executor *executor, struct flight *flight,
 {
     struct node_run *run = &executor->nodes[flight->node];
     const struct graph_node *node = &executor->graph->nodes[flight->node];
-    if (action_info(node->action)->provider == PROVIDER_HOST && run->refusals < node->retries) {
+    if (again_run_anew(executor, flight->node, &result->error)) {
+        return;
+    }
+    if (action_info(node->action)->provider == PROVIDER_HOST && !result->error.gone &&
+        run->refusals < node->retries) {
         run->refusals++;
         node_retry(executor, flight->node, result);
     } else {
@@ -436,7 +440,12 @@ void results_looked_up(void *context, struct call *call, const struct call_resul
             not_found(executor, node, result);
             break;
         case OUTCOME_FATAL:
-            node_failed(executor, node, &result->error);
+            if (result->error.gone) { /* what became of it is known */
+                executor->nodes[node].in_doubt = false;
+                refused(executor, flight, result);
+            } else {
+                node_failed(executor, node, &result->error);
+            }
             break;
         default:
             node_retry(executor, node, &doubt);

@@ -106,7 +106,7 @@ static void replay_again(struct node_run *run, const cJSON *record)
     run->status.generation = (int)json_int_of(record, "g", run->status.generation);
     run->status.choice = (int)json_int_of(record, "c", 0);
     run->status.state = NODE_BLOCKED;
-    run->in_doubt = false;
+    run->in_doubt = run->gone = false;
     run->digest = 0;
     notes_forget(run);
 }

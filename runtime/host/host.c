@@ -9,6 +9,7 @@
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
+#include "runtime/host/host_state.h"
 #include "runtime/host/pattern.h"
 
 enum {
@@ -17,31 +18,16 @@ enum {
     EXCERPT_MAX = 60,     /* characters of an answer that a person is shown */
 };
 
-struct host {
-    struct provider provider; /* first: the provider is the host */
-    struct world *world;
-    struct ask *asks; /* under way */
-};
-
-/* One call being answered. */
-struct ask {
-    struct host *host;
-    struct call *call;
-    call_done done;
-    void *context;
-    struct world_task *task;
-    struct http_request request;
-    struct buffer url, detail;
-    enum outcome outcome; /* known beforehand: see settle */
-    struct ask *prev, *next;
-};
-
-static void ask_free(struct ask *ask)
+void ask_free(struct ask *ask)
 {
     DL_DELETE(ask->host->asks, ask);
     world_cancel(ask->host->world, ask->task);
+    world_cancel(ask->host->world, ask->patience);
     buffer_free(&ask->url);
     buffer_free(&ask->detail);
+    buffer_free(&ask->help);
+    buffer_free(&ask->folder);
+    buffer_free(&ask->last);
     free(ask);
 }
 
@@ -56,14 +42,14 @@ static struct ask *ask_create(struct host *host, struct call *call, call_done do
     return ask;
 }
 
-static void tell(struct ask *ask, enum outcome outcome)
+void ask_tell(struct ask *ask, enum outcome outcome)
 {
-    struct call_result result = {.outcome = outcome};
+    struct call_result result = {.outcome = outcome, .error.gone = ask->gone};
     if (ask->detail.length > 0) {
         result.error.message = ask->detail.data;
     }
-    if (outcome == OUTCOME_FATAL) {
-        result.error.help = "the compiled graph asks for what cannot be done: compile it again";
+    if (ask->help.length > 0) {
+        result.error.help = ask->help.data;
     }
     ask->task = NULL; /* its callback is on the stack */
     ask->done(ask->context, ask->call, &result);
@@ -73,20 +59,20 @@ static void tell(struct ask *ask, enum outcome outcome)
 static void on_settled(void *context)
 {
     struct ask *ask = context;
-    tell(ask, ask->outcome);
+    ask_tell(ask, ask->outcome);
 }
 
-/* The outcome needs no asking, but must not come from within the call. */
-static void settle(struct ask *ask, enum outcome outcome)
+void ask_settle(struct ask *ask, enum outcome outcome)
 {
     ask->outcome = outcome;
     ask->task = world_defer(ask->host->world, on_settled, ask);
 }
 
-static void settle_bad(struct ask *ask, const char *text)
+void ask_settle_bad(struct ask *ask, const char *text)
 {
     buffer_puts(&ask->detail, text);
-    settle(ask, OUTCOME_FATAL);
+    buffer_puts(&ask->help, "the compiled graph asks for what cannot be done: compile it again");
+    ask_settle(ask, OUTCOME_FATAL);
 }
 
 /* tcp */
@@ -97,7 +83,7 @@ static void on_connected(void *context, const char *failure)
     if (failure) {
         buffer_printf(&ask->detail, "tcp :%d %s", (int)call_int(ask->call, "port", 0), failure);
     }
-    tell(ask, failure ? OUTCOME_PENDING : OUTCOME_OK);
+    ask_tell(ask, failure ? OUTCOME_PENDING : OUTCOME_OK);
 }
 
 static void ask_tcp(struct ask *ask, const char *address, int port)
@@ -188,6 +174,7 @@ static enum outcome judge_body(struct ask *ask, const struct http_response *resp
     case PATTERN_INVALID:
         buffer_clear(&ask->detail);
         buffer_printf(&ask->detail, "the pattern %s is not valid: %s", pattern, why);
+        buffer_puts(&ask->help, "the compiled graph asks for what cannot be done: compile it again");
         return OUTCOME_FATAL;
     }
     abort();
@@ -209,7 +196,7 @@ static void on_answer(void *context, const struct http_response *response)
     if (outcome == OUTCOME_OK) {
         buffer_clear(&ask->detail);
     }
-    tell(ask, outcome);
+    ask_tell(ask, outcome);
 }
 
 /* What cannot stand in a request line is written as %XX. */
@@ -230,7 +217,7 @@ static void ask_http(struct ask *ask, const char *address, int port)
     const char *path = call_text(ask->call, "path");
     bool tls = call_bool(ask->call, "tls", false);
     if (!path || *path != '/') {
-        settle_bad(ask, "the path of an HTTP check has to begin with /");
+        ask_settle_bad(ask, "the path of an HTTP check has to begin with /");
         return;
     }
     bool v6 = strchr(address, ':') != NULL;
@@ -251,21 +238,21 @@ static void ask_http(struct ask *ask, const char *address, int port)
 
 /* The operations. */
 
-static void ask_one(struct ask *ask)
+static void ask_address(struct ask *ask)
 {
     const char *address = call_text(ask->call, "address");
     int64_t port = call_int(ask->call, "port", 0);
     enum action action = ask->call->node->action;
     if (!address || !*address) {
-        settle_bad(ask, "the check has no address to ask");
+        ask_settle_bad(ask, "the check has no address to ask");
     } else if (port < 1 || port > 65535) {
-        settle_bad(ask, "the check has no port between 1 and 65535");
+        ask_settle_bad(ask, "the check has no port between 1 and 65535");
     } else if (action == ACTION_CHECK_TCP) {
         ask_tcp(ask, address, (int)port);
     } else if (action == ACTION_CHECK_HTTP) {
         ask_http(ask, address, (int)port);
     } else {
-        settle_bad(ask, "the host cannot carry out this action");
+        ask_settle_bad(ask, "the host cannot carry out this action");
     }
 }
 
@@ -273,7 +260,12 @@ static void host_poll(struct provider *provider, struct call **calls, size_t n, 
                       void *context)
 {
     for (size_t i = 0; i < n; i++) {
-        ask_one(ask_create((struct host *)provider, calls[i], done, context));
+        struct ask *ask = ask_create((struct host *)provider, calls[i], done, context);
+        if (calls[i]->node->action == ACTION_CHECK_SCRIPT) {
+            host_script_check(ask);
+        } else {
+            ask_address(ask);
+        }
     }
 }
 
@@ -282,13 +274,33 @@ static void host_start(struct provider *provider, struct call **calls, size_t n,
                        void *context)
 {
     for (size_t i = 0; i < n; i++) {
-        settle(ask_create((struct host *)provider, calls[i], done, context), OUTCOME_OK);
+        struct ask *ask = ask_create((struct host *)provider, calls[i], done, context);
+        if (calls[i]->node->action == ACTION_RUN_SCRIPT) {
+            host_script_run(ask);
+        } else {
+            ask_settle(ask, OUTCOME_OK);
+        }
     }
 }
 
 static void host_lookup(struct provider *provider, struct call *call, call_done done, void *context)
 {
-    settle(ask_create((struct host *)provider, call, done, context), OUTCOME_ABSENT);
+    struct ask *ask = ask_create((struct host *)provider, call, done, context);
+    if (call->node->action == ACTION_RUN_SCRIPT) {
+        host_script_look_up(ask);
+    } else {
+        ask_settle(ask, OUTCOME_ABSENT);
+    }
+}
+
+static void host_interrupt(struct provider *provider)
+{
+    struct host *host = (struct host *)provider;
+    host->interrupted = true;
+    for (struct ask *ask = host->asks, *next; ask; ask = next) {
+        next = ask->next;
+        host_script_interrupt(ask);
+    }
 }
 
 static void host_destroy(struct provider *provider)
@@ -301,10 +313,11 @@ static void host_destroy(struct provider *provider)
         next = ask->next;
         ask_free(ask);
     }
+    free(host->folder);
     free(host);
 }
 
-struct provider *host_provider_create(struct world *world)
+struct provider *host_provider_create(const struct host_options *options)
 {
     struct host *host = base_alloc(sizeof *host);
     host->provider = (struct provider){
@@ -312,8 +325,11 @@ struct provider *host_provider_create(struct world *world)
         .start = host_start,
         .lookup = host_lookup,
         .poll = host_poll,
+        .interrupt = host_interrupt,
         .destroy = host_destroy,
     };
-    host->world = world;
+    host->world = options->world;
+    host->scripts = options->scripts;
+    host->folder = options->folder ? base_strdup(options->folder) : NULL;
     return &host->provider;
 }

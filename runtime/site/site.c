@@ -103,7 +103,8 @@ bool site_open_providers(struct site *site, const struct run_options *options, s
         return false;
     }
     limits_set_mode(site->limits, mode);
-    site->host = host_provider_create(site->world);
+    site->host = host_provider_create(&(struct host_options){
+        .world = site->world, .scripts = site->scripts, .folder = site->run_folder});
     open_mover(site, options);
     site->providers[PROVIDER_AWS] = aws_provider(site->aws);
     site->providers[PROVIDER_HOST] = site->host;

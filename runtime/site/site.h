@@ -7,6 +7,7 @@
 
 #include "compiler/base/error.h"
 #include "runtime/world/provider.h"
+#include "runtime/world/script_source.h"
 #include "runtime/world/store.h"
 
 struct arena;
@@ -24,6 +25,10 @@ struct site {
     /* Of the plan, for the stores that are opened; set before site_open_world. NULL: as store_s3.h says. */
     const char *region, *profile;
     struct site_stores *stores; /* NULL: the world is a given one */
+    /* Of the run, set before site_open_providers: who has its scripts, and where they are run. NULL: there
+     * is no run. Borrowed until site_close_providers. */
+    struct script_source scripts;
+    const char *run_folder;
     struct sandbox *sandbox; /* NULL: the real world */
     struct world *world;
     struct world *real; /* also under the sandbox; NULL: the world is a given one. The same loop */

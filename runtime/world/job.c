@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +19,7 @@
 enum {
     RESULT_ROOM = 4096, /* taken beforehand, so that a full disk cannot keep the result from being written */
     BUFFER_SIZE = 64 << 10,
+    REMOVE_OPEN_MAX = 16,
     };
 
 static struct flock whole_file(short type)
@@ -47,6 +48,9 @@ static int open_in(const struct preparation *prep, const char *name, int flags, 
 
 static bool open_folder(struct preparation *prep, struct error *error)
 {
+    if (!files_make_parents(prep->folder, error)) {
+        return false;
+    }
     if (mkdir(prep->folder, 0700) == 0) {
         if (!files_sync_parent(prep->folder)) {
             return failed(error, "making the directory", prep->folder);
@@ -206,9 +210,9 @@ bool job_start(const struct job_request *request, int lifeline, pid_t *pid, stru
     return ok;
 }
 
-void job_reap(pid_t *pid)
+void job_reap(pid_t *pid, bool has_ended)
 {
-    if (*pid > 0 && waitpid(*pid, NULL, WNOHANG) != 0) {
+    if (*pid > 0 && waitpid(*pid, NULL, has_ended ? 0 : WNOHANG) != 0) {
         *pid = 0;
     }
 }
@@ -302,4 +306,37 @@ bool job_look(const char *folder, struct job_status *status, struct error *error
         status->state = exists(folder, "started") ? JOB_DIED : JOB_NONE;
     }
     return true;
+}
+
+/* --- tidying --- */
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place)
+{
+    (void)info, (void)type, (void)place;
+    (void)remove(path);
+    return 0;
+}
+
+static void remove_in(const char *folder, const char *name)
+{
+    struct buffer path = {0};
+    buffer_printf(&path, "%s%s%s", folder, *name ? "/" : "", name);
+    nftw(buffer_text(&path), remove_one, REMOVE_OPEN_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    buffer_free(&path);
+}
+
+void job_tidy(const char *folder, const struct job_status *status)
+{
+    remove_in(folder, "script");
+    remove_in(folder, "work");
+    if (status->end == JOB_END_EXIT && status->code == 0) {
+        remove_in(folder, "output");
+    }
+}
+
+void job_remove(const char *folder)
+{
+    if (!is_locked(folder)) {
+        remove_in(folder, "");
+    }
 }

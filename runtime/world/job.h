@@ -30,10 +30,17 @@ enum { JOB_OUTPUT_MAX = 16 << 20 }; /* bytes that are kept of what a job writes 
  * lifeline: a pipe's reading end; when all of its writing ends are closed the job is killed (what is
  * not to outlive drc); -1: none. Stays the caller's. */
 bool job_start(const struct job_request *request, int lifeline, pid_t *pid, struct error *error);
-void job_reap(pid_t *pid);
+/* has_ended: the result is there, so that it ends at once. */
+void job_reap(pid_t *pid, bool has_ended);
 
 /* What is there now. RUNNING, NONE and the final ones. False: the folder cannot be read. */
 bool job_look(const char *folder, struct job_status *status, struct error *error);
+
+/* What nobody needs any more of one that has ended and whose output was read: its program, its working
+ * directory, and its output if it succeeded. */
+void job_tidy(const char *folder, const struct job_status *status);
+/* All of it, unless somebody still works there. */
+void job_remove(const char *folder);
 
 /* The result file's text; false: it is none. For job_look and tests. */
 bool job_result_read(const char *text, struct job_status *status);

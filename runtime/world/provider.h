@@ -31,7 +31,8 @@ struct call_error {
     const char *help;       /* what to do; NULL */
     int http_status;        /* 0: none */
     bool gone;              /* FATAL, of a wait: its object has come to its end, and no waiting brings
-                               it back: it has to be made anew */
+                               it back: it has to be made anew; of a script on the runner (also of its
+                               lookup): it has ended, and only another one could end otherwise */
 };
 
 struct call_output {
@@ -78,6 +79,9 @@ struct call {
     double priority;     /* for gates: smaller first */
     const char *kept;    /* what an attempt of this generation told last to keep; NULL */
     void (*note)(struct call *call, const struct call_note *note); /* NULL: nobody listens */
+    /* What a script wrote, in order; length 0: that was all. What comes behind that, or from another call
+     * of this node, takes its place. NULL: nobody listens. */
+    void (*output)(struct call *call, const void *bytes, size_t length);
     void *context;       /* the executor's */
 };
 

@@ -25,6 +25,7 @@ struct job_task {
     void (*on_output)(void *context, const void *bytes, size_t length);
     char *folder;
     pid_t pid;    /* of the supervisor, where this process has begun it; 0 */
+    bool attached;
     int lifeline; /* the writing end; -1 */
     int output;   /* -1: not there yet */
     int64_t look_ms;
@@ -50,7 +51,10 @@ static void job_release(struct real_task *task)
     if (job->output >= 0) {
         close(job->output);
     }
-    job_reap(&job->pid);
+    job_reap(&job->pid, job->status.state == JOB_ENDED);
+    if (job->attached) {
+        job_remove(job->folder);
+    }
     uv_close((uv_handle_t *)&job->timer, job_closed);
 }
 
@@ -120,7 +124,7 @@ static void job_deliver(struct real_task *task)
     } else {
         settled = look(job);
     }
-    job_reap(&job->pid);
+    job_reap(&job->pid, false);
     hear(job, settled);
     if (task->cancelled) {
         return;
@@ -128,6 +132,9 @@ static void job_deliver(struct real_task *task)
     if (settled) {
         job->callback(task->context, &job->status);
         task->cancelled = true; /* it is over: see dispatch */
+        if (job->on_output && job->status.state == JOB_ENDED) {
+            job_tidy(job->folder, &job->status);
+        }
         return;
     }
     look_later(job);
@@ -137,6 +144,9 @@ static void begin(struct job_task *job, const struct job_request *request)
 {
     struct job_status status;
     int ends[2] = {-1, -1};
+    if (request->attached) {
+        job_remove(request->folder);
+    }
     if (!job_look(request->folder, &status, &job->error) || !request->bytes ||
         status.state != JOB_NONE) {
         return;
@@ -163,6 +173,7 @@ struct world_task *real_job(struct world *world, const struct job_request *reque
     job->callback = callback;
     job->on_output = request->on_output;
     job->folder = base_strdup(request->folder);
+    job->attached = request->attached;
     job->output = job->lifeline = -1;
     job->timer.data = job;
     uv_timer_init(&real->loop, &job->timer);

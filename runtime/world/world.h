@@ -67,13 +67,15 @@ const char *http_response_header(const struct http_response *response, const cha
 
 /* A program that outlives drc (job.h). Everything is copied by the call. */
 struct job_request {
-    const char *folder; /* its own; the one above it is there */
+    const char *folder; /* its own; made with those above it */
     const void *bytes;  /* the program; NULL: begins nothing, only awaits what was begun there */
     size_t length;
     const char *const *args;        /* behind its name; NULL behind the last */
     const char *const *environment; /* all of it: NAME=VALUE; NULL behind the last */
     int64_t timeout_ms;             /* then it is killed, with all that it started */
-    bool attached;                  /* it ends with the task, or with drc */
+    /* It ends with the task, or with drc; its folder is gone then, and what an earlier one has left there is
+     * no more than in the way. */
+    bool attached;
     /* What it writes, in order, from the beginning on (also of one that was begun before); NULL: nobody
      * reads it. It may use nothing of the world but world_cancel of its own task. */
     void (*on_output)(void *context, const void *bytes, size_t length);

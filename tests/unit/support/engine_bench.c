@@ -103,7 +103,7 @@ bool bench_try(struct bench *bench, struct error *error)
         .limits = bench->limits,
         .lease = bench->lease,
         .providers = {[PROVIDER_AWS] = &bench->fake.base,
-                      [PROVIDER_HOST] = &bench->fake.base,
+                      [PROVIDER_HOST] = bench->host ? bench->host : &bench->fake.base,
                       [PROVIDER_MOVER] = bench->mover ? bench->mover : &bench->fake.base,
                       [PROVIDER_DNS] = &bench->fake.base},
         .run_id = "run00001",
@@ -112,6 +112,8 @@ bool bench_try(struct bench *bench, struct error *error)
         .no_wait = bench->no_wait,
         .observer = bench->observer,
         .observer_context = bench->observer_context,
+        .output = bench->output,
+        .output_context = bench->output_context,
     };
     bench->executor = executor_create(&options, error);
     return bench->executor != NULL;

@@ -18,7 +18,7 @@ struct bench {
     struct limits *limits;
     struct lease *lease; /* NULL; the caller's */
     struct executor *executor;
-    struct provider *mover; /* NULL: the fake cloud's; the caller's */
+    struct provider *mover, *host; /* NULL: the fake cloud's; the caller's */
     const struct facts *facts;
     const struct schedule *schedule;
     const char *const *again; /* retry: what is taken up; NULL: all */
@@ -26,6 +26,9 @@ struct bench {
     bool no_wait;
     executor_observer observer;
     void *observer_context;
+    void (*output)(void *context, const struct graph_node *node, int generation, bool first,
+                   const void *bytes, size_t length);
+    void *output_context;
     struct error error;
     char directory[64];
     char path[96];

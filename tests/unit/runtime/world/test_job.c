@@ -163,16 +163,17 @@ static void it_has_a_place_of_its_own_and_no_input(void **state)
 {
     struct fixture *f = *state;
     struct stat info;
-    run_script(f, "#!/bin/sh\ncat; [ \"$PWD\" = \"$TMPDIR\" ] && ls -A | wc -l && echo x > file\n"
+    run_script(f, "#!/bin/sh\ncat; [ \"$PWD\" = \"$TMPDIR\" ] && ls -A | wc -l && echo x > file\nstat -c %a \"$0\"\n"
                   "ls /proc/self/fd | tr '\\n' ' '\n"
                   "[ \"$(ps -o pgid= $$)\" = \"$(ps -o pid= $$)\" ] && echo own group\n");
     assert_ended(f, JOB_END_EXIT, 0);
-    assert_string_equal(buffer_text(&f->said), "0\n0 1 2 3 own group\n"); /* 3: ls's own */
-    assert_int_equal(stat(in(f, "job/work/file"), &info), 0);
-    assert_int_equal(stat(in(f, "job/script"), &info), 0);
-    assert_int_equal(info.st_mode & 07777, 0700);
+    assert_string_equal(buffer_text(&f->said), "0\n700\n0 1 2 3 own group\n"); /* 3: ls's own */
     assert_int_equal(stat(in(f, "job"), &info), 0);
     assert_int_equal(info.st_mode & 07777, 0700);
+    assert_int_equal(stat(in(f, "job/result"), &info), 0);
+    assert_int_equal(stat(in(f, "job/work"), &info), -1); /* nobody needs it any more */
+    assert_int_equal(stat(in(f, "job/script"), &info), -1);
+    assert_int_equal(stat(in(f, "job/output"), &info), -1);
 }
 
 static void a_signal_is_told(void **state)
@@ -243,8 +244,6 @@ static void very_much_output_is_cut_in_its_middle(void **state)
     assert_memory_equal(f->said.data, "the beginning\0", 14);
     assert_memory_equal(f->said.data + JOB_OUTPUT_MAX / 2, line, (size_t)length);
     assert_memory_equal(f->said.data + f->said.length - 7, "the end", 7);
-    assert_int_equal(stat(in(f, "job/output"), &info), 0);
-    assert_int_equal((size_t)info.st_size, f->said.length);
     assert_int_equal(stat(in(f, "job/tail"), &info), -1);
 }
 
@@ -324,6 +323,11 @@ static void one_that_is_attached_ends_with_its_task(void **state)
     world_cancel(f->world, task);
     run_script(f, NULL);
     assert_ended(f, JOB_END_STOPPED, 0);
+    request = request_of(f, "#!/bin/sh\nexit 4\n"); /* what was there before is in nobody's way */
+    request.attached = true;
+    run(f, &request);
+    assert_ended(f, JOB_END_EXIT, 4);
+    assert_int_equal(access(f->folder, F_OK), -1);
     assert_false(is_alive(in(f, "number")));
 }
 
@@ -358,10 +362,11 @@ static void a_supervisor_that_is_to_end_ends_the_job(void **state)
 static void a_place_that_is_none_is_refused(void **state)
 {
     struct fixture *f = *state;
-    snprintf(f->folder, sizeof f->folder, "%s/no/such/place", f->above);
+    close(open(in(f, "file"), O_CREAT | O_WRONLY, 0600));
+    snprintf(f->folder, sizeof f->folder, "%s/file/place", f->above);
     run_script(f, "#!/bin/sh\n");
     assert_int_equal(f->status.state, JOB_REFUSED);
-    assert_non_null(strstr(f->problem, "no/such/place"));
+    assert_non_null(strstr(f->problem, "/file"));
 }
 
 static void only_what_a_job_leaves_is_a_result(void **state)
