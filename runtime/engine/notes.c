@@ -1,5 +1,6 @@
 /* Notes: what calls that take long tell while they work: how far they are, what they want to be given
- * again when they are tried again, and what their scripts write. Shown at once, journalled from time to time. */
+ * again when they are tried again, and what their scripts write. Shown at once, journalled from
+ * time to time. */
 #include <stdlib.h>
 #include <string.h>
 
