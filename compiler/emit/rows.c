@@ -50,6 +50,9 @@ struct row_pairs rows_pair(struct arena *arena, const struct graph *graph)
 
 static bool is_bookkeeping(const struct graph_node *node, bool critical)
 {
+    if (graph_is_for_failure(node)) {
+        return true;
+    }
     switch (node->action) {
     case ACTION_RUNNING:
     case ACTION_READY:

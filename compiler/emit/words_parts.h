@@ -27,6 +27,7 @@ void words_part_list(struct sentence *to, const struct value *list, const char *
 void words_script(struct sentence *to);
 void words_check_on_instance(struct sentence *to);
 void words_record(struct sentence *to);       /* reads it, or waits for it */
+void words_restore_record(struct sentence *to);
 void words_change_record(struct sentence *to);
 void words_check_dns(struct sentence *to);
 void words_target_group(struct sentence *to);

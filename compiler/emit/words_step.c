@@ -48,6 +48,14 @@ void words_record(struct sentence *to)
     }
 }
 
+void words_restore_record(struct sentence *to)
+{
+    words_part_input(to, "", "record", "");
+    words_part_input(to, "", "type", "");
+    words_part(to, graph_is_for_failure(to->node) ? "as before, if the VM is not recovered after all"
+                                                  : "as before");
+}
+
 void words_change_record(struct sentence *to)
 {
     words_part_input(to, "", "record", "");

@@ -53,6 +53,12 @@ struct graph_node *builder_current(struct graph_builder *builder)
     return &builder->nodes[builder->node_count - 1];
 }
 
+const struct graph_node *builder_at(const struct graph_builder *builder, uint32_t node)
+{
+    assert(node < builder->node_count);
+    return &builder->nodes[node];
+}
+
 /* Gives the node added last its edges. */
 static void complete_node(struct graph_builder *builder)
 {

@@ -26,6 +26,9 @@ uint32_t builder_node(struct graph_builder *builder, enum action action, const c
 /* The node added last, to change it; valid until the next one is added. */
 struct graph_node *builder_current(struct graph_builder *builder);
 
+/* An earlier one; valid until the next one is added. */
+const struct graph_node *builder_at(const struct graph_builder *builder, uint32_t node);
+
 /* An edge from an earlier node; ok wins where both are asked for. */
 void builder_after(struct graph_builder *builder, uint32_t node, enum edge_when when);
 /* Whether no node comes after that one so far. */

@@ -54,6 +54,8 @@ struct vm_lowering {
     bool prepares;                            /* replicate makes a bootable copy of it */
     int64_t agent;                            /* NO_NODE: nothing is sent to the instance */
     struct value address;                     /* where checks reach it */
+    uint32_t *switches;                       /* nodes that change DNS for it */
+    size_t switch_count;
     uint32_t milestones[STAGE_RECOVERED + 1]; /* by enum dependency_stage */
     uint32_t *healthy;                        /* by target group: found healthy there */
 };

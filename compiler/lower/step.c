@@ -215,6 +215,7 @@ static void add_step(struct lowering *l, struct vm_lowering *v, const char *pref
 void lower_recovered(struct lowering *l, struct vm_lowering *v)
 {
     struct chain chain = {.must = v->milestones[STAGE_READY], .last = NO_NODE, .when = WHEN_OK};
+    v->switches = ARENA_ARRAY(l->arena, uint32_t, v->vm->post_boot_count);
     for (size_t i = 0; i < v->vm->post_boot_count; i++) {
         const struct step *step = &v->vm->post_boot[i];
         if (runs(l, step)) {
@@ -226,6 +227,7 @@ void lower_recovered(struct lowering *l, struct vm_lowering *v)
                       "the RTO counts until each critical VM is recovered");
     lower_after_chain(l, &chain);
     lower_after_targets(l, v);
+    lower_restores(l, v);
 }
 
 /* ---- the plan's own steps ---- */

@@ -38,6 +38,14 @@ static struct value new_values(struct lowering *l, const struct step *step)
     return step_templates(l, step->values, step->value_count);
 }
 
+/* For lower_restores; steps of the whole plan are taken back by a rollback alone. */
+static void note_switch(struct step_nodes *nodes, uint32_t change)
+{
+    if (nodes->v) {
+        nodes->v->switches[nodes->v->switch_count++] = change;
+    }
+}
+
 static void switch_in_route53(struct lowering *l, struct step_nodes *nodes, const struct step *step,
                               const char *record)
 {
@@ -52,6 +60,7 @@ static void switch_in_route53(struct lowering *l, struct step_nodes *nodes, cons
 
     uint32_t change = step_node(l, nodes, ACTION_CHANGE_RECORD_SET,
                                 "dns: changed only while it is what was read");
+    note_switch(nodes, change);
     builder_input(l->builder, "zone", text_value(zone->name));
     builder_input(l->builder, "zone_id", output_value(read, "zone_id"));
     builder_input_text(l->builder, "role_arn", zone->role_arn.value);
@@ -82,7 +91,8 @@ static void switch_by_update(struct lowering *l, struct step_nodes *nodes, const
     input_record(l, step, record);
     input_expect(l, step);
 
-    step_node(l, nodes, ACTION_UPDATE_RECORD, "dns: changed only while it is what was read");
+    note_switch(nodes, step_node(l, nodes, ACTION_UPDATE_RECORD,
+                                 "dns: changed only while it is what was read"));
     input_server(l, zone);
     input_record(l, step, record);
     builder_input(l->builder, "ttl", int_value(step->ttl_s));
@@ -111,5 +121,32 @@ void step_dns(struct lowering *l, struct step_nodes *nodes, const struct step *s
         switch_by_update(l, nodes, step, record);
     } else {
         switch_in_route53(l, nodes, step, record);
+    }
+}
+
+/* What restores a record is told all that the change was told. */
+static void restore(struct lowering *l, struct vm_lowering *v, uint32_t index)
+{
+    const struct graph_node change = *builder_at(l->builder, index);
+    enum action action = action_info(change.action)->undo;
+    const char *end = strrchr(change.id, '/');
+    const char *prefix = arena_strndup(l->arena, change.id, (size_t)(end - change.id));
+    struct span at = {0};
+    lowering_node(l, v, action, prefix, at,
+                  "a VM that fails after its switch of DNS gives the old value back");
+    builder_current(l->builder)->because.file = change.because.file;
+    builder_current(l->builder)->because.line = change.because.line;
+    for (uint32_t i = 0; i < change.input_count; i++) {
+        builder_input(l->builder, change.inputs[i].name, change.inputs[i].value);
+    }
+    builder_after(l->builder, index, WHEN_ENDED);
+    builder_guards(l->builder, index);
+    builder_after(l->builder, v->milestones[STAGE_RECOVERED], WHEN_FAILED);
+}
+
+void lower_restores(struct lowering *l, struct vm_lowering *v)
+{
+    for (size_t i = v->switch_count; i-- > 0;) {
+        restore(l, v, v->switches[i]);
     }
 }

@@ -51,6 +51,8 @@ void step_wait_sent(struct lowering *l, struct step_nodes *nodes, int64_t timeou
 void step_check(struct lowering *l, struct step_nodes *nodes, const struct check *check);
 
 /* step_dns.c */
+/* For each change of DNS of the VM a node that takes it back, where the VM is not recovered after all. */
+void lower_restores(struct lowering *l, struct vm_lowering *v);
 void step_dns(struct lowering *l, struct step_nodes *nodes, const struct step *step);
 
 #endif

@@ -244,6 +244,7 @@ static enum exit_status do_all(struct session *session, const struct take_back *
         .journal = journal,
         .graph = graph,
         .schedule = estimate(session->invocation->arena, graph, NULL, true),
+        .facts = session->facts,
         .run_id = session->run.id,
         .lease = session->lease,
         .doing = way->doing,

@@ -33,7 +33,12 @@ static bool counts_as_done(const struct node_run *run)
 bool policy_not_needed(const struct executor *executor, uint32_t node)
 {
     const struct graph_node *graph_node = &executor->graph->nodes[node];
+    int32_t guarded = executor->nodes[node].guarded;
     bool not_needed = false;
+    if (guarded != NO_NODE && graph_is_for_failure(graph_node) &&
+        executor->nodes[guarded].status.state == NODE_FAILED && !executor->nodes[guarded].in_doubt) {
+        return true; /* it was refused: there is nothing to take back */
+    }
     for (uint32_t e = 0; e < graph_node->after_count; e++) {
         if (graph_node->after[e].when == WHEN_FAILED) {
             if (!counts_as_done(&executor->nodes[graph_node->after[e].node])) {

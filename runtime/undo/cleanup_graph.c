@@ -210,8 +210,7 @@ static bool resolve_items(const struct taking *taking, const struct value *value
     return true;
 }
 
-/* Without references to the run's nodes, which the new graph does not have. What is bound is not needed to
- * undo anything. */
+/* Without references to the run's nodes, which the new graph does not have. */
 static bool resolve(const struct taking *taking, const struct value *value, struct value *out)
 {
     const char *output;
@@ -224,10 +223,9 @@ static bool resolve(const struct taking *taking, const struct value *value, stru
     case VALUE_MAP:
     case VALUE_TEMPLATE:
         return resolve_items(taking, value, out);
-    case VALUE_BIND:
     case VALUE_SLOT:
         return false;
-    default:
+    default: /* what is bound is bound as it was for the run: by its id and facts */
         *out = *value;
         return true;
     }
