@@ -1,22 +1,14 @@
 /* Keys from a credential_process: run on a thread of the pool, its output bounded in size and
  * time. */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "compiler/base/arena.h"
 #include "compiler/base/buffer.h"
 #include "runtime/aws/fetch.h"
-#include "runtime/world/child.h"
+#include "runtime/world/program.h"
 
-enum { OUTPUT_MAX = 1 << 16, PROCESS_TIMEOUT_MS = 60000, WORDS_MAX = 256 };
+enum { WORDS_MAX = 256 };
 
 struct process { /* touched by the thread only between work's start and end */
     struct arena *arena;
@@ -63,97 +55,10 @@ static char **split_words(struct arena *arena, const char *text)
     return count ? words : NULL;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static const char *drain(int pipe, struct buffer *output)
-{
-    int64_t end = now_ms() + PROCESS_TIMEOUT_MS;
-    char chunk[4096];
-    for (;;) {
-        struct pollfd poll_on = {.fd = pipe, .events = POLLIN};
-        int64_t left = end - now_ms();
-        int ready = left > 0 ? poll(&poll_on, 1, (int)left) : 0;
-        if (ready == 0) {
-            return "no end within a minute";
-        }
-        ssize_t got = ready > 0 ? read(pipe, chunk, sizeof chunk) : -1;
-        if (got == 0) {
-            return NULL;
-        }
-        if (got < 0 && errno != EINTR) {
-            return "its output cannot be read";
-        }
-        if (got > 0) {
-            buffer_append(output, chunk, (size_t)got);
-        }
-        if (output->length > OUTPUT_MAX) {
-            return "its output is too long";
-        }
-    }
-}
-
-static int spawn(struct process *process, int output, pid_t *pid)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, 1);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    int status =
-        posix_spawnp(pid, process->words[0], &actions, &attributes, process->words,
-                     child_environment(process->arena));
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return status;
-}
-
-/* 127: it was not found, where spawning cannot tell (valgrind, emulators), or a shell says so. */
-static const char *describe_end(struct process *process, int status)
-{
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-        return arena_printf(process->arena, "%s: not found (it ended with status 127)",
-                            process->words[0]);
-    }
-    return arena_printf(process->arena, "it ended with status %d",
-                        WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-}
-
 static void run_process(void *context)
 {
     struct process *process = ((struct fetch *)context)->process;
-    int ends[2], status = 0;
-    pid_t pid = 0;
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        process->failure = "no pipe for its output";
-        return;
-    }
-    int failure = spawn(process, ends[1], &pid);
-    close(ends[1]);
-    if (failure) {
-        process->failure =
-            arena_printf(process->arena, "%s: %s", process->words[0], strerror(failure));
-    } else {
-        process->failure = drain(ends[0], &process->output);
-        if (process->failure) {
-            kill(-pid, SIGKILL);
-        }
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-        }
-        if (!process->failure && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
-            process->failure = describe_end(process, status);
-        }
-    }
-    close(ends[0]);
+    process->failure = program_run(process->arena, process->words, &process->output);
 }
 
 static void on_process_ended(void *context)

@@ -236,6 +236,11 @@ static void respond_connect(void *context, int64_t utc_ms, const char *host, int
     pthread_mutex_unlock(&sandbox->lock);
 }
 
+const char *sandbox_tsig_secret(void)
+{
+    return "c2FuZGJveC1zYW5kYm94LXNhbmRib3gtc2FuZGJveCE=";
+}
+
 struct world_responder sandbox_responder(struct sandbox *sandbox)
 {
     return (struct world_responder){

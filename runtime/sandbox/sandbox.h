@@ -73,6 +73,9 @@ size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms
 bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value,
                        struct error *error);
 
+/* The secret of every TSIG key that its DNS server knows, in base64: the user's own stay out of it. */
+const char *sandbox_tsig_secret(void);
+
 /* The responder for world_redirected_create and world_simulated_create. */
 struct world_responder sandbox_responder(struct sandbox *sandbox);
 

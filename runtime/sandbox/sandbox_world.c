@@ -79,6 +79,12 @@ static struct world_task *sandbox_connect(struct world *world, const char *host,
     return world_connect(inner_of(world), host, port, timeout_ms, callback, context);
 }
 
+static struct world_task *sandbox_message(struct world *world, const struct message_request *request,
+                                          world_message_callback callback, void *context)
+{
+    return world_message(inner_of(world), request, callback, context);
+}
+
 static struct world_task *sandbox_work(struct world *world, world_callback run, world_callback done,
                                        void *context)
 {
@@ -111,6 +117,7 @@ static const struct world_operations operations = {
     .defer = sandbox_defer,
     .http = sandbox_http,
     .connect = sandbox_connect,
+    .message = sandbox_message,
     .work = sandbox_work,
     .signal = sandbox_signal,
     .cancel = sandbox_cancel,

@@ -66,6 +66,19 @@ static void answer_dial(void *context, int64_t utc_ms, const char *host, int por
     }
 }
 
+static void answer_message(void *context, int64_t utc_ms, const struct message_request *request,
+                           const char **failure, const void **bytes, size_t *length,
+                           int64_t *latency_ms)
+{
+    struct rehearsal *rehearsal = context;
+    *failure = "no route to host";
+    if (rehearsal->cloud.message) {
+        *failure = NULL;
+        rehearsal->cloud.message(rehearsal->cloud.context, utc_ms, request, failure, bytes, length,
+                                 latency_ms);
+    }
+}
+
 static bool make_cloud(struct rehearsal *rehearsal, struct error *error)
 {
     const struct rehearsal_options *options = &rehearsal->options;
@@ -95,7 +108,7 @@ static struct store *open_repository(void *context, const char *url, bool lazy, 
 
 static void make_world(struct rehearsal *rehearsal)
 {
-    struct world_responder responder = {rehearsal, answer_http, answer_dial};
+    struct world_responder responder = {rehearsal, answer_http, answer_dial, answer_message};
     struct world *world =
         world_simulated_create(rehearsal->options.seed, rehearsal->options.utc_ms, responder);
     world_simulated_set_environment(world, "AWS_ACCESS_KEY_ID", "sandbox");

@@ -9,6 +9,7 @@
 enum {
     TIMEOUT_MS = 60000,
     CONNECT_TIMEOUT_MS = 10000,
+    MESSAGE_TIMEOUT_MS = 5000,
     RESPONSE_MAX = 64 << 20,
     CHUNK = 16384, /* streamed bodies come in pieces, as from curl */
 };
@@ -170,4 +171,43 @@ char *exchange_connect(const struct world_responder *responder, int64_t utc_ms, 
     }
     *delay_ms = latency_ms < 0 ? 0 : latency_ms;
     return failure ? base_strdup(failure) : NULL;
+}
+
+void message_exchange_silence(struct message_exchange *exchange, const struct message_request *request)
+{
+    message_exchange_clear(exchange);
+    exchange->failure = base_strdup("timed out");
+    exchange->delay_ms = request->timeout_ms > 0 ? request->timeout_ms : MESSAGE_TIMEOUT_MS;
+}
+
+void message_exchange_ask(struct message_exchange *exchange, const struct world_responder *responder,
+                          int64_t utc_ms, const struct message_request *request,
+                          int64_t extra_latency_ms)
+{
+    const char *failure = responder->message ? NULL : "no route to host";
+    const void *bytes = NULL;
+    size_t length = 0;
+    int64_t latency_ms = 0, limit_ms = request->timeout_ms > 0 ? request->timeout_ms : MESSAGE_TIMEOUT_MS;
+    if (responder->message) {
+        responder->message(responder->context, utc_ms, request, &failure, &bytes, &length, &latency_ms);
+    }
+    latency_ms += extra_latency_ms;
+    if (latency_ms >= limit_ms || (!failure && length == 0)) {
+        message_exchange_silence(exchange, request);
+        return;
+    }
+    exchange->delay_ms = latency_ms < 0 ? 0 : latency_ms;
+    exchange->failure = failure ? base_strdup(failure) : NULL;
+    if (!failure) {
+        exchange->bytes = base_alloc(length);
+        memcpy(exchange->bytes, bytes, length);
+        exchange->length = length;
+    }
+}
+
+void message_exchange_clear(struct message_exchange *exchange)
+{
+    free(exchange->failure);
+    free(exchange->bytes);
+    *exchange = (struct message_exchange){0};
 }

@@ -36,4 +36,18 @@ void exchange_clear(struct exchange *exchange);
 char *exchange_connect(const struct world_responder *responder, int64_t utc_ms, const char *host,
                        int port, int64_t timeout_ms, int64_t *delay_ms);
 
+/* What a DNS message was answered with, by the responder: a copy; release with message_exchange_clear. */
+struct message_exchange {
+    char *failure; /* NULL: answered */
+    char *bytes;
+    size_t length;
+    int64_t delay_ms;
+};
+void message_exchange_ask(struct message_exchange *exchange, const struct world_responder *responder,
+                          int64_t utc_ms, const struct message_request *request,
+                          int64_t extra_latency_ms);
+/* No answer: it times out, when the request's time is up. */
+void message_exchange_silence(struct message_exchange *exchange, const struct message_request *request);
+void message_exchange_clear(struct message_exchange *exchange);
+
 #endif

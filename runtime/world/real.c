@@ -312,6 +312,7 @@ static const struct world_operations REAL = {
     .defer = real_defer,
     .http = real_http,
     .connect = real_connect,
+    .message = real_message,
     .work = real_work,
     .job = real_job,
     .signal = real_signal,

@@ -1,4 +1,5 @@
-/* The real world's inside: what real.c, real_http.c, real_dial.c, real_work.c and real_job.c share.
+/* The real world's inside: what real.c, real_http.c, real_dial.c, real_message.c, real_work.c and
+ * real_job.c share.
  *
  * Callbacks of libuv and libcurl never call the user: they put the task into the ready list, and
  * world_run calls the user from there, outside of uv_run (which must not be nested; world_run may).
@@ -91,10 +92,30 @@ void real_turn_leave(struct real *real, struct real_turn *turn);
 /* libcurl is done with this request. */
 void real_http_finished(CURL *easy, CURLcode result);
 
+/* The addresses of a host, by libuv. Zero-initialised but for `done`, `owner`; not to be freed, nor its
+ * memory, while it is busy. */
+struct real_lookup {
+    void (*done)(struct real_lookup *lookup, const char *failure, const struct addrinfo *addresses);
+    void *owner;
+    bool busy;
+    uv_getaddrinfo_t request;
+    struct addrinfo *found;
+    struct sockaddr_storage numeric; /* when the host is an address */
+    struct addrinfo numeric_info;
+};
+/* Calls `done` once: from within where the host is an address, else later, even when it was given up; the
+ * addresses live as long as the lookup. */
+void real_lookup_start(struct real *real, struct real_lookup *lookup, const char *host, int port);
+/* It may still be busy afterwards. */
+void real_lookup_give_up(struct real_lookup *lookup);
+void real_lookup_free(struct real_lookup *lookup);
+
 struct world_task *real_http(struct world *world, const struct http_request *request,
                              world_http_callback callback, void *context);
 struct world_task *real_connect(struct world *world, const char *host, int port, int64_t timeout_ms,
                                 world_connect_callback callback, void *context);
+struct world_task *real_message(struct world *world, const struct message_request *request,
+                                world_message_callback callback, void *context);
 struct world_task *real_work(struct world *world, world_callback run, world_callback done,
                              void *context);
 struct world_task *real_job(struct world *world, const struct job_request *request,

@@ -12,14 +12,12 @@ struct dial_task {
     struct real_task task;
     world_connect_callback callback;
     uv_timer_t timer;
-    uv_getaddrinfo_t lookup;
-    struct addrinfo *addresses, *next; /* next to try */
-    struct sockaddr_storage numeric;   /* when the host is an address */
-    struct addrinfo numeric_info;
+    struct real_lookup lookup;
+    const struct addrinfo *next; /* to try */
     struct attempt *attempt;
     char failure[160];
     bool failed, ended, released;
-    int open; /* handles and requests that libuv still has */
+    int open; /* handles that libuv still has */
 };
 
 /* A socket on its way; outlives its dial until libuv has closed it. */
@@ -33,8 +31,8 @@ static void try_next(struct dial_task *dial);
 
 static void let_go(struct dial_task *dial)
 {
-    if (dial->open == 0 && dial->released) {
-        uv_freeaddrinfo(dial->addresses);
+    if (dial->open == 0 && dial->released && !dial->lookup.busy) {
+        real_lookup_free(&dial->lookup);
         free(dial);
     }
 }
@@ -69,7 +67,7 @@ static void end(struct dial_task *dial)
     if (!dial->ended) {
         dial->ended = true;
         drop_attempt(dial);
-        uv_cancel((uv_req_t *)&dial->lookup);
+        real_lookup_give_up(&dial->lookup);
         uv_close((uv_handle_t *)&dial->timer, timer_closed);
     }
 }
@@ -129,16 +127,13 @@ static void try_next(struct dial_task *dial)
     finish(dial, failure);
 }
 
-static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *addresses)
+static void on_resolved(struct real_lookup *lookup, const char *failure,
+                        const struct addrinfo *addresses)
 {
-    struct dial_task *dial = lookup->data;
-    dial->open--;
-    dial->addresses = addresses;
+    struct dial_task *dial = lookup->owner;
     if (dial->ended) {
         let_go(dial);
-    } else if (status != 0) {
-        char failure[sizeof dial->failure];
-        snprintf(failure, sizeof failure, "cannot resolve the name: %s", uv_strerror(status));
+    } else if (failure) {
         finish(dial, failure);
     } else {
         dial->next = addresses;
@@ -161,33 +156,6 @@ static void dial_release(struct real_task *task)
     let_go(dial);
 }
 
-/* Addresses need no thread of the resolver. */
-static bool is_address(struct dial_task *dial, const char *host, int port)
-{
-    struct addrinfo *info = &dial->numeric_info;
-    if (uv_ip4_addr(host, port, (struct sockaddr_in *)&dial->numeric) != 0 &&
-        uv_ip6_addr(host, port, (struct sockaddr_in6 *)&dial->numeric) != 0) {
-        return false;
-    }
-    info->ai_addr = (struct sockaddr *)&dial->numeric;
-    return true;
-}
-
-static void resolve(struct dial_task *dial, const char *host, int port)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    char service[16];
-    snprintf(service, sizeof service, "%d", port);
-    dial->lookup.data = dial;
-    int failed = uv_getaddrinfo(&real_of(&dial->task)->loop, &dial->lookup, on_resolved, host,
-                                service, &hints);
-    if (failed) {
-        finish(dial, uv_strerror(failed));
-    } else {
-        dial->open++;
-    }
-}
-
 struct world_task *real_connect(struct world *world, const char *host, int port, int64_t timeout_ms,
                                 world_connect_callback callback, void *context)
 {
@@ -204,11 +172,10 @@ struct world_task *real_connect(struct world *world, const char *host, int port,
                    (uint64_t)(timeout_ms > 0 ? timeout_ms : CONNECT_TIMEOUT_MS), 0);
     if (port < 1 || port > 65535) {
         finish(dial, "there is no such port");
-    } else if (is_address(dial, host, port)) {
-        dial->next = &dial->numeric_info;
-        try_next(dial);
     } else {
-        resolve(dial, host, port);
+        dial->lookup.done = on_resolved;
+        dial->lookup.owner = dial;
+        real_lookup_start(real, &dial->lookup, host, port);
     }
     return &dial->task.base;
 }

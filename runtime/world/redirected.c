@@ -1,4 +1,4 @@
-/* The redirected world: HTTP and dialling go to a responder, clocks run faster; the rest is the
+/* The redirected world: HTTP, dialling and DNS go to a responder, clocks run faster; the rest is the
  * inner world's, whose tasks are handed out as they are. */
 #include <assert.h>
 #include <math.h>
@@ -11,15 +11,18 @@
 
 struct redirected;
 
-/* An HTTP request or a dial: answered by the responder at once, told when its latency is over. */
+/* An HTTP request, a dial or a DNS message: answered by the responder at once, told when its latency is
+ * over. */
 struct answer {
     struct world_task base;
     struct redirected *redirected;
     struct world_task *timer; /* the inner world's; NULL while `deliver` runs */
     void *context;
-    world_http_callback on_http; /* NULL: a dial */
+    world_http_callback on_http; /* one of these three */
+    world_message_callback on_message;
     world_connect_callback on_connect;
     struct exchange exchange;
+    struct message_exchange message;
     char *failure; /* of a dial */
     struct answer *prev, *next;
 };
@@ -117,6 +120,7 @@ static void answer_free(struct answer *answer)
     DL_DELETE(answer->redirected->answers, answer);
     world_cancel(answer->redirected->inner, answer->timer);
     exchange_clear(&answer->exchange);
+    message_exchange_clear(&answer->message);
     free(answer->failure);
     free(answer);
 }
@@ -127,6 +131,9 @@ static void deliver(void *context)
     answer->timer = NULL;
     if (answer->on_http) {
         exchange_deliver(&answer->exchange, answer->on_http, answer->context);
+    } else if (answer->on_message) {
+        answer->on_message(answer->context, answer->message.failure, answer->message.bytes,
+                           answer->message.length);
     } else {
         answer->on_connect(answer->context, answer->failure);
     }
@@ -168,6 +175,18 @@ static struct world_task *redirected_connect(struct world *world, const char *ho
     return &answer->base;
 }
 
+static struct world_task *redirected_message(struct world *world,
+                                             const struct message_request *request,
+                                             world_message_callback callback, void *context)
+{
+    struct redirected *redirected = redirected_of(world);
+    struct answer *answer = answer_create(world, context);
+    answer->on_message = callback;
+    message_exchange_ask(&answer->message, &redirected->responder, redirected_utc(world), request, 0);
+    answer->timer = redirected_timer(world, answer->message.delay_ms, deliver, answer);
+    return &answer->base;
+}
+
 static void redirected_cancel(struct world *world, struct world_task *task)
 {
     if (task->owner != world) {
@@ -203,6 +222,7 @@ static const struct world_operations REDIRECTED = {
     .defer = redirected_defer,
     .http = redirected_http,
     .connect = redirected_connect,
+    .message = redirected_message,
     .work = redirected_work,
     .job = redirected_job,
     .signal = redirected_signal,

@@ -51,3 +51,23 @@ void request_free(struct http_request *request)
     free((void *)request->body);
     free(request);
 }
+
+struct message_request *message_request_copy(const struct message_request *request)
+{
+    struct message_request *copy = base_alloc(sizeof *copy);
+    char *bytes = base_alloc(request->length + 1);
+    *copy = *request;
+    memcpy(bytes, request->bytes, request->length);
+    copy->host = base_strdup(request->host);
+    copy->bytes = bytes;
+    return copy;
+}
+
+void message_request_free(struct message_request *request)
+{
+    if (request) {
+        free((char *)request->host);
+        free((void *)request->bytes);
+        free(request);
+    }
+}

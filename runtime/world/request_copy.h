@@ -8,4 +8,8 @@
 struct http_request *request_copy(const struct http_request *request);
 void request_free(struct http_request *request); /* NULL is allowed */
 
+/* The same of a DNS message. */
+struct message_request *message_request_copy(const struct message_request *request);
+void message_request_free(struct message_request *request);
+
 #endif

@@ -20,7 +20,17 @@
 enum { CONNECT_TIMEOUT_MS = 10000 };
 
 /* A ghost is a request without anybody who waits for its answer. */
-enum kind { KIND_TIMER, KIND_DEFER, KIND_HTTP, KIND_CONNECT, KIND_WORK, KIND_JOB, KIND_SIGNAL, KIND_GHOST };
+enum kind {
+    KIND_TIMER,
+    KIND_DEFER,
+    KIND_HTTP,
+    KIND_CONNECT,
+    KIND_MESSAGE,
+    KIND_WORK,
+    KIND_JOB,
+    KIND_SIGNAL,
+    KIND_GHOST
+};
 
 struct task {
     struct world_task base;
@@ -37,6 +47,9 @@ struct task {
     const struct http_request *request;
     bool arrived; /* the request is at the responder: what comes next is the answer */
     struct exchange exchange;
+    world_message_callback on_message;
+    const struct message_request *message; /* also a ghost's */
+    struct message_exchange message_exchange;
     world_connect_callback on_connect;
     char *host;
     int port;
@@ -120,8 +133,10 @@ static void task_free(struct simulated *sim, struct task *task)
     sim->pending -= is_pending(task);
     if (task->kind == KIND_GHOST) {
         request_free((struct http_request *)task->request);
+        message_request_free((struct message_request *)task->message);
     }
     exchange_clear(&task->exchange);
+    message_exchange_clear(&task->message_exchange);
     free(task->host);
     free(task->failure);
     free(task);
@@ -276,6 +291,18 @@ static struct world_task *simulated_connect(struct world *world, const char *hos
     return &task->base;
 }
 
+static struct world_task *simulated_message(struct world *world,
+                                            const struct message_request *request,
+                                            world_message_callback callback, void *context)
+{
+    struct simulated *sim = simulated_of(world);
+    struct task *task = task_create(sim, KIND_MESSAGE, context);
+    task->on_message = callback;
+    task->message = request;
+    schedule(sim, task, latency(sim));
+    return &task->base;
+}
+
 static void lose(struct simulated *sim, struct task *task)
 {
     exchange_clear(&task->exchange);
@@ -294,16 +321,21 @@ static void break_down(struct simulated *sim, struct task *task)
                     "<html><body><h1>500 Internal Server Error</h1></body></html>", latency(sim));
 }
 
-static void send_ghost(struct simulated *sim, const struct http_request *request, int64_t delay_ms)
+static void send_ghost(struct simulated *sim, const struct task *of, int64_t delay_ms)
 {
     struct task *ghost = task_create(sim, KIND_GHOST, NULL);
-    ghost->request = request_copy(request);
+    ghost->request = of->request ? request_copy(of->request) : NULL;
+    ghost->message = of->message ? message_request_copy(of->message) : NULL;
     schedule(sim, ghost, delay_ms);
 }
 
 static void ghost_arrives(struct simulated *sim, struct task *ghost)
 {
-    exchange_ask(&ghost->exchange, &sim->responder, servers_utc(sim), ghost->request, 0);
+    if (ghost->request) {
+        exchange_ask(&ghost->exchange, &sim->responder, servers_utc(sim), ghost->request, 0);
+    } else {
+        message_exchange_ask(&ghost->message_exchange, &sim->responder, servers_utc(sim), ghost->message, 0);
+    }
     task_free(sim, ghost);
 }
 
@@ -311,7 +343,7 @@ static void carry_out(struct simulated *sim, struct task *task)
 {
     const struct simulated_faults *faults = &sim->faults;
     if (strikes(sim, faults->duplicated, &sim->counts.duplicated)) {
-        send_ghost(sim, task->request, prng_range(&sim->fate, 0, faults->duplicated_within_ms));
+        send_ghost(sim, task, prng_range(&sim->fate, 0, faults->duplicated_within_ms));
     }
     exchange_ask(&task->exchange, &sim->responder, servers_utc(sim), task->request, latency(sim));
     if (strikes(sim, faults->lost_answer, &sim->counts.lost_answers)) {
@@ -341,6 +373,31 @@ static void request_arrives(struct simulated *sim, struct task *task)
     }
     task->arrived = true;
     schedule(sim, task, task->exchange.delay_ms);
+}
+
+/* As with HTTP, but that there is no page for an error. */
+static void message_arrives(struct simulated *sim, struct task *task)
+{
+    const struct simulated_faults *faults = &sim->faults;
+    struct simulated_counts *counts = &sim->counts;
+    counts->requests++;
+    if (weather_is_silent(&sim->weather, task->message->host, sim->now_ms)) {
+        counts->silenced++;
+        message_exchange_silence(&task->message_exchange, task->message);
+    } else if (strikes(sim, faults->lost_request, &counts->lost_requests)) {
+        message_exchange_silence(&task->message_exchange, task->message);
+    } else {
+        if (strikes(sim, faults->duplicated, &counts->duplicated)) {
+            send_ghost(sim, task, prng_range(&sim->fate, 0, faults->duplicated_within_ms));
+        }
+        message_exchange_ask(&task->message_exchange, &sim->responder, servers_utc(sim), task->message,
+                             latency(sim));
+        if (strikes(sim, faults->lost_answer, &counts->lost_answers)) {
+            message_exchange_silence(&task->message_exchange, task->message);
+        }
+    }
+    task->arrived = true;
+    schedule(sim, task, task->message_exchange.delay_ms);
 }
 
 static void dial_arrives(struct simulated *sim, struct task *task)
@@ -391,6 +448,10 @@ static void fire(struct simulated *sim, struct task *task)
         dial_arrives(sim, task);
         return;
     }
+    if (task->kind == KIND_MESSAGE && !task->arrived) {
+        message_arrives(sim, task);
+        return;
+    }
     if (task->kind == KIND_GHOST) {
         ghost_arrives(sim, task);
         return;
@@ -402,6 +463,10 @@ static void fire(struct simulated *sim, struct task *task)
         break;
     case KIND_CONNECT:
         task->on_connect(task->context, task->failure);
+        break;
+    case KIND_MESSAGE:
+        task->on_message(task->context, task->message_exchange.failure, task->message_exchange.bytes,
+                         task->message_exchange.length);
         break;
     case KIND_WORK:
         task->work(task->context);
@@ -577,9 +642,10 @@ void world_simulated_kill(struct world *world, double arrives)
         if (task->kind == KIND_GHOST) {
             continue;
         }
-        if (task->kind == KIND_HTTP && !task->arrived && prng_chance(&sim->fate, arrives)) {
+        bool sent = task->kind == KIND_HTTP || task->kind == KIND_MESSAGE;
+        if (sent && !task->arrived && prng_chance(&sim->fate, arrives)) {
             sim->counts.ghosts++;
-            send_ghost(sim, task->request, task->event.due_ms - sim->now_ms);
+            send_ghost(sim, task, task->event.due_ms - sim->now_ms);
         }
         bury(sim, task);
     }
@@ -623,6 +689,7 @@ static const struct world_operations SIMULATED = {
     .defer = simulated_defer,
     .http = simulated_http,
     .connect = simulated_connect,
+    .message = simulated_message,
     .work = simulated_work,
     .job = simulated_job,
     .signal = simulated_signal,

@@ -76,6 +76,12 @@ struct world_task *world_connect(struct world *world, const char *host, int port
     return world->operations->connect(world, host, port, timeout_ms, callback, context);
 }
 
+struct world_task *world_message(struct world *world, const struct message_request *request,
+                                 world_message_callback callback, void *context)
+{
+    return world->operations->message(world, request, callback, context);
+}
+
 struct world_task *world_work(struct world *world, world_callback run, world_callback done,
                               void *context)
 {

@@ -1,5 +1,5 @@
 /* World: all of the outside behind one struct of operations: clocks, randomness, timers, HTTP,
- * dialling, processes, threads, signals. Nothing else in drc touches any of these. Two
+ * dialling, DNS messages, processes, threads, signals. Nothing else in drc touches any of these. Two
  * implementations: real (libuv, libcurl) and simulated (virtual clock, seeded); the sandbox is a
  * wrapper around either.
  *
@@ -107,10 +107,25 @@ struct job_status {
     const char *problem, *help; /* REFUSED: why, and what to do; help may be NULL */
 };
 
+/* One DNS message to a server: by UDP, or by TCP with its length before it (RFC 1035, 4.2.2). Its first
+ * two bytes are its id; a datagram with another one is none of ours. At least 12 bytes, at most 65,535. */
+struct message_request {
+    const char *host; /* an address, or a name, each of whose addresses is tried until one takes it */
+    int port;
+    bool stream; /* TCP */
+    const void *bytes;
+    size_t length;
+    int64_t timeout_ms; /* in all; 0: 5 s */
+};
+
 typedef void (*world_callback)(void *context);
 typedef void (*world_http_callback)(void *context, const struct http_response *response);
 /* failure NULL: connected (and closed again). */
 typedef void (*world_connect_callback)(void *context, const char *failure);
+/* failure NULL: answered, bytes are valid during the callback. "timed out", or why there can be no answer;
+ * the message may have arrived all the same. */
+typedef void (*world_message_callback)(void *context, const char *failure, const void *bytes,
+                                       size_t length);
 typedef void (*world_signal_callback)(void *context, int signal);
 typedef void (*world_job_callback)(void *context, const struct job_status *status);
 
@@ -129,6 +144,8 @@ struct world_operations {
     struct world_task *(*connect)(struct world *world, const char *host, int port,
                                   int64_t timeout_ms, world_connect_callback callback,
                                   void *context);
+    struct world_task *(*message)(struct world *world, const struct message_request *request,
+                                  world_message_callback callback, void *context);
     struct world_task *(*work)(struct world *world, world_callback run, world_callback done,
                                void *context);
     struct world_task *(*job)(struct world *world, const struct job_request *request,
@@ -151,7 +168,7 @@ struct world {
  * writing to a broken pipe is an error like others. */
 struct world *world_real_create(struct error *error);
 
-/* Answers HTTP requests and dials in the simulated world (and in the sandbox's wrapper):
+/* Answers HTTP requests, dials and DNS messages in the simulated world (and in the sandbox's wrapper):
  * synchronous; *latency_ms is how long the answer takes. The response's memory has to live until
  * the next call. */
 struct world_responder {
@@ -161,6 +178,9 @@ struct world_responder {
     /* failure NULL: accepts */
     void (*connect)(void *context, int64_t utc_ms, const char *host, int port, const char **failure,
                     int64_t *latency_ms);
+    /* length 0: silence, if failure stays NULL */
+    void (*message)(void *context, int64_t utc_ms, const struct message_request *request,
+                    const char **failure, const void **bytes, size_t *length, int64_t *latency_ms);
 };
 
 /* The simulated world: virtual clock beginning at `utc_ms`, everything else from `seed`. Time
@@ -168,7 +188,7 @@ struct world_responder {
 struct world *world_simulated_create(uint64_t seed, int64_t utc_ms,
                                      struct world_responder responder);
 
-/* Wraps `inner` (which it destroys with itself): HTTP and dialling go to the responder; the clocks
+/* Wraps `inner` (which it destroys with itself): HTTP, dialling and DNS go to the responder; the clocks
  * run `speed` times as fast as the inner one's (timers accordingly), utc being
  * utc_base_ms + (inner utc - inner_base_ms) * speed. */
 struct world *world_redirected_create(struct world *inner, struct world_responder responder,
@@ -191,6 +211,8 @@ struct world_task *world_http(struct world *world, const struct http_request *re
 struct world_task *world_connect(struct world *world, const char *host, int port,
                                  int64_t timeout_ms, world_connect_callback callback,
                                  void *context);
+struct world_task *world_message(struct world *world, const struct message_request *request,
+                                 world_message_callback callback, void *context);
 /* `run` on a thread of the pool, then `done` on the loop. Cancelling waits for a run under way. */
 struct world_task *world_work(struct world *world, world_callback run, world_callback done,
                               void *context);

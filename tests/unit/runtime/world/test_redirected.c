@@ -38,10 +38,21 @@ static void accept_dial(void *context, int64_t utc_ms, const char *host, int por
     *latency_ms = 500;
 }
 
+static void take_message(void *context, int64_t utc_ms, const struct message_request *request,
+                         const char **failure, const void **bytes, size_t *length, int64_t *latency_ms)
+{
+    struct fixture *f = context;
+    (void)utc_ms, (void)failure;
+    buffer_printf(&f->asked, "%s:%d ", request->host, request->port);
+    *latency_ms = 500;
+    *bytes = "answer";
+    *length = strcmp(request->host, "10.0.0.2") == 0 ? 0 : 6;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct world_responder responder = {f, respond, accept_dial};
+    struct world_responder responder = {.context = f, .http = respond, .connect = accept_dial, .message = take_message};
     f->inner = world_simulated_create(1, INNER_UTC, (struct world_responder){0});
     f->world = world_redirected_create(f->inner, responder, 10, INNER_UTC, UTC);
     *state = f;
@@ -79,6 +90,13 @@ static void note_dial(void *context, const char *failure)
                   (int)world_monotonic_ms(f->world));
 }
 
+static void note_message(void *context, const char *failure, const void *bytes, size_t length)
+{
+    struct fixture *f = context;
+    buffer_printf(&f->seen, "%s%.*s@%d ", failure ? failure : "", (int)length,
+                  bytes ? (const char *)bytes : "", (int)world_monotonic_ms(f->world));
+}
+
 static void clocks_run_faster(void **state)
 {
     struct fixture *f = *state;
@@ -103,6 +121,20 @@ static void requests_go_to_the_responder(void **state)
     assert_string_equal(f->asked.data, "https://ec2/@0 /hasty@0 10.0.0.1:22@0 10.0.0.1:80@0 ");
     assert_string_equal(f->seen.data, "connected@500 connection refused@500 3/0/@900 "
                                       "0/200/sandbox@1000 ");
+}
+
+static void messages_go_to_the_responder(void **state)
+{
+    struct fixture *f = *state;
+    struct message_request request = {.host = "10.0.0.1", .port = 53, .bytes = "question", .length = 8};
+    struct message_request silent = {.host = "10.0.0.2", .port = 53, .bytes = "question", .length = 8};
+    world_message(f->world, &request, note_message, f);
+    world_message(f->world, &silent, note_message, f);
+    world_cancel(f->world, world_message(f->world, &request, note_message, f));
+    assert_int_equal(f->seen.length, 0);
+    world_run(f->world, NULL);
+    assert_string_equal(f->asked.data, "10.0.0.1:53 10.0.0.2:53 10.0.0.1:53 ");
+    assert_string_equal(f->seen.data, "answer@500 timed out@5000 ");
 }
 
 static void cancelled(void **state)
@@ -168,6 +200,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(clocks_run_faster),         TEST(requests_go_to_the_responder), TEST(cancelled),
+        TEST(messages_go_to_the_responder),
         TEST(cancelled_while_streaming), TEST(the_rest_is_the_inner_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

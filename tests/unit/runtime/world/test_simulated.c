@@ -49,7 +49,7 @@ static void accept_dial(void *context, int64_t utc_ms, const char *host, int por
 
 static struct world *make(struct server *server, uint64_t seed)
 {
-    struct world_responder responder = {server, respond, accept_dial};
+    struct world_responder responder = {.context = server, .http = respond, .connect = accept_dial};
     return world_simulated_create(seed, UTC, responder);
 }
 
