@@ -21,7 +21,7 @@ CFLAGS  ?= -O2 -g
 SANITIZE ?=
 
 PACKAGES := yaml-0.1 libcurl libcrypto libcjson libxml-2.0 libcgraph libpcre2-8 libuv sqlite3 \
-            libmicrohttpd libutf8proc libzstd libnbd zlib
+            libmicrohttpd libutf8proc libzstd libnbd zlib ldns
 CACHE    := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drc
 VENV      = $(CACHE)/venv-$(shell sha256sum tests/requirements.txt | cut -c1-12)
 # Most of these tests wait for something, so there may be more of them at once than cores. What a test that

@@ -4,6 +4,7 @@
 
 #include "runtime/aws/aws.h"
 #include "runtime/aws/ebs_target.h"
+#include "runtime/dns/dns.h"
 #include "runtime/engine/limits.h"
 #include "runtime/host/host.h"
 #include "runtime/mover/mover.h"
@@ -106,12 +107,18 @@ bool site_open_providers(struct site *site, const struct run_options *options, s
     site->host = host_provider_create(&(struct host_options){
         .world = site->world, .scripts = site->scripts, .folder = site->run_folder});
     open_mover(site, options);
+    site->dns = dns_provider_create(&(struct dns_options){
+        .world = site->world,
+        .tsig_secret = sandbox ? sandbox_tsig_secret() : site->tsig_secret,
+    });
     site->providers[PROVIDER_AWS] = aws_provider(site->aws);
     site->providers[PROVIDER_HOST] = site->host;
     site->providers[PROVIDER_MOVER] = site->mover;
+    site->providers[PROVIDER_DNS] = site->dns;
     return provider_check(site->providers[PROVIDER_AWS], error) &&
            provider_check(site->providers[PROVIDER_HOST], error) &&
-           provider_check(site->providers[PROVIDER_MOVER], error);
+           provider_check(site->providers[PROVIDER_MOVER], error) &&
+           provider_check(site->providers[PROVIDER_DNS], error);
 }
 
 void site_close_providers(struct site *site)
@@ -122,9 +129,12 @@ void site_close_providers(struct site *site)
     if (site->mover) {
         site->mover->destroy(site->mover);
     }
+    if (site->dns) {
+        site->dns->destroy(site->dns);
+    }
     ebs_target_destroy(site->blocks);
     aws_destroy(site->aws);
-    site->host = site->mover = NULL;
+    site->host = site->mover = site->dns = NULL;
     site->blocks = NULL;
     site->aws = NULL;
     memset(site->providers, 0, sizeof site->providers);

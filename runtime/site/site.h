@@ -34,7 +34,8 @@ struct site {
     struct world *real; /* also under the sandbox; NULL: the world is a given one. The same loop */
     struct limits *limits;
     struct aws *aws;
-    struct provider *host, *mover;
+    struct provider *host, *mover, *dns;
+    const char *tsig_secret; /* in place of those that plans refer to: a simulated world's; NULL */
     struct block_target *blocks; /* of the mover */
     struct provider *providers[PROVIDER_COUNT];
 };

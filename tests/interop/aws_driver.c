@@ -1,4 +1,4 @@
-/* Drives the AWS provider for tests/interop/test_moto_provider.py: on each line of stdin a JSON
+/* Drives the AWS and DNS providers for tests/interop/test_moto_provider.py and test_bind.py: on each line of stdin a JSON
  * object {"do": "start" | "lookup" | "poll" | "identify" | "resources", "calls": [{"action",
  * "node", "vm", "run", "token", "choice", "inputs"}]}; on each line of stdout the list of results.
  */
@@ -11,10 +11,12 @@
 #include "compiler/base/buffer.h"
 #include "compiler/base/json_writer.h"
 #include "runtime/aws/aws.h"
+#include "runtime/dns/dns.h"
 
 struct driver {
     struct world *world;
     struct aws *aws;
+    struct provider *dns;
     struct json_writer json;
     struct buffer out;
     size_t open;
@@ -106,7 +108,6 @@ static void on_done(void *context, struct call *call, const struct call_result *
 static void run_calls(struct driver *driver, struct arena *arena, const char *what,
                       const cJSON *list)
 {
-    struct provider *provider = aws_provider(driver->aws);
     size_t n = (size_t)cJSON_GetArraySize(list), count = 0;
     struct call **calls = ARENA_ARRAY(arena, struct call *, n);
     const cJSON *item = NULL;
@@ -114,6 +115,8 @@ static void run_calls(struct driver *driver, struct arena *arena, const char *wh
     {
         calls[count++] = make_call(arena, item);
     }
+    bool dns = n > 0 && action_info(calls[0]->node->action)->provider == PROVIDER_DNS;
+    struct provider *provider = dns ? driver->dns : aws_provider(driver->aws);
     driver->open = n;
     driver->idle = n == 0;
     if (strcmp(what, "lookup") == 0) {
@@ -206,8 +209,10 @@ static bool open_aws(struct driver *driver)
     if (!driver->aws) {
         fprintf(stderr, "aws_driver: %s\n", error.message);
         error_clear(&error);
+        return false;
     }
-    return driver->aws != NULL;
+    driver->dns = dns_provider_create(&(struct dns_options){.world = driver->world});
+    return true;
 }
 
 int main(void)
@@ -226,6 +231,9 @@ int main(void)
     }
     free(line);
     buffer_free(&driver.out);
+    if (driver.dns) {
+        driver.dns->destroy(driver.dns);
+    }
     aws_destroy(driver.aws);
     world_destroy(driver.world);
     return ok ? 0 : 1;
