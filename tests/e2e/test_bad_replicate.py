@@ -1,9 +1,12 @@
 """Replicate over links and services that misbehave: repository and state in S3, both and EBS behind a proxy.
 Each thing is made once, what is refused is told with recovery point, disk and what to do, and nothing that
 is not whole is ever called a DR copy."""
+import calendar
 import concurrent.futures
+import email.utils
 import random
 import re
+import time
 
 import boto3
 import pytest
@@ -275,3 +278,31 @@ def test_recovery_points_that_may_not_be_read(tmp_path):
         told = " ".join(done.err.split())
         assert "s3 GetObject: AccessDenied" in told and "allow that key s3:ListBucket" in told
         assert site.snapshots() == [] and site.newest() is None
+
+
+def an_hour_ahead(port):
+    """AWS, as a runner sees it whose clock is an hour behind: each service refuses in its own words."""
+    def handle(rude, link, action, request):
+        now = time.time() + 3600
+        signed = dict((name.lower(), value) for name, value in request.headers)["x-amz-date"]
+        if abs(calendar.timegm(time.strptime(signed, "%Y%m%dT%H%M%SZ")) - now) <= 900:
+            link.sendall(request.forward(port))
+            return True
+        rude.refused = getattr(rude, "refused", 0) + 1
+        code = ("InvalidSignatureException" if request.path.startswith("/snapshots") else
+                "RequestTimeTooSkewed" if request.path != "/" else
+                "SignatureDoesNotMatch" if action == "GetCallerIdentity" else "RequestExpired")
+        told = shaped(request, "403 Forbidden", code, "The difference between the times is too large.")
+        date = f"Date: {email.utils.formatdate(now, usegmt=True)}\r\n".encode()
+        link.sendall(told.replace(b"\r\n", b"\r\n" + date, 1))
+        return True
+    return handle
+
+
+def test_a_clock_that_is_an_hour_off(tmp_path):
+    """Once each service has said so, drc signs with the services' time; the copies come to be."""
+    with Site(tmp_path) as site, Rude(an_hour_ahead(site.cloud.port)) as link:
+        site.imports("2026-11-22T10:00:00Z", AWS_ENDPOINT_URL=link.endpoint)
+        site.through(link, status=0)
+        assert 0 < link.refused < 40, link.refused
+        site.check_copies("2026-11-22T10:00:00Z")

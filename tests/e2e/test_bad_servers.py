@@ -33,6 +33,8 @@ AT_ONCE = {
                      "SignatureDoesNotMatch", "the secret access key is wrong"),
     "wrong key": (always(refusal("403 Forbidden", "InvalidClientTokenId", "The token is invalid")),
                   "InvalidClientTokenId", "there is no such access key"),
+    "clock": (always(refusal("403 Forbidden", "RequestTimeTooSkewed", "The difference is too large")),
+              "RequestTimeTooSkewed", "set this machine's clock"),
     "expired": (always(refusal("403 Forbidden", "ExpiredToken", "The token has expired")),
                 "ExpiredToken", "get new credentials"),
     "wrong account": (always(identity("999988887777")), "of account 999988887777", "account 111122223333"),
