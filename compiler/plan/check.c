@@ -10,6 +10,7 @@ bool plan_check(const struct plan *plan, struct diagnostics *diagnostics)
     check_names(plan, diagnostics);
     check_cycles(plan, diagnostics);
     check_files(plan, diagnostics);
+    check_scripts(plan, diagnostics);
     check_network(plan, diagnostics);
     check_addresses(plan, diagnostics);
     check_objectives(plan, diagnostics);

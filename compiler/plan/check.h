@@ -9,6 +9,7 @@
 void check_names(const struct plan *plan, struct diagnostics *diagnostics);
 void check_cycles(const struct plan *plan, struct diagnostics *diagnostics);
 void check_files(const struct plan *plan, struct diagnostics *diagnostics);
+void check_scripts(const struct plan *plan, struct diagnostics *diagnostics);
 void check_network(const struct plan *plan, struct diagnostics *diagnostics);
 void check_addresses(const struct plan *plan, struct diagnostics *diagnostics);
 void check_objectives(const struct plan *plan, struct diagnostics *diagnostics);

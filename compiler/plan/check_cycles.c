@@ -74,6 +74,9 @@ static void add_vm(struct needs *needs, const struct plan_vm *vm)
     }
     needs->first[stage_of(vm, STAGE_READY)] = (uint32_t)needs->count;
     add_need(needs, (struct need){.stage = stage_of(vm, STAGE_RUNNING)});
+    for (size_t i = 0; i < vm->ready_count; i++) {
+        add_template(needs, vm, &vm->ready[i].value);
+    }
     needs->first[stage_of(vm, STAGE_RECOVERED)] = (uint32_t)needs->count;
     add_need(needs, (struct need){.stage = stage_of(vm, STAGE_READY)});
     for (size_t i = 0; i < vm->post_boot_count; i++) {

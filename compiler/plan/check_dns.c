@@ -15,20 +15,31 @@ struct record {
     unsigned during;
 };
 
-struct records {
-    struct diagnostics *diagnostics;
-    struct map by_key;
+/* A step about a name, and the one before it. */
+struct named {
+    const struct step *step;
+    const struct named *earlier;
 };
 
-/* "www.shop.example A", lower-case: DNS does not tell cases apart. */
-static const char *record_key(const struct plan *plan, const struct step *step)
+struct records {
+    struct diagnostics *diagnostics;
+    struct map by_key, by_name; /* -> struct record *, struct named * */
+};
+
+/* DNS does not tell cases apart. */
+static const char *lower_case(char *text)
 {
-    char *key =
-        arena_printf(plan->arena, "%s.%s %s", step->record, step->zone->name, step->record_type);
-    for (char *at = key; *at; at++) {
+    for (char *at = text; *at; at++) {
         *at = (char)tolower((unsigned char)*at);
     }
-    return key;
+    return text;
+}
+
+/* "www.shop.example A". */
+static const char *record_key(const struct plan *plan, const struct step *step)
+{
+    return lower_case(
+        arena_printf(plan->arena, "%s.%s %s", step->record, step->zone->name, step->record_type));
 }
 
 static void check_claim(const struct plan *plan, const struct plan_vm *vm, const struct step *step,
@@ -53,6 +64,36 @@ static void check_claim(const struct plan *plan, const struct plan_vm *vm, const
                         "give all values in one step, or run the two during different workflows");
     }
     earlier->during |= step->during;
+}
+
+static bool is_cname(const struct step *step)
+{
+    return strcmp(step->record_type, "CNAME") == 0;
+}
+
+/* In workflows that run both, a CNAME and another record would have the same name. */
+static void check_alone(const struct plan *plan, const struct step *step, struct records *records)
+{
+    const char *name =
+        lower_case(arena_printf(plan->arena, "%s.%s", step->record, step->zone->name));
+    const struct named *earlier = map_get(&records->by_name, name);
+    for (const struct named *at = earlier; at; at = at->earlier) {
+        if (is_cname(at->step) == is_cname(step) || !(at->step->during & step->during)) {
+            continue;
+        }
+        struct diagnostic *found =
+            diagnose(records->diagnostics, DIAG_CNAME_BESIDE_OTHERS, step->at,
+                     "%s would have a CNAME and a record of type %s", name,
+                     is_cname(step) ? at->step->record_type : step->record_type);
+        diagnostic_secondary(records->diagnostics, found, at->step->at, "the %s record",
+                             at->step->record_type);
+        diagnostic_help(records->diagnostics, found,
+                        "a CNAME stands alone: use A records, or another name for one of the two");
+        break;
+    }
+    struct named *own = ARENA_NEW(plan->arena, struct named);
+    *own = (struct named){step, earlier};
+    map_put(&records->by_name, name, own);
 }
 
 /* ---- Names ---- */
@@ -87,7 +128,7 @@ static void check_name(const struct plan *plan, const struct step *step,
                      "the record %s is named together with its zone", step->record);
         diagnostic_secondary(diagnostics, found, step->zone->at, "the zone");
         diagnostic_help(diagnostics, found, "record: \"%s\"", relative);
-    } else if (strcmp(step->record_type, "CNAME") == 0 && strcmp(step->record, "@") == 0) {
+    } else if (is_cname(step) && strcmp(step->record, "@") == 0) {
         struct diagnostic *found = diagnose(diagnostics, DIAG_INVALID_DNS_RECORD, step->at,
                                             "a zone itself cannot be a CNAME");
         diagnostic_help(diagnostics, found, "use A records for @, or a name inside of the zone");
@@ -126,7 +167,7 @@ static void report_value(const struct step *step, struct span at, const char *te
 {
     struct diagnostic *found =
         diagnose(diagnostics, DIAG_INVALID_DNS_VALUE, at, "%s is no value of %s record", text,
-                 strcmp(step->record_type, "CNAME") == 0 ? "a CNAME"
+                 is_cname(step) ? "a CNAME"
                  : strcmp(step->record_type, "A") == 0   ? "an A"
                                                          : "an AAAA");
     diagnostic_help(diagnostics, found,
@@ -162,7 +203,7 @@ static void check_all_values(const struct step *step, struct diagnostics *diagno
             report_value(step, expected.at, expected.value, diagnostics);
         }
     }
-    if (strcmp(step->record_type, "CNAME") == 0 && step->value_count > 1) {
+    if (is_cname(step) && step->value_count > 1) {
         struct diagnostic *found =
             diagnose(diagnostics, DIAG_INVALID_DNS_VALUE, step->values[1].at,
                      "a CNAME record has one value, and here are %zu", step->value_count);
@@ -217,6 +258,7 @@ static void visit_step(const struct plan *plan, const struct plan_vm *vm, const 
         return;
     }
     check_claim(plan, vm, step, records);
+    check_alone(plan, step, records);
     check_name(plan, step, records->diagnostics);
     check_all_values(step, records->diagnostics);
     check_test(plan, step, records->diagnostics);
@@ -225,6 +267,7 @@ static void visit_step(const struct plan *plan, const struct plan_vm *vm, const 
 
 void check_dns(const struct plan *plan, struct diagnostics *diagnostics)
 {
-    struct records records = {.diagnostics = diagnostics, .by_key.arena = plan->arena};
+    struct records records = {.diagnostics = diagnostics, .by_key.arena = plan->arena,
+                              .by_name.arena = plan->arena};
     plan_each_step(plan, visit_step, &records);
 }

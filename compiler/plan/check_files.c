@@ -7,7 +7,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/plan/files.h"
 
-/* The files that a plan names. Scripts and certificates belong to the plan and have to be there;
+/* The files that a plan names, but for scripts. Certificates belong to the plan and have to be there;
  * secrets and appliances may be on the runner only. */
 
 struct seen {
@@ -25,39 +25,6 @@ static bool find_file(const struct plan *plan, const char *path, struct stat *st
     }
     *reason = "it is not a regular file";
     return S_ISREG(status->st_mode);
-}
-
-static void check_script(const struct plan *plan, struct seen *seen, const char *path,
-                         struct span at)
-{
-    struct stat status;
-    const char *reason;
-    if (!map_put(&seen->paths, path, (void *)path)) {
-        return;
-    }
-    if (!find_file(plan, path, &status, &reason)) {
-        struct diagnostic *found =
-            diagnose(seen->diagnostics, DIAG_SCRIPT_MISSING, at, "there is no script %s", path);
-        diagnostic_label(seen->diagnostics, found, "%s", reason);
-        diagnostic_help(seen->diagnostics, found, "it is looked for at %s, beside the plan",
-                        plan_file_path(plan, path));
-    } else if (!(status.st_mode & 0111)) {
-        struct diagnostic *found = diagnose(seen->diagnostics, DIAG_SCRIPT_NOT_EXECUTABLE, at,
-                                            "the script %s is not executable", path);
-        diagnostic_help(seen->diagnostics, found, "chmod +x %s", plan_file_path(plan, path));
-    } else if (status.st_size > PLAN_FILE_SIZE_MAX) {
-        diagnose(seen->diagnostics, DIAG_FILE_TOO_LARGE, at, "the script %s is larger than %d MiB",
-                 path, PLAN_FILE_SIZE_MAX >> 20);
-    }
-}
-
-static void visit_step(const struct plan *plan, const struct plan_vm *vm, const struct step *step,
-                       void *context)
-{
-    (void)vm;
-    if (step->kind == STEP_SCRIPT) {
-        check_script(plan, context, step->script.value, step->script.at);
-    }
 }
 
 /* A file that only its owner may read. Not there: it may be where the plan is run. */
@@ -133,7 +100,6 @@ static void check_artefact(const struct plan *plan, struct seen *seen, struct te
 void check_files(const struct plan *plan, struct diagnostics *diagnostics)
 {
     struct seen seen = {.diagnostics = diagnostics, .paths.arena = plan->arena};
-    plan_each_step(plan, visit_step, &seen);
     check_secrets(plan, &seen);
     check_certificate(plan, &seen);
     check_artefact(plan, &seen, plan->failback.proxy_ova, "", "failback");

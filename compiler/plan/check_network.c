@@ -121,6 +121,27 @@ static void check_vpcs(const struct plan *plan, struct diagnostics *diagnostics)
                     "use another VPC, or see that security groups keep the two apart");
 }
 
+static void check_groups(const struct plan *plan, struct diagnostics *diagnostics)
+{
+    const struct network *production = &plan->networks[NETWORK_PRODUCTION];
+    const struct network *test = &plan->networks[NETWORK_TEST];
+    struct map seen = {.arena = plan->arena};
+    for (size_t i = 0; i < production->group_count; i++) {
+        map_put(&seen, production->groups[i].id.value, &production->groups[i]);
+    }
+    for (size_t i = 0; i < test->group_count; i++) {
+        const struct security_group *group = &test->groups[i];
+        const struct security_group *other = map_get(&seen, group->id.value);
+        if (other) {
+            struct diagnostic *found =
+                diagnose(diagnostics, DIAG_NETWORKS_SHARE_GROUP, group->id.at,
+                         "production and test share security group %s", group->id.value);
+            diagnostic_secondary(diagnostics, found, other->id.at, "production's is here");
+            diagnostic_help(diagnostics, found, "give networks.test groups of its own");
+        }
+    }
+}
+
 /* eu-west-1a and us-west-2-lax-1a begin with their region, and go on with no digit. */
 static bool zone_in_region(const char *zone, const char *region)
 {
@@ -224,6 +245,7 @@ void check_network(const struct plan *plan, struct diagnostics *diagnostics)
     }
     check_ids(plan, diagnostics);
     check_vpcs(plan, diagnostics);
+    check_groups(plan, diagnostics);
     check_conversion_zones(plan, diagnostics);
     check_conversions(plan, diagnostics);
 }

@@ -31,7 +31,7 @@ static void check_on_instance(const struct plan *plan, const struct plan_vm *vm,
         }
         struct diagnostic *found =
             diagnose(diagnostics, DIAG_SCRIPT_NEEDS_IAM_PROFILE, at,
-                     "%s has no iam_profile for networks.%s, so no script can run on it", vm->name,
+                     "%s has no iam_profile for networks.%s, so nothing can be run on it", vm->name,
                      network_name(network_of(cloud[i])));
         diagnostic_secondary(diagnostics, found, vm->at, "%s is defined here", vm->name);
         diagnostic_help(diagnostics, found,
@@ -183,6 +183,12 @@ static bool is_before(const struct plan *plan, const struct step *step)
     return plan->before_count && step >= plan->before && step < plan->before + plan->before_count;
 }
 
+static bool runs_on_instance(const struct step *step)
+{
+    return (step->kind == STEP_SCRIPT && step->on_instance) ||
+           (step->kind == STEP_CHECK && step->check.on_instance);
+}
+
 static void visit_step(const struct plan *plan, const struct plan_vm *vm, const struct step *step,
                        void *context)
 {
@@ -194,7 +200,7 @@ static void visit_step(const struct plan *plan, const struct plan_vm *vm, const 
                         "during lists when: failover, test (needs networks.test) or failback "
                         "(needs sites.primary.failback)");
     }
-    if (vm && step->kind == STEP_SCRIPT && step->on_instance) {
+    if (vm && runs_on_instance(step)) {
         check_on_instance(plan, vm, step->during, step->at, diagnostics);
     }
     if (step->kind == STEP_CHECK) {
@@ -208,11 +214,23 @@ static void visit_step(const struct plan *plan, const struct plan_vm *vm, const 
     check_values(plan, step, is_before(plan, step), diagnostics);
 }
 
+/* A readiness check is made in every workflow that brings the VM up. */
+static void check_ready(const struct plan *plan, const struct plan_vm *vm,
+                        const struct check *check, struct diagnostics *diagnostics)
+{
+    unsigned during = 1U << WORKFLOW_FAILOVER | 1U << WORKFLOW_TEST | 1U << WORKFLOW_FAILBACK;
+    check_pattern(check, diagnostics);
+    check_template(plan, during, false, &check->value, diagnostics);
+    if (check->on_instance) {
+        check_on_instance(plan, vm, during, check->at, diagnostics);
+    }
+}
+
 void check_steps(const struct plan *plan, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < plan->vm_count; i++) {
         for (size_t j = 0; j < plan->vms[i].ready_count; j++) {
-            check_pattern(&plan->vms[i].ready[j], diagnostics);
+            check_ready(plan, &plan->vms[i], &plan->vms[i].ready[j], diagnostics);
         }
     }
     plan_each_step(plan, visit_step, diagnostics);

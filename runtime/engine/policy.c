@@ -50,6 +50,20 @@ bool policy_not_needed(const struct executor *executor, uint32_t node)
     return not_needed;
 }
 
+int32_t policy_ended_with(const struct executor *executor, uint32_t node)
+{
+    const struct graph_node *graph_node = &executor->graph->nodes[node];
+    for (uint32_t e = 0; graph_node->continue_on_failure && e < graph_node->after_count; e++) {
+        uint32_t before = graph_node->after[e].node;
+        const struct node_run *run = &executor->nodes[before];
+        if (graph_node->after[e].when == WHEN_OK && run->status.state == NODE_FAILED &&
+            run->forgiven) {
+            return (int32_t)before;
+        }
+    }
+    return NO_NODE;
+}
+
 static void skip(struct executor *executor, uint32_t node, int32_t cause)
 {
     struct node_run *run = &executor->nodes[node];

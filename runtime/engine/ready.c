@@ -134,7 +134,10 @@ static bool take_tokens(struct executor *executor, const struct action_info *inf
 static bool resolve_inputs(struct executor *executor, uint32_t node)
 {
     struct error error = {0};
-    if (executor->nodes[node].inputs || values_resolve(executor, node, &error)) {
+    int32_t failed = policy_ended_with(executor, node);
+    if (failed != NO_NODE) {
+        error_set(&error, "not tried, because %s failed", executor->graph->nodes[failed].id);
+    } else if (executor->nodes[node].inputs || values_resolve(executor, node, &error)) {
         return true;
     }
     node_failed(executor, node, &(struct call_error){.message = error.message, .help = error.help});

@@ -20,37 +20,6 @@ static struct plan_fixture with_files(const struct scratch_folder *folder, const
     return fixture;
 }
 
-static void scripts_are_there_and_executable(void **state)
-{
-    (void)state;
-    struct scratch_folder folder = scratch_create();
-    scratch_write(&folder, "a.sh", "#!/bin/sh\n", 0755);
-    scratch_write(&folder, "b.sh", "#!/bin/sh\n", 0644);
-    scratch_write_sparse(&folder, "c.sh", PLAN_FILE_SIZE_MAX + 1, 0755);
-    scratch_write_sparse(&folder, "d.sh", PLAN_FILE_SIZE_MAX, 0755);
-    static const struct {
-        const char *script;
-        enum diagnostic_code code;
-    } wrong[] = {
-        {"b.sh", DIAG_SCRIPT_NOT_EXECUTABLE},
-        {"c.sh", DIAG_FILE_TOO_LARGE},
-        {"e.sh", DIAG_SCRIPT_MISSING},
-        {".", DIAG_SCRIPT_MISSING},
-    };
-    struct plan_fixture fixture = with_files(&folder, "a.sh", "none");
-    fixture_clean(&fixture);
-    fixture_free(&fixture);
-    fixture = with_files(&folder, "d.sh", "none");
-    fixture_clean(&fixture);
-    fixture_free(&fixture);
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        fixture = with_files(&folder, wrong[i].script, "none");
-        fixture_only(&fixture, wrong[i].code);
-        fixture_free(&fixture);
-    }
-    scratch_remove(&folder);
-}
-
 static void secrets_are_their_owners(void **state)
 {
     (void)state;
@@ -60,7 +29,7 @@ static void secrets_are_their_owners(void **state)
     } modes[] = {{0600, false}, {0400, false}, {0640, true}, {0604, true}, {0610, true}};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         struct scratch_folder folder = scratch_create();
-        scratch_write(&folder, "a.sh", "", 0755);
+        scratch_write(&folder, "a.sh", "#!/bin/sh\n", 0755);
         scratch_write(&folder, "secret", "x", modes[i].mode);
         struct plan_fixture fixture = with_files(&folder, "a.sh", "secret");
         if (modes[i].wrong) {
@@ -76,7 +45,6 @@ static void secrets_are_their_owners(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scripts_are_there_and_executable),
         cmocka_unit_test(secrets_are_their_owners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,34 @@ static void test_continue_on_failure(void **state)
     tear_down(&scene);
 }
 
+/* A step of several nodes that may fail ends with its first that does; what is behind the step goes on. */
+static void test_a_step_that_may_fail_ends_with_its_first_failure(void **state)
+{
+    (void)state;
+    for (int failing = 0; failing < 2; failing++) {
+        struct scene scene;
+        set_up(&scene, 20);
+        add_vm(&scene, "db", true, -1);
+        uint32_t last = scene.graph->node_count - 1;
+        uint32_t update = maker_node(scene.graph, "db/update-record", ACTION_ATTACH_VOLUME, 0);
+        uint32_t wait = maker_node(scene.graph, "db/wait-record", ACTION_ATTACH_VOLUME, 0);
+        uint32_t next = maker_node(scene.graph, "db/next", ACTION_ATTACH_VOLUME, 0);
+        scene.graph->nodes[update].continue_on_failure = true;
+        scene.graph->nodes[wait].continue_on_failure = true;
+        maker_edge(scene.graph, last, update);
+        maker_edge(scene.graph, update, wait);
+        maker_edge(scene.graph, wait, next);
+        open_scene(&scene);
+        if (failing) {
+            fake_script(scene.bench.cloud, "db/update-record", OUTCOME_FATAL);
+        }
+        assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
+        assert_int_equal(state_of(&scene, "db/wait-record"), failing ? NODE_FAILED : NODE_DONE);
+        assert_int_equal(state_of(&scene, "db/next"), NODE_DONE);
+        tear_down(&scene);
+    }
+}
+
 /* attach (takes a slot) → wait → inject → detach (guards attach) → wait (gives it back), twice. */
 static void two_injections(struct scene *scene, int slots)
 {
@@ -628,6 +656,7 @@ int main(void)
         cmocka_unit_test(test_resume_after_failure),
         cmocka_unit_test(test_not_critical),
         cmocka_unit_test(test_continue_on_failure),
+        cmocka_unit_test(test_a_step_that_may_fail_ends_with_its_first_failure),
         cmocka_unit_test(test_slots_are_shared),
         cmocka_unit_test(test_guards_run_after_failure),
         cmocka_unit_test(test_not_needed_where_all_went_well),
