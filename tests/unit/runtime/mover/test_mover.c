@@ -35,8 +35,17 @@ struct errand {
     char text[256], kept[CALL_KEEP_MAX + 1];
 };
 
+/* A store whose blocks are read on threads, as a directory's are. */
+struct near_store {
+    struct store store; /* first */
+    struct store *inner;
+    int reads;
+};
+
 struct scene {
     struct mover_place *place;
+    struct near_store near;
+    bool is_near; /* each store from now on is that one */
     struct sink_target sink;
     struct graph graph;
     struct graph_vm vm;
@@ -48,6 +57,43 @@ struct scene {
     bool passing;
 };
 
+static void near_get(struct store *store, const char *key, store_callback done, void *context)
+{
+    struct store *inner = ((struct near_store *)store)->inner;
+    inner->get(inner, key, done, context);
+}
+
+static void near_fetch_into(struct store *store, const char *key, const struct store_room *room,
+                            store_callback done, void *context)
+{
+    struct near_store *near = (struct near_store *)store;
+    near->reads++;
+    near->inner->fetch_into(near->inner, key, room, done, context);
+}
+
+static void near_forget(struct store *store, void *context)
+{
+    struct store *inner = ((struct near_store *)store)->inner;
+    inner->forget(inner, context);
+}
+
+static void near_destroy(struct store *store)
+{
+    struct store *inner = ((struct near_store *)store)->inner;
+    inner->destroy(inner);
+}
+
+static struct store *open_near(struct scene *scene)
+{
+    scene->near = (struct near_store){.store = {.name = "near",
+                                                .get = near_get,
+                                                .fetch_into = near_fetch_into,
+                                                .forget = near_forget,
+                                                .destroy = near_destroy},
+                                      .inner = mover_place_store(scene->place)};
+    return &scene->near.store;
+}
+
 static struct store *open_store(void *context, const char *url, bool lazy, struct error *error)
 {
     struct scene *scene = context;
@@ -55,6 +101,9 @@ static struct store *open_store(void *context, const char *url, bool lazy, struc
     if (strcmp(url, "dir:test") != 0) {
         error_set(error, "there is no %s", url);
         return NULL;
+    }
+    if (scene->is_near) {
+        return open_near(scene);
     }
     struct flaky_store *flaky =
         flaky_store_create(scene->place->world, mover_place_store(scene->place));
@@ -636,6 +685,21 @@ static void test_memory_is_shared(void **state)
     assert_int_equal(scene->sink.most_under_way, 12);
 }
 
+/* What is read long before it is sent has left the processor's caches. */
+static void test_little_is_read_ahead_from_near(void **state)
+{
+    struct scene *scene = *state;
+    struct block_digest map = make_disk(scene, first_time, DISK_BLOCKS);
+    scene->is_near = true;
+    scene->sink.latency_ms = 10000;
+    struct errand *errand = start(scene, &map, NULL);
+    pass(scene, 5000);
+    assert_int_equal(scene->sink.under_way, 32);
+    assert_int_equal(scene->near.reads, 32 + 4);
+    scene->sink.latency_ms = 50;
+    wait_ok(scene, errand);
+}
+
 static void test_one_block_of_memory_will_do(void **state)
 {
     struct scene *scene = *state;
@@ -725,6 +789,7 @@ int main(void)
         TEST(test_repository_stays_away),
         TEST(test_bandwidth_over_all),
         TEST(test_memory_is_shared),
+        TEST(test_little_is_read_ahead_from_near),
         TEST(test_one_block_of_memory_will_do),
         TEST(test_time_over),
         TEST(test_destroyed_at_any_moment),
