@@ -347,7 +347,8 @@ static void take_decision(struct history *history, int32_t index, const cJSON *r
         struct node_status *status = &history->nodes[index].status;
         end(history, (uint32_t)index, NODE_DONE, record);
         if (alone) { /* no process worked on it */
-            status->ended_ms = history->elapsed_ms;
+            status->ended_ms = history->wall ? history_moment(history, decision.at_utc_ms)
+                                             : history->elapsed_ms;
             status->started_ms = status->started_ms > 0 ? status->started_ms : status->ended_ms;
         }
         status->cause = NO_NODE;
