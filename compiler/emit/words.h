@@ -14,6 +14,9 @@ struct value;
 /* A value as text: ${db/disk-0/snapshot} for a binding, ${node.output}, [a, b], {key: value}. */
 void words_value(const struct graph *graph, const struct value *value, struct buffer *out);
 
+/* The same, but what a VM's instance yields is told as the VM's: "web's public address". */
+void words_yielded(const struct graph *graph, const struct value *value, struct buffer *out);
+
 /* What the node does, from its inputs: "gp3, 8 GiB, from ${db/disk-0/snapshot} in eu-west-1a". May
  * be nothing. */
 void words_what(const struct graph *graph, const struct graph_node *node, struct buffer *out);

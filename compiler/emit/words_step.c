@@ -3,7 +3,42 @@
 
 #include "compiler/base/buffer.h"
 #include "compiler/emit/emit.h"
+#include "compiler/emit/text.h"
+#include "compiler/emit/words.h"
 #include "compiler/emit/words_parts.h"
+
+/* Addresses are what records are about; "" where there are no such words. */
+static const char *words_of_output(const char *output)
+{
+    static const char *const words[][2] = {{"public_ip", "public address"},
+                                           {"private_ip", "private address"},
+                                           {"instance_id", "instance id"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(output, words[i][0]) == 0) {
+            return words[i][1];
+        }
+    }
+    return "";
+}
+
+void words_yielded(const struct graph *graph, const struct value *value, struct buffer *out)
+{
+    if (value->kind == VALUE_TEMPLATE) {
+        for (uint32_t i = 0; i < value->count; i++) {
+            words_yielded(graph, &value->items[i], out);
+        }
+        return;
+    }
+    const struct graph_node *from =
+        value->kind == VALUE_OUTPUT ? &graph->nodes[value->node] : NULL;
+    const char *words = from && from->vm != NO_VM ? words_of_output(value->text) : "";
+    if (!*words) {
+        words_value(graph, value, out);
+        return;
+    }
+    text_put(out, graph->vms[from->vm].name);
+    buffer_printf(out, "'s %s", words);
+}
 
 void words_script(struct sentence *to)
 {
@@ -63,7 +98,10 @@ void words_change_record(struct sentence *to)
     const struct value *values = graph_input(to->node, "values");
     if (values && values->kind == VALUE_LIST) {
         words_part(to, "to ");
-        words_part_list(to, values, " and ");
+        for (uint32_t i = 0; i < values->count; i++) {
+            buffer_puts(to->out, i > 0 ? " and " : "");
+            words_yielded(to->graph, &values->items[i], to->out);
+        }
     }
     words_part_input(to, "TTL ", "ttl", " s");
 }
@@ -71,7 +109,11 @@ void words_change_record(struct sentence *to)
 void words_check_dns(struct sentence *to)
 {
     words_part_input(to, "", "record", "");
-    words_part_input(to, "is answered with ", "value", "");
+    const struct value *value = graph_input(to->node, "value");
+    if (value) {
+        words_part(to, "is answered with ");
+        words_yielded(to->graph, value, to->out);
+    }
 }
 
 void words_target_group(struct sentence *to)

@@ -332,16 +332,35 @@ static int64_t sane_duration(int64_t ms)
     return ms < 0 ? 0 : ms > DURATION_MAX_MS ? DURATION_MAX_MS : ms;
 }
 
-/* Measured for the very node, else for its kind of action, else what the graph expects. */
+/* Whether one of its kind says how long another takes. How long a delay takes is the plan's word, a copy
+ * takes as long as its bytes, and of scripts each is another. */
+static bool is_like_others(enum action action)
+{
+    switch (action) {
+    case ACTION_DELAY:
+    case ACTION_PUT_BLOCKS:
+    case ACTION_RUN_SCRIPT:
+    case ACTION_WAIT_SCRIPT:
+    case ACTION_CHECK_SCRIPT:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* Measured for the very node, else for its kind of action, else what the graph expects. How long people
+ * thought the last time is no part of what is predicted, as it is not of what counts. */
 static int64_t expected_ms(const struct graph_node *node, const struct facts *facts,
                            const int64_t *const by_action[])
 {
     if (graph_is_for_failure(node)) {
         return 0;
     }
+    if (node->action == ACTION_APPROVE) {
+        return 0;
+    }
     const int64_t *measured = facts ? map_get(&facts->durations, node->id) : NULL;
-    /* How long a delay takes is the plan's word, and a copy takes as long as its bytes. */
-    if (!measured && node->action != ACTION_DELAY && node->action != ACTION_PUT_BLOCKS) {
+    if (!measured && is_like_others(node->action)) {
         measured = by_action[node->action];
     }
     return sane_duration(measured ? *measured : node->expected_ms);

@@ -153,6 +153,11 @@ static void write_counts(const struct graph *graph, int width, struct buffer *li
         buffer_puts(out, " · moves ");
         summary_count(out, counts[ACTION_ASSOCIATE_ADDRESS], "elastic address", &first);
     }
+    if (summary_count_records(graph)) {
+        first = true;
+        buffer_puts(out, " · changes ");
+        summary_count(out, summary_count_records(graph), "DNS record", &first);
+    }
     buffer_puts(lines, "  ");
     text_wrap(lines, buffer_text(&text), 2, 4, width);
     buffer_putc(lines, '\n');
@@ -239,5 +244,6 @@ void summary_write(const struct summary *summary, struct buffer *out)
     write_vms(summary, out);
     buffer_putc(out, '\n');
     write_counts(summary->graph, summary->width, out);
+    summary_write_steps(summary, out);
     findings_write(summary->findings, summary->width, summary->colour, out);
 }

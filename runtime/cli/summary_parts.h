@@ -21,6 +21,10 @@ void summary_rows(const char *(*rows)[SUMMARY_COLUMNS], size_t count, int width,
 /* "3 volumes", with a comma before it unless it is the first; nothing for 0. */
 void summary_count(struct buffer *out, size_t count, const char *word, bool *first);
 
+/* summary_steps.c: how many DNS records are changed, and which; scripts, approvals. */
+size_t summary_count_records(const struct graph *graph);
+void summary_write_steps(const struct summary *summary, struct buffer *out);
+
 /* summary_replicate.c */
 void summary_write_replicate(const struct summary *summary, struct buffer *out);
 

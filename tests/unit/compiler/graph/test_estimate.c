@@ -195,6 +195,26 @@ static void measured_durations_win(void **state)
     assert_int_equal(schedule->entries[2].end_ms, 70);
 }
 
+/* Each script is another; and how long people thought the last time is not predicted. */
+static void scripts_and_people_are_not_like_others(void **state)
+{
+    struct arena *arena = *state;
+    struct graph *graph = maker_graph(arena, 4);
+    uint32_t script = maker_node(graph, "plan/a/run-script", ACTION_RUN_SCRIPT, 700);
+    uint32_t own = maker_node(graph, "plan/b/run-script", ACTION_RUN_SCRIPT, 700);
+    uint32_t approve = maker_node(graph, "plan/c/approve", ACTION_APPROVE, 0);
+    int64_t kind = 5000, measured = 60, thought = 3600000;
+    struct facts facts = {.durations = {.arena = arena}};
+    map_put(&facts.durations, "run-script", &kind);
+    map_put(&facts.durations, "plan/b/run-script", &measured);
+    map_put(&facts.durations, "approve", &thought);
+    map_put(&facts.durations, "plan/c/approve", &thought);
+    struct schedule *schedule = estimate(arena, graph, &facts, false);
+    assert_int_equal(schedule->entries[script].end_ms, 700);
+    assert_int_equal(schedule->entries[own].end_ms, 60);
+    assert_int_equal(schedule->entries[approve].end_ms, 0);
+}
+
 static void absurd_durations_do_not_overflow(void **state)
 {
     struct graph *graph = maker_graph(*state, 3);
@@ -473,6 +493,7 @@ int main(void)
         TEST(one_request_serves_what_is_ready_at_the_same_moment),
         TEST(a_resource_bucket_counts_each_node),
         TEST(measured_durations_win),
+        TEST(scripts_and_people_are_not_like_others),
         TEST(absurd_durations_do_not_overflow),
         TEST(a_guard_comes_after_what_it_guards),
         TEST(tells_what_would_be_gained_without_some_nodes),

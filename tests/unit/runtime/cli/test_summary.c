@@ -1,5 +1,5 @@
 /* What a run is about to do, before it asks.
- * Covers: summary_replicate.c */
+ * Covers: summary_replicate.c summary_steps.c */
 #include "runtime/cli/summary.h"
 
 #include <string.h>
@@ -45,6 +45,83 @@ static void expect(const struct buffer *out, const char *text)
     if (!strstr(buffer_text(out), text)) {
         fail_msg("there is no \"%s\" in:\n%s", text, buffer_text(out));
     }
+}
+
+static const char *written(const char *plan, enum workflow workflow, struct buffer *out)
+{
+    struct lower_fixture fixture = lower_workflow(plan, NULL, workflow);
+    struct findings findings = {.passed = 1};
+    struct summary summary = {
+        .plan = fixture.plan.plan,
+        .graph = fixture.graph,
+        .schedule = estimate(fixture.plan.arena, fixture.graph, NULL, true),
+        .findings = &findings,
+        .account = "111122223333",
+    };
+    summary_write(&summary, out);
+    fixture_free(&fixture.plan);
+    return buffer_text(out);
+}
+
+#define SCRIPT "tests/golden/graphs/steps/scripts/point.sh"
+
+static void records_scripts_and_approvals_are_told(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct buffer out = {0};
+    const char *zones = arena_printf(arena,
+                                     "%sdns: {shop.example: {provider: route53}, corp.example: "
+                                     "{provider: rfc2136, server: 127.0.0.1}}\n",
+                                     fixture_head);
+    const char *plan = arena_printf(
+        arena,
+        "%sbefore: [{approve: Go?}, {script: " SCRIPT "}]\n"
+        "vms:\n"
+        "  web:\n"
+        "    source: /DC0/vm/web\n"
+        "    subnet: app\n"
+        "    public_ip: true\n"
+        "    iam_profile: dr\n"
+        "    post_boot:\n"
+        "      - dns: {zone: shop.example, record: www, type: A, ttl: 60, values: "
+        "[\"${self.address}\"], expect: [192.0.2.10]}\n"
+        "      - dns: {zone: corp.example, record: \"@\", type: TXT, ttl: 60, values: [\"at "
+        "${self.private_ip}\", b]}\n"
+        "      - script: " SCRIPT "\n",
+        zones);
+    written(plan, WORKFLOW_FAILOVER, &out);
+    expect(&out, " · changes 2 DNS records\n");
+    expect(&out, "  DNS  www.shop.example  A      192.0.2.10 → web's public address\n");
+    expect(&out, "       corp.example      TXT    → at web's private address, b\n");
+    expect(&out, "  runs 2 scripts, 1 of them on instances · asks for approval once\n");
+    buffer_clear(&out);
+    written(arena_printf(arena, "%svms:\n  web: {source: /DC0/vm/web, subnet: app}\n", zones),
+            WORKFLOW_FAILOVER, &out);
+    assert_null(strstr(buffer_text(&out), "DNS"));
+    assert_null(strstr(buffer_text(&out), "runs"));
+    buffer_free(&out);
+    arena_destroy(arena);
+}
+
+static void of_many_records_the_first_are_told(void **state)
+{
+    (void)state;
+    struct buffer plan = {0}, out = {0};
+    buffer_printf(&plan, "%sdns: {shop.example: {provider: route53}}\nvms:\n", fixture_head);
+    for (int i = 0; i < 25; i++) {
+        buffer_printf(&plan,
+                      "  web-%d: {source: /DC0/vm/%d, subnet: app, post_boot: [{dns: {zone: "
+                      "shop.example, record: www%d, type: A, ttl: 60, values: "
+                      "[\"${self.address}\"]}}]}\n",
+                      i, i, i);
+    }
+    written(buffer_text(&plan), WORKFLOW_FAILOVER, &out);
+    expect(&out, "changes 25 DNS records\n");
+    expect(&out, "       and 5 more: drc plan show lists them\n");
+    assert_null(strstr(buffer_text(&out), "www20."));
+    buffer_free(&plan);
+    buffer_free(&out);
 }
 
 static void it_says_what_is_about_to_happen(void **state)
@@ -151,6 +228,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loss_is_measured_from_the_recovery_point),
         cmocka_unit_test(it_says_what_is_about_to_happen),
+        cmocka_unit_test(records_scripts_and_approvals_are_told),
+        cmocka_unit_test(of_many_records_the_first_are_told),
         cmocka_unit_test(replicate_says_what_is_sent_and_why),
         cmocka_unit_test(findings_are_told_but_for_those_that_passed),
     };
