@@ -26,6 +26,11 @@ struct aws *aws_create(const struct aws_options *options, struct error *error)
     return aws;
 }
 
+void aws_use_scripts(struct aws *aws, struct script_source scripts)
+{
+    aws->scripts = scripts;
+}
+
 void aws_destroy(struct aws *aws)
 {
     if (!aws) {

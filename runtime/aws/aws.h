@@ -10,6 +10,7 @@
 #include "compiler/graph/facts.h"
 #include "compiler/plan/plan.h"
 #include "runtime/world/provider.h"
+#include "runtime/world/script_source.h"
 #include "runtime/world/world.h"
 
 struct arena;
@@ -30,6 +31,9 @@ void aws_destroy(struct aws *aws);
 
 /* The provider of PROVIDER_AWS actions; lives as long as the aws. */
 struct provider *aws_provider(struct aws *aws);
+
+/* Where the scripts come from that are sent to instances; until then there are none. */
+void aws_use_scripts(struct aws *aws, struct script_source scripts);
 
 /* Whether any endpoint but S3's is overridden (AWS_ENDPOINT_URL …): then limits start unlimited. */
 bool aws_endpoint_overridden(struct aws *aws);

@@ -4,6 +4,7 @@
 
 #include "runtime/aws/aws.h"
 #include "runtime/aws/client.h"
+#include "runtime/world/script_source.h"
 
 struct operation;
 
@@ -12,6 +13,7 @@ struct aws {
     struct aws_client *client;
     char *account; /* NULL: any */
     struct operation *operations;
+    struct script_source scripts;
 };
 
 /* The operations of the provider (provider.c); aws->provider is its first member. */

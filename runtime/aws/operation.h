@@ -5,12 +5,14 @@
 
 #include "runtime/aws/client.h"
 #include "runtime/world/provider.h"
+#include "runtime/world/script_source.h"
 
 struct operation;
 typedef void (*operation_step)(struct operation *op, const struct aws_answer *answer);
 
 struct operation {
     struct aws_client *client;
+    const struct script_source *scripts;
     struct arena *arena; /* goes with the operation */
     struct call **calls; /* own copy of the array */
     size_t n;

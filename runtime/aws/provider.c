@@ -28,6 +28,7 @@ static void begin(struct provider *provider, struct call **calls, size_t n, call
 {
     struct aws *aws = aws_of(provider);
     struct operation *op = operation_create(aws->client, &aws->operations, calls, n, done, context);
+    op->scripts = &aws->scripts;
     if (*what) {
         (*what)(op);
     } else {

@@ -18,6 +18,7 @@
 #include "runtime/cli/run_lookup.h"
 #include "runtime/cli/session.h"
 #include "runtime/cli/summary.h"
+#include "runtime/site/run_scripts.h"
 #include "runtime/state/published.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/lease.h"
@@ -283,14 +284,19 @@ static bool create_run(struct session *session, struct error *error)
         graph_write_json(session->reviewed, &reviewed);
     }
     const struct source *source = session->plan->source;
-    const struct run_blob blobs[] = {
+    const struct run_blob own[] = {
         {"options", options.data, options.length},
         {"plan", source->text, source->length},
         {"reviewed", reviewed.data, reviewed.length},
     };
-    session->journal = run_create(session->invocation->arena, session->state, session->site.world,
-                                  session->plan->name, session->options.workflow, blobs,
-                                  session->reviewed ? 3 : 2, &session->run, error);
+    size_t own_count = session->reviewed ? 3 : 2, count = 0;
+    struct run_blob *blobs = NULL;
+    if (run_scripts_blobs(session->invocation->arena, session->plan, own, own_count, &blobs, &count,
+                          error)) {
+        session->journal = run_create(session->invocation->arena, session->state,
+                                      session->site.world, session->plan->name,
+                                      session->options.workflow, blobs, count, &session->run, error);
+    }
     buffer_free(&options);
     buffer_free(&reviewed);
     return session->journal && session_publish(session, session->journal, error);

@@ -15,6 +15,7 @@
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/site/site.h"
 #include "runtime/state/inbox.h"
+#include "runtime/state/script_outputs.h"
 #include "runtime/state/shared.h"
 #include "runtime/world/store.h"
 #include "runtime/world/world.h"
@@ -28,6 +29,7 @@ struct watchers {
     struct events_file *events_file;
     struct executor *executor;
     struct inbox *inbox;
+    struct script_outputs *outputs;
     int64_t began_utc_ms;
     int interrupts;
 };
@@ -44,6 +46,22 @@ static void observe(void *context, const struct executor_event *event)
     if (event->type == EVENT_DECISION && event->decision->id) {
         inbox_done(watchers->inbox, event->decision->id);
     }
+}
+
+static void keep_output(void *context, const struct graph_node *node, int generation, bool first,
+                        const void *bytes, size_t length)
+{
+    struct watchers *watchers = context;
+    script_outputs_take(watchers->outputs, node->id, generation, first, bytes, length);
+}
+
+static void close_outputs(struct watchers *watchers)
+{
+    const char *failed = watchers->outputs ? script_outputs_failed(watchers->outputs) : NULL;
+    if (failed) {
+        fprintf(stderr, "warning: what a script wrote could not be kept in %s\n", failed);
+    }
+    script_outputs_close(watchers->outputs);
 }
 
 /* --- what people ask from elsewhere --- */
@@ -236,8 +254,14 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         .no_wait = carriage->invocation->given[FLAG_NO_WAIT],
         .observer = observe,
         .observer_context = &watchers,
+        .output = carriage->folder ? keep_output : NULL,
+        .output_context = &watchers,
     };
     memcpy(options.providers, carriage->site->providers, sizeof options.providers);
+    if (carriage->folder) {
+        watchers.outputs =
+            script_outputs_open(carriage->folder, world_redactor(carriage->site->world));
+    }
     watchers.progress = progress_create(&progress);
     watchers.ask = options.no_wait ? NULL
                                    : ask_approval_create(carriage->site->world, watchers.progress,
@@ -261,6 +285,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
      * last traces) runs the loop: their answers must not find the executor gone. */
     site_close_providers(carriage->site);
     executor_destroy(watchers.executor);
+    close_outputs(&watchers);
     close_events(carriage, &watchers);
     return result;
 }

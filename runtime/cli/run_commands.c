@@ -139,6 +139,9 @@ static struct report *load_report(const struct invocation *invocation, struct ru
     }
     struct report *report = report_load(invocation->arena, journal, NULL, error);
     journal_close(journal);
+    if (report) {
+        report->folder = run->directory;
+    }
     if (run->problem && report) {
         tell_warning(arena_printf(invocation->arena, "this is not all that run %s did: %s", run->id,
                                   run->problem));

@@ -17,6 +17,7 @@
 #include "runtime/cli/summary.h"
 #include "runtime/report/report.h"
 #include "runtime/site/ownership.h"
+#include "runtime/site/run_scripts.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/lease.h"
 #include "runtime/state/production.h"
@@ -327,6 +328,7 @@ static struct report *end_run(struct session *session, enum run_status status, s
         !run_set_status(session->journal, session->site.world, status, error)) {
         return NULL;
     }
+    report->folder = session->run.directory;
     report->status = status;
     return report;
 }
@@ -356,6 +358,7 @@ enum exit_status session_execute_named(struct session *session, const char *cons
         .schedule = session->schedule,
         .facts = session->facts,
         .run_id = session->run.id,
+        .folder = session->run.directory,
         .state = session->state,
         .lease = session->lease,
         .again = names,
@@ -371,6 +374,7 @@ enum exit_status session_execute_named(struct session *session, const char *cons
         !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {
         return tell_error(&error);
     }
+    site_use_run(&session->site, run_scripts_of(session->journal), session->run.directory);
     base_trim(); /* what preparing took is free now, and a run may be long */
     struct run_outputs outputs = {0};
     run_outputs_begin(&outputs, session);

@@ -246,6 +246,7 @@ static enum exit_status do_all(struct session *session, const struct take_back *
         .schedule = estimate(session->invocation->arena, graph, NULL, true),
         .facts = session->facts,
         .run_id = session->run.id,
+        .folder = session->run.directory,
         .lease = session->lease,
         .doing = way->doing,
     };

@@ -317,7 +317,7 @@ static void host_destroy(struct provider *provider)
     free(host);
 }
 
-struct provider *host_provider_create(const struct host_options *options)
+struct provider *host_provider_create(struct world *world)
 {
     struct host *host = base_alloc(sizeof *host);
     host->provider = (struct provider){
@@ -328,8 +328,14 @@ struct provider *host_provider_create(const struct host_options *options)
         .interrupt = host_interrupt,
         .destroy = host_destroy,
     };
-    host->world = options->world;
-    host->scripts = options->scripts;
-    host->folder = options->folder ? base_strdup(options->folder) : NULL;
+    host->world = world;
     return &host->provider;
+}
+
+void host_use_run(struct provider *provider, struct script_source scripts, const char *folder)
+{
+    struct host *host = (struct host *)provider;
+    free(host->folder);
+    host->folder = base_strdup(folder);
+    host->scripts = scripts;
 }

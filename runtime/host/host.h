@@ -16,14 +16,12 @@
 #include "runtime/world/script_source.h"
 #include "runtime/world/world.h"
 
-struct host_options {
-    struct world *world;
-    struct script_source scripts;
-    const char *folder; /* of the run, where its jobs are kept; NULL: scripts are refused. Copied */
-};
-
 /* The provider of PROVIDER_HOST actions. Destroy with its destroy operation; what is under way then
  * is dropped, but for scripts that were begun: they go on. */
-struct provider *host_provider_create(const struct host_options *options);
+struct provider *host_provider_create(struct world *world);
+
+/* Where scripts come from, and the run's folder, where its jobs are kept; until then scripts are
+ * refused. */
+void host_use_run(struct provider *host, struct script_source scripts, const char *folder);
 
 #endif

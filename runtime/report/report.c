@@ -10,6 +10,7 @@
 #include "runtime/report/throughput.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/run_source.h"
+#include "runtime/state/script_outputs.h"
 
 struct reading {
     struct arena *arena;
@@ -454,6 +455,7 @@ struct report *report_load(struct arena *arena, struct journal *journal,
         !run_options_read(arena, journal, &report->options, error)) {
         return NULL;
     }
+    report->arena = arena;
     report->graph = found.graph;
     report->facts = found.facts;
     report->schedule = found.schedule;
@@ -466,4 +468,13 @@ struct report *report_load(struct arena *arena, struct journal *journal,
     find_path(&reading);
     list_things(&reading);
     return report;
+}
+
+const char *report_output(const struct report *report, uint32_t node)
+{
+    if (!report->folder || report->nodes[node].started_ms < 0) {
+        return NULL;
+    }
+    return script_outputs_find(report->arena, report->folder, report->graph->nodes[node].id,
+                               report->nodes[node].generation);
 }

@@ -62,11 +62,13 @@ struct history;
 
 /* Lies in an arena. */
 struct report {
+    struct arena *arena;
     const struct graph *graph;
     const struct facts *facts;       /* NULL */
     const struct schedule *schedule; /* predicted */
     struct run_options options;
     const char *run_id;
+    const char *folder; /* of the run, on this machine; NULL: its files are not told of. The caller's */
     enum run_status status;
     int64_t started_utc_ms, elapsed_ms; /* until the last record; with the time in which no process
                                            worked on it, as all times here: an outage goes on */
@@ -104,6 +106,9 @@ bool report_known_read(struct arena *arena, struct run_source *source, struct re
 /* `known` may be NULL. */
 struct report *report_load(struct arena *arena, struct journal *journal,
                            const struct report_known *known, struct error *error);
+
+/* The file with what the node's script wrote; NULL: there is none here. */
+const char *report_output(const struct report *report, uint32_t node);
 
 const char *report_outcome_name(enum vm_outcome outcome); /* "recovered" */
 /* "inject 1:08, boot 0:31, ready 0:58"; of replicate "sent 0:40, 200 blocks (100 MiB)" */

@@ -99,6 +99,7 @@ static void write_node(struct json_writer *json, const struct report *report, ui
     json_key_string(json, "code", status->code);
     json_key_string(json, "request_id", status->request_id);
     json_key_string(json, "help", status->help);
+    json_key_string(json, "output", report_output(report, index));
     if (status->cause != NO_NODE) {
         json_key_string(json, "cause", report->graph->nodes[status->cause].id);
     }

@@ -265,6 +265,11 @@ static void write_cause(const struct page *page, uint32_t index)
         report_put_answer(status, page->out);
         buffer_putc(page->out, '\n');
     }
+    const char *output = report_output(page->report, index);
+    if (output) {
+        line_start(page, indent);
+        buffer_printf(page->out, "all that it wrote: %s\n", output);
+    }
     line_start(page, indent);
     buffer_printf(page->out, "node %s", node->id);
     put_place(node, page->out);

@@ -91,6 +91,12 @@ static struct world_task *sandbox_work(struct world *world, world_callback run, 
     return world_work(inner_of(world), run, done, context);
 }
 
+static struct world_task *sandbox_job(struct world *world, const struct job_request *request,
+                                      world_job_callback callback, void *context)
+{
+    return world_job(inner_of(world), request, callback, context);
+}
+
 static struct world_task *sandbox_signal(struct world *world, int signal,
                                          world_signal_callback callback, void *context)
 {
@@ -119,6 +125,7 @@ static const struct world_operations operations = {
     .connect = sandbox_connect,
     .message = sandbox_message,
     .work = sandbox_work,
+    .job = sandbox_job,
     .signal = sandbox_signal,
     .cancel = sandbox_cancel,
     .run = sandbox_run,

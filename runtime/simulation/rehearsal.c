@@ -11,6 +11,7 @@
 #include "compiler/front/diagnostic.h"
 #include "runtime/aws/aws.h"
 #include "runtime/mover/repository.h"
+#include "runtime/site/run_scripts.h"
 #include "runtime/site/leftovers.h"
 #include "runtime/site/replicate_facts.h"
 #include "runtime/site/site.h"
@@ -178,13 +179,17 @@ static bool make_run(struct rehearsal *rehearsal, struct error *error)
     const struct plan *plan = rehearsal->options.plan;
     struct buffer options = {0};
     run_options_write(&rehearsal->run_options, &options);
-    const struct run_blob blobs[] = {
+    const struct run_blob own[] = {
         {"options", options.data, options.length},
         {"plan", plan->source->text, plan->source->length},
     };
-    rehearsal->journal =
-        run_create(rehearsal->arena, rehearsal->options.directory, rehearsal->world, plan->name,
-                   rehearsal->options.workflow, blobs, 2, &rehearsal->run, error);
+    struct run_blob *blobs = NULL;
+    size_t count = 0;
+    if (run_scripts_blobs(rehearsal->arena, plan, own, 2, &blobs, &count, error)) {
+        rehearsal->journal =
+            run_create(rehearsal->arena, rehearsal->options.directory, rehearsal->world, plan->name,
+                       rehearsal->options.workflow, blobs, count, &rehearsal->run, error);
+    }
     buffer_free(&options);
     return rehearsal->journal != NULL;
 }
@@ -318,6 +323,7 @@ static bool open_process(struct rehearsal *rehearsal, struct error *error)
 
 static bool make_executor(struct rehearsal *rehearsal, struct error *error)
 {
+    site_use_run(&rehearsal->site, run_scripts_of(rehearsal->journal), rehearsal->run.directory);
     struct executor_options options = {
         .world = rehearsal->world,
         .graph = rehearsal->graph,

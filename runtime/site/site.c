@@ -104,8 +104,7 @@ bool site_open_providers(struct site *site, const struct run_options *options, s
         return false;
     }
     limits_set_mode(site->limits, mode);
-    site->host = host_provider_create(&(struct host_options){
-        .world = site->world, .scripts = site->scripts, .folder = site->run_folder});
+    site->host = host_provider_create(site->world);
     open_mover(site, options);
     site->dns = dns_provider_create(&(struct dns_options){
         .world = site->world,
@@ -119,6 +118,12 @@ bool site_open_providers(struct site *site, const struct run_options *options, s
            provider_check(site->providers[PROVIDER_HOST], error) &&
            provider_check(site->providers[PROVIDER_MOVER], error) &&
            provider_check(site->providers[PROVIDER_DNS], error);
+}
+
+void site_use_run(struct site *site, struct script_source scripts, const char *folder)
+{
+    host_use_run(site->host, scripts, folder);
+    aws_use_scripts(site->aws, scripts);
 }
 
 void site_close_providers(struct site *site)

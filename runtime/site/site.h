@@ -25,10 +25,6 @@ struct site {
     /* Of the plan, for the stores that are opened; set before site_open_world. NULL: as store_s3.h says. */
     const char *region, *profile;
     struct site_stores *stores; /* NULL: the world is a given one */
-    /* Of the run, set before site_open_providers: who has its scripts, and where they are run. NULL: there
-     * is no run. Borrowed until site_close_providers. */
-    struct script_source scripts;
-    const char *run_folder;
     struct sandbox *sandbox; /* NULL: the real world */
     struct world *world;
     struct world *real; /* also under the sandbox; NULL: the world is a given one. The same loop */
@@ -44,6 +40,9 @@ struct site {
 bool site_open_world(struct site *site, const char *sandbox, struct error *error);
 /* Limits and providers, as the options say. */
 bool site_open_providers(struct site *site, const struct run_options *options, struct error *error);
+/* Where the scripts of the run come from, and its folder, where those of the runner are run; until then
+ * scripts are refused. */
+void site_use_run(struct site *site, struct script_source scripts, const char *folder);
 /* Takes the providers away, with all that is under way: its results never come. */
 void site_close_providers(struct site *site);
 void site_close(struct site *site);

@@ -60,8 +60,8 @@ static void close_scene(struct scene *scene)
 
 static void begin(struct scene *scene)
 {
-    scene->bench.host = host_provider_create(&(struct host_options){
-        .world = scene->bench.world, .scripts = {NULL, read_script}, .folder = "/run"});
+    scene->bench.host = host_provider_create(scene->bench.world);
+    host_use_run(scene->bench.host, (struct script_source){NULL, read_script}, "/run");
     bench_begin(&scene->bench);
 }
 

@@ -54,7 +54,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     f->world = world_simulated_create(1, 0, (struct world_responder){f, respond, accept_dial});
-    f->host = host_provider_create(&(struct host_options){.world = f->world});
+    f->host = host_provider_create(f->world);
     f->status = 200;
     f->body = "";
     *state = f;

@@ -45,8 +45,8 @@ static bool read_script(void *context, const char *digest, struct buffer *out, s
 static void open_host(struct fixture *f, struct world *world)
 {
     f->world = world;
-    f->host = host_provider_create(&(struct host_options){
-        .world = f->world, .scripts = {f, read_script}, .folder = f->folder});
+    f->host = host_provider_create(f->world);
+    host_use_run(f->host, (struct script_source){f, read_script}, f->folder);
 }
 
 static void close_host(struct fixture *f)
