@@ -156,7 +156,7 @@ def test_drivers_injected_ahead_then_failover_without(moto, drc, plan, tmp_path)
     for vm, path in disks.items():
         imports(drc, vm, path)
     report = drc.json("plan", "apply", plan, "replicate", "--yes", "--json", timeout=300)
-    assert report["status"] == "succeeded" and report["recovered"] == 3
+    assert report["status"] == "succeeded" and report["copied"] == 3
     # What was injected into is gone. (moto's slip: StartSnapshot leaves it a volume of its own.)
     assert [v for v in volumes(ec2).values() if "drc:run" in v["tags"]] == []
     bootable = {vm: copies(moto, vm, "dr-copy-bootable")["0"] for vm in disks}
