@@ -147,6 +147,14 @@ static bool is_wait(const struct executor *executor, uint32_t node)
     return action_info(executor->graph->nodes[node].action)->effect == EFFECT_WAIT;
 }
 
+/* What runs on the runner: only there is an end in failure the call's own; of put-blocks and
+ * complete-snapshot it is what an earlier node made that is gone, and is made anew. */
+static bool is_script(const struct executor *executor, uint32_t node)
+{
+    const struct action_info *info = action_info(executor->graph->nodes[node].action);
+    return info->provider == PROVIDER_HOST && info->effect != EFFECT_WAIT;
+}
+
 /* What was under way keeps its start, because its deadline counts alive time over all sessions;
  * what had ended gets its whole time again. Without a token that stands for its request, that may be
  * another one then: with another slot. */
@@ -160,7 +168,7 @@ static void take_up(struct executor *executor, uint32_t node)
         run->attempted = run->attempted && !is_wait(executor, node);
         run->digest = node_has_token(executor, node) ? run->digest : 0;
     }
-    bool ran = run->gone && !is_wait(executor, node); /* a script: another one, not that again */
+    bool ran = run->gone && is_script(executor, node); /* another one, not that again */
     if (run->exhausted || ran) {
         run->exhausted = false;
         run->gone = run->gone && !ran;
@@ -366,7 +374,7 @@ bool again_try_anew(struct executor *executor, uint32_t wait, const struct call_
 bool again_run_anew(struct executor *executor, uint32_t node, const struct call_error *error)
 {
     struct node_run *run = &executor->nodes[node];
-    if (!error->gone || is_wait(executor, node) || policy_vm_failed(executor, node) ||
+    if (!error->gone || !is_script(executor, node) || policy_vm_failed(executor, node) ||
         run->refusals >= executor->graph->nodes[node].retries) {
         return false;
     }
