@@ -44,6 +44,10 @@ const struct aws_action *aws_action(enum action action)
         [ACTION_DELETE_SNAPSHOT] = &delete_snapshot_action,
         [ACTION_INJECT] = &inject_action,
         [ACTION_WAIT_INJECTED] = &wait_injected_action,
+        [ACTION_WAIT_AGENT] = &wait_agent_action,
+        [ACTION_SEND_SCRIPT] = &send_script_action,
+        [ACTION_SEND_CHECK] = &send_check_action,
+        [ACTION_WAIT_SCRIPT] = &wait_script_action,
     };
     return table[action] ? table[action] : &nothing;
 }

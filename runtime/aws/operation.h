@@ -104,5 +104,6 @@ extern const struct aws_action start_snapshot_action, complete_snapshot_action;
 extern const struct aws_action create_snapshot_action, wait_snapshot_completed_action, tag_copy_action,
     hold_copy_action, release_copy_action, delete_snapshot_action;
 extern const struct aws_action inject_action, wait_injected_action;
+extern const struct aws_action wait_agent_action, send_script_action, send_check_action, wait_script_action;
 
 #endif

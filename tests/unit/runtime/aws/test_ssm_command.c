@@ -1,4 +1,4 @@
-/* Injection by SSM: what is sent, how it is found again, how its end is told. */
+/* Injection by SSM: what is sent, how it is found again, how its end is told. Covers: ssm_inject.c ssm_wait.c */
 #include <string.h>
 
 #include "runtime/aws/operation.h"
@@ -104,7 +104,7 @@ static void test_its_end(void **state)
                  200);
     assert_int_equal(result.outcome, OUTCOME_FATAL);
     assert_string_equal(result.message, "drc inject on i-1 ended as Failed, exit status 1: reading "
-                                        "the disk error: no kernel found");
+                                        "the disk | error: no kernel found");
     result = wait_for("{\"Status\":\"TimedOut\",\"StatusDetails\":\"Undeliverable\"}", 200);
     assert_non_null(strstr(result.help, "SSM agent"));
     assert_non_null(strstr(result.message, "it said nothing"));
