@@ -108,21 +108,25 @@ static const char SHELL_LOOP[] =
 static const char WINDOWS_TCP[] =
     "function Try-It {\n"
     "  $c = New-Object Net.Sockets.TcpClient\n"
-    "  try { if ($c.ConnectAsync($a, $p).Wait(5000)) { return $true }; $script:said = \"tcp :$p no answer\" }\n"
+    "  try { if ($c.ConnectAsync($a, $p).Wait(5000)) { return $true }\n"
+    "    $script:said = \"tcp :$p no answer\" }\n"
     "  catch { $script:said = \"tcp :$p $($_.Exception.InnerException.Message)\" } finally { $c.Close() }\n"
     "  return $false\n}\n";
 static const char WINDOWS_HTTP[] =
     "[Net.ServicePointManager]::ServerCertificateValidationCallback = { $true }\n"
     "function Try-It {\n"
     "  try { $r = Invoke-WebRequest -UseBasicParsing -TimeoutSec 5 -MaximumRedirection 0 -Uri $u }\n"
-    "  catch { $r = $_.Exception.Response; if (-not $r) { $script:said = $_.Exception.Message; return $false } }\n"
-    "  if ([int]$r.StatusCode -ne $s) { $script:said = \"$u answers $([int]$r.StatusCode)\"; return $false }\n"
+    "  catch { $r = $_.Exception.Response\n"
+    "    if (-not $r) { $script:said = $_.Exception.Message; return $false } }\n"
+    "  if ([int]$r.StatusCode -ne $s) {\n"
+    "    $script:said = \"$u answers $([int]$r.StatusCode)\"; return $false }\n"
     "  if ($m -and $r.Content -notmatch $m) { $script:said = \"the body of $u does not match $m\"; "
     "return $false }\n"
     "  return $true\n}\n";
 static const char WINDOWS_DNS[] =
     "function Try-It {\n"
-    "  try { $f = @([Net.Dns]::GetHostAddresses($n) | ForEach-Object { $_.ToString() }) } catch { $f = @() }\n"
+    "  try { $f = @([Net.Dns]::GetHostAddresses($n) | ForEach-Object { $_.ToString() }) }\n"
+    "  catch { $f = @() }\n"
     "  $script:said = \"$n is answered with $f\"\n"
     "  return $f -contains $v\n}\n";
 static const char WINDOWS_SCRIPT[] =

@@ -101,8 +101,8 @@ void payload_file(struct buffer *out, bool windows, const char *name, const stru
         put_base64(out, packed, length);
         buffer_printf(out,
                       "END_OF_FILE\n"
-                      "[ \"$(sha256sum <\"$d/%s\" | cut -d' ' -f1)\" = %s ] || { echo 'drc: the script is not "
-                      "what was sent' >&2; exit 125; }\n"
+                      "[ \"$(sha256sum <\"$d/%s\" | cut -d' ' -f1)\" = %s ] || {\n"
+                      "  echo 'drc: the script is not what was sent' >&2; exit 125; }\n"
                       "chmod 700 \"$d/%s\"\n",
                       name, digest, name);
     }
@@ -167,7 +167,8 @@ bool payload_fits(const struct buffer *payload, const char *what, struct error *
     if (payload->length <= PAYLOAD_MAX) {
         return true;
     }
-    error_set(error, "%s is too large for a command of SSM: %zu KiB with its arguments and environment, of %d",
-              what, (payload->length + 1023) >> 10, PAYLOAD_MAX >> 10);
+    error_set(error,
+              "%s is too large for a command of SSM: %zu KiB with its arguments and environment, of %d", what,
+              (payload->length + 1023) >> 10, PAYLOAD_MAX >> 10);
     return error_help(error, "let a small script fetch the rest, from S3 or a package repository");
 }

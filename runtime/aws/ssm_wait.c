@@ -76,10 +76,8 @@ static const char *help_for(const struct call *call, const char *details)
 
 static const char *what_of(struct operation *op, size_t i)
 {
-    const char *id = op->calls[i]->node->id;
-    return is_script(op->calls[i]) ? arena_printf(op->arena, "%s on %s", strstr(id, "/check") ? "the check" : "the script",
-                                                  ssm_instance(op->calls[i]))
-                                   : arena_printf(op->arena, "drc inject on %s", ssm_instance(op->calls[i]));
+    const char *what = is_script(op->calls[i]) ? "the script" : "drc inject";
+    return arena_printf(op->arena, "%s on %s", what, ssm_instance(op->calls[i]));
 }
 
 static const char *how_of(struct operation *op, const char *shown, const cJSON *json)
