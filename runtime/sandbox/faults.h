@@ -11,6 +11,14 @@
  *   spread                  how far what takes time spreads around its middle (timing.def); 0:
  * little time:NAME, time:NAME/VM milliseconds in the middle, for a row of timing.def; with `spread`
  *   busy                    the part of the request rates that others of the account use up, 0 to 1
+ *   agent:VM                1: the SSM agent of the VM never registers
+ *   agent_ms:VM             it registers so much later
+ *   script:STEP             the exit status of a script or check on an instance; STEP is "VM/post-boot-N",
+ *                           or a VM for all of its steps, here and below
+ *   script_ms:STEP          how long it takes (default: one to three seconds)
+ *   script_bytes:STEP       how much it writes
+ *   undelivered:STEP        1: no agent takes it: DeliveryTimedOut, when its time is up
+ *   undeliverable:STEP, cancelled:STEP   1: it ends as that
  *   capacity:TYPE, capacity:TYPE/ZONE, capacity:/ZONE   1: no capacity there */
 #ifndef DRC_SANDBOX_FAULTS_H
 #define DRC_SANDBOX_FAULTS_H

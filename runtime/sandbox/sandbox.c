@@ -159,7 +159,21 @@ static double largest_value(const char *name)
         const double day_ms = 24 * 60 * 60 * 1000.0;
         return timing_by_name(name + 5, strcspn(name + 5, "/")) != TIMING_COUNT ? day_ms : -1;
     }
-    return strncmp(name, "capacity:", 9) == 0 && name[9] ? 1 : -1;
+    static const struct {
+        const char *prefix;
+        double largest;
+    } of_something[] = {
+        {"capacity:", 1},        {"agent:", 1},          {"agent_ms:", 86400000},
+        {"script:", 255},        {"script_ms:", 1e9},    {"script_bytes:", 1e9},
+        {"undelivered:", 1},     {"undeliverable:", 1},  {"cancelled:", 1},
+    };
+    for (size_t i = 0; i < sizeof of_something / sizeof *of_something; i++) {
+        size_t length = strlen(of_something[i].prefix);
+        if (strncmp(name, of_something[i].prefix, length) == 0 && name[length]) {
+            return of_something[i].largest;
+        }
+    }
+    return -1;
 }
 
 bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, struct error *error)
@@ -169,7 +183,9 @@ bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, 
         error_set(error, "the sandbox knows no fault %s", name);
         return error_help(error,
                           "latency, consistency, consistency_ms, error, lost, unavailable, inject, "
-                          "boot, spread, busy, conflict, time:NAME and capacity:TYPE are known");
+                          "boot, spread, busy, conflict, time:NAME, capacity:TYPE, agent:VM, agent_ms:VM, "
+                          "script:STEP, script_ms:STEP, script_bytes:STEP, undelivered:STEP, "
+                          "undeliverable:STEP and cancelled:STEP are known");
     }
     if (!(value >= 0 && value <= largest)) {
         return error_set(error, "the fault %s is a number from 0 to %.0f, not %g", name, largest,

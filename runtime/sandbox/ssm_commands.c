@@ -11,7 +11,7 @@ enum { COMMAND_WORKERS = 5, COMMAND_INSTANCES_MAX = 50, COMMAND_COMMENT_MAX = 10
 
 struct invocation {
     const char *command, *instance, *document, *parameters, *comment, *outcome, *output, *errors;
-    const char *status;
+    const char *status, *details;
     int64_t requested_ms, starts_ms, ends_ms, expires_ms, timeout_s, exit_code;
 };
 
@@ -21,11 +21,19 @@ const char *member_text(const struct request *r, const char *name)
     return cJSON_IsString(member) ? member->valuestring : NULL;
 }
 
+bool agent_registers(struct request *r, const struct instance *instance, int64_t *at_ms)
+{
+    const char *vm = tag_value(&instance->resource.tags, "drc:vm");
+    *at_ms = instance_boot_ms(r, instance) + (vm ? (int64_t)fault(r, "agent_ms:%s", vm) : 0);
+    return instance->ssm && !(vm && fault(r, "agent:%s", vm) > 0);
+}
+
 bool agent_online(struct request *r, const struct instance *instance)
 {
     const char *why;
-    return instance->ssm && strcmp(instance->state, "running") == 0 &&
-           r->now_ms >= instance_boot_ms(r, instance) && instance_boots(r, instance, &why);
+    int64_t at_ms;
+    return agent_registers(r, instance, &at_ms) && strcmp(instance->state, "running") == 0 &&
+           r->now_ms >= at_ms && instance_boots(r, instance, &why);
 }
 
 /* When the agent has a worker free for one more. */
@@ -71,12 +79,15 @@ static void start_command(struct request *r, const char *command, const char *in
                           const char *parameters, int64_t timeout_s)
 {
     struct instance *instance = instance_load(r, instance_id);
-    struct command_result result = script_run(r, instance, script_of(r));
-    if (result.duration_ms > execution_timeout_ms(r)) {
-        result = (struct command_result){execution_timeout_ms(r), "TimedOut", -1, "", "", NULL};
-    }
-    int64_t starts_ms = free_worker_ms(r, instance_id);
     const char *comment = member_text(r, "Comment");
+    struct command_result result = script_run(r, instance, script_of(r), comment);
+    int64_t starts_ms = free_worker_ms(r, instance_id);
+    if (strcmp(result.outcome, "DeliveryTimedOut") == 0) {
+        starts_ms = r->now_ms + timeout_s * 1000; /* its agent never takes it */
+        result.duration_ms = 0;
+    } else if (result.duration_ms > execution_timeout_ms(r)) {
+        result = (struct command_result){execution_timeout_ms(r), "ExecutionTimedOut", -1, "", "", NULL};
+    }
     state_run(r->state, "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
               "sssssiiiiisdsss", command, instance_id, member_text(r, "DocumentName"), parameters,
               comment ? comment : "", r->now_ms, starts_ms, starts_ms + result.duration_ms,
@@ -219,9 +230,12 @@ static struct invocation read_invocation(struct request *r, struct sqlite3_stmt 
         .output = state_text(r->arena, row, 12),
         .errors = state_text(r->arena, row, 13),
     };
-    i.status = r->now_ms < i.starts_ms ? "Pending"
-               : r->now_ms < i.ends_ms ? "InProgress"
-                                       : i.outcome;
+    i.details = r->now_ms < i.starts_ms ? "Pending"
+                : r->now_ms < i.ends_ms ? "InProgress"
+                                        : i.outcome;
+    i.status = strstr(i.details, "TimedOut")              ? "TimedOut"
+               : strcmp(i.details, "Undeliverable") == 0 ? "Failed"
+                                                          : i.details;
     return i;
 }
 
@@ -249,7 +263,7 @@ static void write_command(struct request *r, const struct invocation *i, const c
     json_raw(json, "[]");
     write_time(r, "RequestedDateTime", i->requested_ms);
     json_key_string(json, "Status", i->status);
-    json_key_string(json, "StatusDetails", i->status);
+    json_key_string(json, "StatusDetails", i->details);
     json_key_string(json, "MaxConcurrency", "50");
     json_key_string(json, "MaxErrors", "0");
     json_key_int(json, "TargetCount", targets);
@@ -342,7 +356,7 @@ bool ssm_get_command_invocation(struct request *r)
     json_key_string(json, "ExecutionStartDateTime", started ? iso_time(time, i.starts_ms) : "");
     json_key_string(json, "ExecutionEndDateTime", ended ? iso_time(time, i.ends_ms) : "");
     json_key_string(json, "Status", i.status);
-    json_key_string(json, "StatusDetails", i.status);
+    json_key_string(json, "StatusDetails", i.details);
     json_key_string(json, "StandardOutputContent", ended ? i.output : "");
     json_key_string(json, "StandardOutputUrl", "");
     json_key_string(json, "StandardErrorContent", ended ? i.errors : "");
@@ -361,7 +375,7 @@ static void write_invocation(struct request *r, const struct invocation *i)
     json_key_string(json, "DocumentName", i->document);
     write_time(r, "RequestedDateTime", i->requested_ms);
     json_key_string(json, "Status", i->status);
-    json_key_string(json, "StatusDetails", i->status);
+    json_key_string(json, "StatusDetails", i->details);
     json_end_object(json);
 }
 

@@ -61,8 +61,10 @@ static bool filter_values(struct request *r, const cJSON **values)
 static bool is_managed(struct request *r, const struct instance *instance)
 {
     const char *why;
-    return instance && instance->ssm && strcmp(instance->state, "terminated") != 0 &&
-           r->now_ms >= instance_boot_ms(r, instance) && instance_boots(r, instance, &why);
+    int64_t at_ms;
+    return instance && agent_registers(r, instance, &at_ms) &&
+           strcmp(instance->state, "terminated") != 0 && r->now_ms >= at_ms &&
+           instance_boots(r, instance, &why);
 }
 
 bool ssm_describe_instance_information(struct request *r)

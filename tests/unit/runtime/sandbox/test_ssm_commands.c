@@ -121,6 +121,82 @@ static void test_what_is_refused(void **state)
     client_destroy(c);
 }
 
+#define STEP "drc 7k2f db/post-boot-1/send-script"
+
+static const char *end_of(struct sandbox_client *c, const char *fault, double value, const char *status,
+                          const char *details)
+{
+    if (fault) {
+        client_fault(c, fault, value);
+    }
+    const char *command = send(c, "true", STEP);
+    client_pass(c, 3602);
+    assert_string_equal(status_of(c, command), status);
+    assert_string_equal(got_json(c, "StatusDetails"), details);
+    if (fault) {
+        client_fault(c, fault, 0);
+    }
+    return arena_strdup(c->arena, c->response.body);
+}
+
+static void test_the_end_of_a_script_can_be_set(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    end_of(c, NULL, 0, "Success", "Success");
+    assert_non_null(strstr(end_of(c, "script:db/post-boot-1", 7, "Failed", "Failed"),
+                           "\"ResponseCode\":7"));
+    end_of(c, "script:db", 1, "Failed", "Failed");
+    end_of(c, "script:db/post-boot-2", 1, "Success", "Success"); /* another step */
+    end_of(c, "script_ms:db/post-boot-1", 3700000, "TimedOut", "ExecutionTimedOut");
+    end_of(c, "undelivered:db/post-boot-1", 1, "TimedOut", "DeliveryTimedOut");
+    end_of(c, "undeliverable:db/post-boot-1", 1, "Failed", "Undeliverable");
+    end_of(c, "cancelled:db/post-boot-1", 1, "Cancelled", "Cancelled");
+    end_of(c, "script_bytes:db/post-boot-1", 1e6, "Success", "Success");
+    assert_int_equal(strlen(got_json(c, "StandardOutputContent")), 24000);
+    client_destroy(c);
+}
+
+static void test_one_that_is_not_delivered_waits(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    client_fault(c, "undelivered:db/post-boot-1", 1);
+    const char *command = send(c, "true", STEP);
+    client_pass(c, 3590);
+    assert_string_equal(status_of(c, command), "Pending");
+    client_destroy(c);
+}
+
+static bool is_told(struct sandbox_client *c, const char *instance)
+{
+    ssm_ok(c, "DescribeInstanceInformation", "{}");
+    return strstr(c->response.body, instance) != NULL;
+}
+
+static void test_an_agent_comes_late_or_never(void **state)
+{
+    (void)state;
+    struct sandbox_client *c = client_create();
+    client_fault(c, "agent_ms:db", 100000);
+    client_fault(c, "agent:app", 1);
+    const char *db = run_instance(c, "IamInstanceProfile.Name=dr-instance&TagSpecification.1.ResourceType="
+                                     "instance&TagSpecification.1.Tag.1.Key=drc:vm&"
+                                     "TagSpecification.1.Tag.1.Value=db");
+    const char *app = run_instance(c, "IamInstanceProfile.Name=dr-instance&TagSpecification.1.ResourceType="
+                                      "instance&TagSpecification.1.Tag.1.Key=drc:vm&"
+                                      "TagSpecification.1.Tag.1.Value=app");
+    client_pass(c, 90);
+    assert_false(is_told(c, db));
+    ssm_fails(c, "InvalidInstanceId", "SendCommand",
+              "{\"DocumentName\":\"AWS-RunShellScript\",\"InstanceIds\":[\"%s\"],\"Parameters\":{"
+              "\"commands\":[\"true\"]}}", db);
+    client_pass(c, 100);
+    assert_true(is_told(c, db));
+    assert_false(is_told(c, app));
+    client_destroy(c);
+}
+
 static void test_managed_instances(void **state)
 {
     (void)state;
@@ -150,6 +226,9 @@ int main(void)
         cmocka_unit_test(test_an_injection_needs_its_volume),
         cmocka_unit_test(test_the_agent_runs_five_at_once),
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_the_end_of_a_script_can_be_set),
+        cmocka_unit_test(test_one_that_is_not_delivered_waits),
+        cmocka_unit_test(test_an_agent_comes_late_or_never),
         cmocka_unit_test(test_managed_instances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
