@@ -375,7 +375,7 @@ static void a_test_is_marked_and_ends_with_a_question(void **state)
     assert_false(lower_has(&fixture, "web/post-boot-1/change-record-set"));
     assert_true(lower_has(&fixture, "web/post-boot-2/update-record"));
     const char *cleanup = "plan/cleanup/approve";
-    assert_true(lower_follows(&fixture, cleanup, "web/recovered", WHEN_ENDED));
+    assert_true(lower_follows(&fixture, cleanup, "web/post-boot-2/restore-record", WHEN_ENDED));
     assert_true(lower_follows(&fixture, cleanup, "web/placeholder/delete-volume", WHEN_ENDED));
     expect_input(&fixture, cleanup, "approved_after_ms", "");
     assert_true(lower_auto_cleanup(fixture.graph, 90000));

@@ -53,7 +53,7 @@ static void accept_dial(void *context, int64_t utc_ms, const char *host, int por
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    f->world = world_simulated_create(1, 0, (struct world_responder){f, respond, accept_dial});
+    f->world = world_simulated_create(1, 0, (struct world_responder){.context = f, .http = respond, .connect = accept_dial});
     f->host = host_provider_create(f->world);
     f->status = 200;
     f->body = "";
