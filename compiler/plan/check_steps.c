@@ -42,10 +42,11 @@ static void check_on_instance(const struct plan *plan, const struct plan_vm *vm,
     if (runs_during(plan, during, WORKFLOW_FAILBACK) && !vm->guest_credentials.reference) {
         struct diagnostic *found = diagnose(
             diagnostics, DIAG_SCRIPT_NEEDS_GUEST_LOGIN, at,
-            "%s has no guest.credentials, so a failback cannot run a script in it", vm->name);
+            "%s has no guest.credentials, so a failback cannot run anything in it", vm->name);
         diagnostic_secondary(diagnostics, found, vm->at, "%s is defined here", vm->name);
         diagnostic_help(diagnostics, found,
-                        "guest: {credentials: env:NAME}, or leave failback out of during");
+                        "guest: {credentials: env:NAME}, or run_on: runner, or leave failback out of "
+                        "during");
     }
 }
 
