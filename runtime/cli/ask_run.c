@@ -70,18 +70,6 @@ static bool read_answer(struct session *session, struct world *world, const char
 
 /* --- waiting --- */
 
-static void rang(void *context)
-{
-    *(bool *)context = true;
-}
-
-static void pause_for(struct world *world, int64_t ms)
-{
-    bool over = false;
-    world_timer(world, ms, rang, &over);
-    world_run(world, &over);
-}
-
 /* The clock here is the real one: the run's own may be a sandbox's, which runs faster. */
 struct errand {
     struct session *session;
@@ -118,7 +106,7 @@ static enum ask_answer await_answer(const struct errand *errand, struct decision
         if (world_monotonic_ms(errand->world) >= until) {
             return ASK_UNANSWERED;
         }
-        pause_for(errand->world, ANSWER_POLL_MS);
+        world_pause(errand->world, ANSWER_POLL_MS);
     }
 }
 

@@ -190,11 +190,11 @@ static void close_events(const struct carriage *carriage, struct watchers *watch
     }
 }
 
-/* Of cleanup and rollback nobody is told: they are somebody's own commands. */
+/* Of cleanup and rollback nobody is told: they are somebody's own commands, or a test's end. */
 static void start_notify(const struct carriage *carriage, struct watchers *watchers)
 {
     const char *url = carriage->invocation->values[FLAG_NOTIFY];
-    if (url && carriage->site->real) {
+    if (url && carriage->site->real && !carriage->doing) {
         watchers->notify = notify_start(&(struct notify_options){.url = url,
                                                                  .world = carriage->site->real,
                                                                  .graph = carriage->graph,

@@ -114,8 +114,14 @@ enum exit_status command_run_cleanup(const struct invocation *invocation)
 {
     struct session session = {.invocation = invocation};
     struct error error = {0};
-    enum exit_status status =
-        begin_cleanup(&session, &error) ? take_back(&session, &cleaning) : tell_error(&error);
+    enum exit_status status = EXIT_ERROR;
+    if (!begin_cleanup(&session, &error)) {
+        tell_error(&error);
+    } else if (session_is_test(&session)) {
+        status = session_take_back_test(&session, false);
+    } else {
+        status = take_back(&session, &cleaning);
+    }
     session_close(&session);
     return status;
 }

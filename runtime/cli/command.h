@@ -25,7 +25,9 @@ enum flag {
 #undef FLAG
     FLAG_COUNT
 };
-_Static_assert(FLAG_COUNT <= 64, "a command's flags are the bits of a uint64_t");
+/* A set of flags: a bit for each. gcc and clang have the type wherever pointers have 64 bits. */
+__extension__ typedef unsigned __int128 flag_set;
+_Static_assert(FLAG_COUNT <= 128, "a command's flags are the bits of a flag_set");
 
 enum flag_argument { FLAG_ARG_NONE, FLAG_ARG_REQUIRED, FLAG_ARG_OPTIONAL, FLAG_ARG_REPEATED };
 struct flag_info {
@@ -55,7 +57,7 @@ struct command {
     enum exit_status (*run)(const struct invocation *invocation);
     int min_arguments, max_arguments;
     const char *arguments;
-    uint64_t flags; /* 1 << FLAG_… */
+    flag_set flags; /* 1 << FLAG_… */
     const char *summary, *details, *examples;
 };
 extern const struct command commands[];

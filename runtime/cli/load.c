@@ -10,6 +10,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/compile.h"
 #include "compiler/front/diagnostic.h"
+#include "compiler/lower/lower.h"
 #include "compiler/plan/select.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/size_text.h"
@@ -197,8 +198,40 @@ bool load_workflow(const char *word, enum workflow *workflow, struct error *erro
         error_set(error, "there is no workflow \"%s\"%s%s%s", word, near ? ": did you mean " : "",
                   near ? near : "", near ? "?" : "");
     }
-    return error_help(error, "this version carries out replicate and failover; the others are backup, "
-                             "test and failback");
+    return error_help(error, "this version carries out replicate, failover and test; the others are backup "
+                             "and failback");
+}
+
+bool load_auto_cleanup(const struct invocation *invocation, enum workflow workflow, int64_t *after_ms,
+                       struct error *error)
+{
+    const char *word = invocation->values[FLAG_AUTO_CLEANUP];
+    *after_ms = 0;
+    if (!word) {
+        return true;
+    }
+    if (workflow != WORKFLOW_TEST) {
+        error_set(error, "--auto-cleanup is for tests, not for %s", workflow_name(workflow));
+        return error_help(error, "what a %s makes stays until drc run cleanup", workflow_name(workflow));
+    }
+    *after_ms = duration_parse(word);
+    if (*after_ms > 0) {
+        return true;
+    }
+    error_set(error, "--auto-cleanup wants a duration, not \"%s\"", word);
+    return error_help(error, "a whole number from 1 and s, m, h or d: 30s, 15m, 4h");
+}
+
+/* False: told. */
+static bool take_auto_cleanup(const struct invocation *invocation, struct graph *graph)
+{
+    struct error error = {0};
+    int64_t after_ms;
+    if (!load_auto_cleanup(invocation, graph->workflow, &after_ms, &error)) {
+        tell_error(&error);
+        return false;
+    }
+    return after_ms == 0 || lower_auto_cleanup(graph, after_ms);
 }
 
 struct graph *load_compiled(const struct invocation *invocation, const struct plan *plan,
@@ -207,7 +240,7 @@ struct graph *load_compiled(const struct invocation *invocation, const struct pl
     struct diagnostics *diagnostics = diagnostics_create(invocation->arena);
     struct graph *graph = compile_graph(invocation->arena, plan, workflow, facts, diagnostics);
     tell_diagnostics(diagnostics);
-    return graph;
+    return graph && take_auto_cleanup(invocation, graph) ? graph : NULL;
 }
 
 bool is_graph(const struct source *source)
@@ -263,6 +296,11 @@ static bool compile_given_plan(const struct invocation *invocation, const struct
 static bool has_its_durations(const struct invocation *invocation, const struct source *source,
                               struct error *error)
 {
+    if (invocation->given[FLAG_AUTO_CLEANUP]) {
+        error_set(error, "%s is a compiled graph, which says already what its cleanup waits for",
+                  source->path);
+        return error_help(error, "give --auto-cleanup when it is compiled");
+    }
     if (!invocation->given[FLAG_BANDWIDTH]) {
         return true;
     }

@@ -66,6 +66,10 @@ const char *load_state_option(const struct invocation *invocation);
 bool load_selection(const struct invocation *invocation, const bool *there, struct plan **plan,
                     struct error *error);
 
+/* --auto-cleanup in ms; 0: not given. Of tests only. */
+bool load_auto_cleanup(const struct invocation *invocation, enum workflow workflow, int64_t *after_ms,
+                       struct error *error);
+
 bool load_workflow(const char *word, enum workflow *workflow, struct error *error);
 
 /* Lowers the plan; tells diagnostics; NULL when there was an error. */

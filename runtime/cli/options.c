@@ -270,7 +270,7 @@ static bool agree_on_format(struct invocation *invocation, struct error *error)
 {
     const char **format = &invocation->values[FLAG_FORMAT];
     bool *json = &invocation->given[FLAG_JSON];
-    uint64_t both = UINT64_C(1) << FLAG_JSON | UINT64_C(1) << FLAG_FORMAT;
+    flag_set both = (flag_set)1 << FLAG_JSON | (flag_set)1 << FLAG_FORMAT;
     if ((invocation->command->flags & both) != both) {
         return true;
     }

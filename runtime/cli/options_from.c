@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "runtime/cli/load.h"
 #include "runtime/cli/size_text.h"
 #include "runtime/state/published.h"
 #include "runtime/world/world.h"
@@ -114,5 +115,6 @@ bool options_from(const struct invocation *invocation, const struct plan *plan,
            check_recovery_point(options->recovery_point, error) &&
            check_scheduled(invocation, workflow, error) &&
            check_disaster(invocation, workflow, &options->disaster_utc_ms, error) &&
+           load_auto_cleanup(invocation, workflow, &options->auto_cleanup_ms, error) &&
            options_take_mover(invocation, options, error);
 }

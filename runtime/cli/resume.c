@@ -66,6 +66,12 @@ enum exit_status resume_taken(struct session *session)
         !aws_identify(session->site.aws, session->invocation->arena, &session->identity, &error)) {
         return tell_error(&error);
     }
+    if (session_test_is_over(session, &error)) {
+        return session_end_test(session);
+    }
+    if (error.message) {
+        return tell_error(&error);
+    }
     lookup_tell_changed_plan(session);
     return session_execute(session);
 }

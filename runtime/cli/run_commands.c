@@ -44,7 +44,8 @@ static void list_row(struct arena *arena, const struct run_info *run, const char
     row[4] = unreadable ? "" : arena_strdup(arena, started);
     row[5] = arena_strdup(arena, took);
     row[6] = run->problem ? run->problem
-                          : arena_printf(arena, "%zu of %zu %s", run->vms_recovered, run->vm_count,
+                          : arena_printf(arena, "%s%s%zu of %zu %s", run->verdict ? run->verdict : "",
+                                         run->verdict ? ", " : "", run->vms_recovered, run->vm_count,
                                          is_replicate(run) ? "copied" : "recovered");
 }
 
@@ -95,6 +96,7 @@ static void list_json(const struct run_info *runs, size_t count, struct buffer *
         int64_t ready = (int64_t)run->vms_recovered;
         json_key_int(&json, "recovered", is_replicate(run) ? 0 : ready);
         json_key_int(&json, "copied", is_replicate(run) ? ready : 0);
+        json_key_string(&json, "verdict", run->verdict);
         json_key_string(&json, "problem", run->problem);
         json_end_object(&json);
     }

@@ -181,7 +181,8 @@ bool session_prepare(struct session *session, struct error *error)
     if (!session->graph) {
         return error_set(error, "the plan does not compile with what the sites hold");
     }
-    if (session->reviewed && !same_as_reviewed(session, error)) {
+    if (!session_set_auto_cleanup(session, error) ||
+        (session->reviewed && !same_as_reviewed(session, error))) {
         return false;
     }
     session->schedule = estimate(arena, session->graph, session->facts, true);
@@ -194,7 +195,9 @@ bool session_prepare(struct session *session, struct error *error)
                        &terms, &session->findings, error)) {
         return false;
     }
-    warn_of_sources(session);
+    if (!session_is_test(session)) { /* its VMs are apart from those at home */
+        warn_of_sources(session);
+    }
     return true;
 }
 
@@ -258,7 +261,7 @@ static bool set_places(struct session *session, const struct report *report, enu
 {
     struct arena *arena = session->invocation->arena;
     const char *plan = session->run.plan;
-    if (session_is_replicate(session)) {
+    if (session_is_replicate(session) || session_is_test(session)) {
         return true; /* it moves nothing */
     }
     struct production *production = production_read(arena, session->state, plan, error);
@@ -291,7 +294,8 @@ static bool set_places(struct session *session, const struct report *report, enu
 
 bool session_note_cleaned(struct session *session, struct error *error)
 {
-    return set_places(session, NULL, RUN_IS_UNDONE, error);
+    return session_is_test(session) ? session_note_test_cleaned(session, error)
+                                    : set_places(session, NULL, RUN_IS_UNDONE, error);
 }
 
 bool session_note_cancelled(struct session *session, struct error *error)
@@ -341,6 +345,30 @@ static enum exit_status tell_resumable(const struct session *session, struct err
     return EXIT_RESUMABLE;
 }
 
+/* The report comes at the end, so that it tells of the cleanup too. */
+static enum exit_status end_test(struct session *session, struct run_outputs *outputs)
+{
+    struct error error = {0};
+    struct report_known known = {session->graph, session->facts, session->schedule};
+    enum exit_status status = session_take_back_test(session, true);
+    struct report *report =
+        report_load(session->invocation->arena, session->journal, &known, &error);
+    if (!report) {
+        run_outputs_end(outputs, NULL);
+        return tell_error(&error);
+    }
+    tell_report(session, report);
+    run_outputs_end(outputs, report);
+    return status == EXIT_DONE && report->verdict != VERDICT_PASSED ? EXIT_ERROR : status;
+}
+
+enum exit_status session_end_test(struct session *session)
+{
+    struct run_outputs outputs = {0};
+    run_outputs_begin(&outputs, session);
+    return end_test(session, &outputs);
+}
+
 enum exit_status session_execute(struct session *session)
 {
     return session_execute_named(session, NULL, 0);
@@ -385,8 +413,12 @@ enum exit_status session_execute_named(struct session *session, const char *cons
         run_outputs_end(&outputs, NULL);
         return tell_error(&error);
     }
+    bool ended = result == EXECUTOR_SUCCEEDED || result == EXECUTOR_FAILED;
+    if (ended && session_test_is_over(session, &error)) {
+        return end_test(session, &outputs);
+    }
     struct report *report =
-        result == EXECUTOR_BROKEN ? NULL : end_run(session, run_status_after(result), &error);
+        result == EXECUTOR_BROKEN || error.message ? NULL : end_run(session, run_status_after(result), &error);
     if (!report) {
         enum exit_status status = tell_resumable(session, &error);
         run_outputs_end(&outputs, NULL);

@@ -77,6 +77,21 @@ bool session_gather_facts(struct session *session, struct error *error);
  * stderr already, or in `error` (then it has a message). */
 bool session_prepare(struct session *session, struct error *error);
 
+/* --- session_test.c: what a test does otherwise than a failover --- */
+bool session_is_test(const struct session *session);
+/* The lease that the session's run needs; in the arena. */
+const char *session_lease_name(const struct session *session);
+/* Refused while another test, of any plan, is in the same network, or has left things there. */
+bool session_check_test_network(struct session *session, struct error *error);
+/* --auto-cleanup of the run's options into its graph. */
+bool session_set_auto_cleanup(struct session *session, struct error *error);
+/* The cleanup is approved: there is nothing more to carry out, only to take back. The graph is loaded. */
+bool session_test_is_over(struct session *session, struct error *error);
+/* Records the verdict, then takes everything back. agreed: nobody is asked. */
+enum exit_status session_take_back_test(struct session *session, bool agreed);
+/* Nothing is left of it: into the record of its verdict, if it has one. */
+bool session_note_test_cleaned(struct session *session, struct error *error);
+
 /* --- session_replicate.c: what replicate does otherwise than a failover --- */
 bool session_is_replicate(const struct session *session);
 /* Of the repository and the DR copies. brief: only what VMs there are and whether they are copied. */
@@ -103,6 +118,8 @@ bool session_store_graph(struct session *session, struct error *error);
 /* As session_execute, for the VMs and actions that are named only. */
 enum exit_status session_execute_named(struct session *session, const char *const *names,
                                        size_t count);
+/* A test whose cleanup is approved is taken back, and nothing else is done. */
+enum exit_status session_end_test(struct session *session);
 /* Carries the graph out, sets the run's status and where production is, tells the report. */
 enum exit_status session_execute(struct session *session);
 

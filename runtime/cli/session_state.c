@@ -37,7 +37,7 @@ static bool explain_take_over(const struct session *session, const char *name, s
 
 bool session_take_lease(struct session *session, struct error *error)
 {
-    const char *name = lease_of(session->options.workflow);
+    const char *name = session_lease_name(session);
     const struct run_info *run = &session->run;
     if (session->shared) {
         session->lease = shared_lease(session->shared, run->plan, name, run->id,

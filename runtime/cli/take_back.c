@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
 #include "compiler/base/map.h"
 #include "runtime/cli/carry_out.h"
 #include "runtime/cli/output.h"
@@ -16,6 +17,7 @@
 #include "runtime/state/journal.h"
 #include "runtime/state/production.h"
 #include "runtime/undo/cleanup.h"
+#include "runtime/world/world.h"
 
 /* What is production for good is left out. False when the run is committed as a whole. */
 static bool leave_committed(struct session *session, struct cleanup_thing *things, size_t *count,
@@ -194,7 +196,7 @@ static bool approved(const struct session *session, const struct take_back *way,
     if (!warn_of_production(session, error)) {
         return false;
     }
-    if (session->invocation->given[FLAG_YES] || (isatty(STDIN_FILENO) && ask_yes())) {
+    if (way->agreed || session->invocation->given[FLAG_YES] || (isatty(STDIN_FILENO) && ask_yes())) {
         return true;
     }
     error_set(error, "not approved: nothing was %s", way->keep ? "stopped" : "deleted");
@@ -212,7 +214,8 @@ static enum exit_status finish(struct session *session, const struct take_back *
         return tell_error(error);
     }
     const char *events = session->invocation->values[FLAG_EVENTS];
-    FILE *out = events && strcmp(events, "-") == 0 ? stderr : stdout;
+    bool beside = way->agreed || (events && strcmp(events, "-") == 0); /* of another result */
+    FILE *out = beside ? stderr : stdout;
     const char *id = session->run.id;
     if (committed) {
         fprintf(out, "run %s stays committed; what was left over of it is deleted\n", id);
@@ -227,9 +230,84 @@ static enum exit_status finish(struct session *session, const struct take_back *
     return EXIT_DONE;
 }
 
+/* --- whether nothing is left --- */
+
+/* What is deleted may be seen for some time, and what a lost answer hid may come into sight late. */
+enum { LOOKS = 12, LOOK_AGAIN_MS = 5000, ROUNDS = 3 };
+
+static size_t count_left(const struct cleanup_thing *things, size_t count)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++) {
+        left += !things[i].gone;
+    }
+    return left;
+}
+
+/* False: it cannot be seen. */
+static bool look_again(struct session *session, struct cleanup_thing **things, size_t *count,
+                       struct error *error)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (i > 0) {
+            world_pause(session->site.world, LOOK_AGAIN_MS);
+        }
+        if (!leftovers_of_run(session->invocation->arena, session->site.aws, &session->run, things,
+                              count, error)) {
+            return false;
+        }
+        if (count_left(*things, *count) == 0) {
+            break;
+        }
+    }
+    return true;
+}
+
+static bool tell_left(const struct session *session, const struct take_back *way,
+                      const struct cleanup_thing *things, size_t count, struct error *error)
+{
+    struct buffer ids = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (!things[i].gone) {
+            buffer_printf(&ids, "%s%s", ids.length ? ", " : "", things[i].id);
+        }
+    }
+    error_set(error, "run %s: still there after it was deleted: %s", session->run.id,
+              buffer_text(&ids));
+    buffer_free(&ids);
+    return error_help(error, "drc run %s %s tries again; drc run orphans lists what carries the plan's "
+                             "tags", way->doing, session->run.id);
+}
+
+static struct graph *make_graph(struct session *session, const struct take_back *way,
+                                const struct cleanup_thing *things, size_t count,
+                                struct error *error);
+static enum exit_status do_all(struct session *session, const struct take_back *way,
+                               struct graph *graph, int round);
+
+static enum exit_status verify(struct session *session, const struct take_back *way, int round)
+{
+    struct error error = {0};
+    struct cleanup_thing *things = NULL;
+    size_t count = 0;
+    if (!session_open_providers(session, &error) ||
+        !look_again(session, &things, &count, &error)) {
+        return tell_error(&error);
+    }
+    if (count_left(things, count) == 0) {
+        return finish(session, way, &error);
+    }
+    if (round >= ROUNDS) {
+        tell_left(session, way, things, count, &error);
+        return tell_error(&error);
+    }
+    struct graph *graph = make_graph(session, way, things, count, &error);
+    return graph ? do_all(session, way, graph, round + 1) : tell_error(&error);
+}
+
 /* Another journal takes the ledger of the deletions, so that the run's own stays what it was. */
 static enum exit_status do_all(struct session *session, const struct take_back *way,
-                               struct graph *graph)
+                               struct graph *graph, int round)
 {
     struct error error = {0};
     struct journal *journal =
@@ -254,7 +332,7 @@ static enum exit_status do_all(struct session *session, const struct take_back *
     journal_close(journal);
     switch (result) {
     case EXECUTOR_SUCCEEDED:
-        return finish(session, way, &error);
+        return way->verify ? verify(session, way, round) : finish(session, way, &error);
     case EXECUTOR_INTERRUPTED:
     case EXECUTOR_WAITING: /* nothing in such a graph does */
         fprintf(stderr, "stopped; drc run %s %s goes on\n", way->doing, session->run.id);
@@ -309,11 +387,10 @@ enum exit_status take_back(struct session *session, const struct take_back *way)
                                                  NULL, &error))) {
         return tell_error(&error);
     }
-    if (graph->node_count == 0) {
-        return finish(session, way, &error);
-    }
-    if (!approved(session, way, things, count, &error)) {
+    bool nothing = graph->node_count == 0;
+    if ((!nothing && !approved(session, way, things, count, &error)) ||
+        (way->begin && !way->begin(session, &error))) {
         return tell_error(&error);
     }
-    return do_all(session, way, graph);
+    return nothing ? finish(session, way, &error) : do_all(session, way, graph, 1);
 }

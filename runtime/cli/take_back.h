@@ -10,6 +10,10 @@ struct take_back {
     enum run_status ends;     /* what the run is then */
     bool undo;                /* in the reverse of the run's order, and its changes too */
     bool keep;                /* nothing is deleted, instances are stopped */
+    bool agreed;              /* nobody is asked any more */
+    bool verify;              /* looks by tags whether anything is left */
+    /* Once it is approved, before anything is changed; NULL: nothing. */
+    bool (*begin)(struct session *session, struct error *error);
 };
 
 /* The session has its run, options and world, and its lease; with its journal or (its state being

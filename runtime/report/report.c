@@ -463,6 +463,7 @@ struct report *report_load(struct arena *arena, struct journal *journal,
         return NULL;
     }
     struct reading reading = {.arena = arena, .report = report, .ledger = report->history->ledger};
+    report->verdict = verdict_of(report->history, &report->verdict_ms);
     make_vms(&reading);
     find_causes(&reading);
     find_path(&reading);

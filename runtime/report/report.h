@@ -13,6 +13,7 @@
 #include "compiler/graph/graph.h"
 #include "runtime/engine/executor.h"
 #include "runtime/report/actual_path.h"
+#include "runtime/report/verdict.h"
 #include "runtime/state/run.h"
 #include "runtime/state/run_options.h"
 
@@ -78,6 +79,8 @@ struct report {
     size_t recovered; /* or copied */
     int64_t blocks_sent, bytes_sent, bytes_per_s; /* of replicate; bytes_per_s 0: not known */
     size_t deleted;                               /* of replicate: snapshots over keep */
+    enum verdict verdict;   /* of a test */
+    int64_t verdict_ms;     /* when it was reached, since the run's start; -1: not (yet) */
     int64_t rto_ms;   /* all critical VMs recovered, without approval_ms; -1: not (yet) */
     int64_t approval_ms; /* of the path: what people took to approve */
     int64_t loss_ms;  /* the worst; -1: unknown */

@@ -136,6 +136,8 @@ static void write_summary(struct json_writer *json, const struct report *report)
     json_key_string(json, "owner", report->options.owner);
     json_key_string(json, "status", run_status_name(report->status));
     json_key_string(json, "started", format_time(time, report->started_utc_ms));
+    json_key_string(json, "verdict", verdict_name(report->verdict));
+    known(json, "verdict_ms", report->verdict_ms);
     json_key_int(json, "elapsed_ms", report->elapsed_ms);
     json_key_int(json, "sessions", report->sessions);
     known(json, "rto_ms", report->rto_ms);

@@ -187,7 +187,9 @@ static void write_calls(const struct report *report, struct buffer *out)
 void report_write_markdown(const struct report *report, struct buffer *out)
 {
     buffer_printf(out, "### drc: %s · %s — %s\n\n", report->graph->plan_name,
-                  workflow_name(report->graph->workflow), run_status_name(report->status));
+                  workflow_name(report->graph->workflow),
+                  report->verdict == VERDICT_NONE ? run_status_name(report->status)
+                                                  : verdict_name(report->verdict));
     report_put_rto(report, out);
     buffer_puts(out, " · ");
     report_put_loss(report, out);

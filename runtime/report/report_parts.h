@@ -18,6 +18,8 @@ void report_put_rto(const struct report *report, struct buffer *out);
 /* "loss 22m of 30m"; of replicate "a failover loses 22m of 30m" */
 void report_put_loss(const struct report *report, struct buffer *out);
 /* "ec2 InvalidVolume.NotFound (request …)" */
+/* How long it took, for people; of a test until its verdict. */
+int64_t report_work_ms(const struct report *report);
 void report_put_answer(const struct node_status *status, struct buffer *out);
 /* {"verb","target","who","comment","refused","at"}; without verb and target when verb is NULL. */
 void report_put_decision(struct json_writer *json, const struct decision *decision,

@@ -53,6 +53,9 @@ static void put_clock(struct buffer *out, int64_t ms)
 
 static const char *how_it_ended(const struct report *report)
 {
+    if (report->verdict != VERDICT_NONE) {
+        return verdict_name(report->verdict);
+    }
     switch (report->status) {
     case RUN_SUCCEEDED:
         return "succeeded";
@@ -78,15 +81,22 @@ bool report_is_replicate(const struct report *report)
     return report->graph->workflow == WORKFLOW_REPLICATE;
 }
 
+/* A test's end is its verdict: what comes after it says nothing of the plan. */
+int64_t report_work_ms(const struct report *report)
+{
+    return report->verdict_ms >= 0 ? report->verdict_ms : report->elapsed_ms;
+}
+
 static void write_head(const struct page *page)
 {
     const struct report *report = page->report;
-    bool bad = report->status == RUN_FAILED;
+    bool bad = report->verdict == VERDICT_NONE ? report->status == RUN_FAILED
+                                               : report->verdict == VERDICT_FAILED;
     buffer_printf(page->out, "%s of %s ", workflow_name(report->graph->workflow),
                   report->graph->plan_name);
     put_coloured(page, bad ? red : green, how_it_ended(report));
     buffer_puts(page->out, " after ");
-    put_duration(page->out, report->elapsed_ms);
+    put_duration(page->out, report_work_ms(report));
     buffer_printf(page->out, ": %zu of %zu VMs %s", report->recovered,
                   report->graph->vm_count, report_is_replicate(report) ? "copied" : "recovered");
     size_t unchanged = 0;
@@ -375,7 +385,7 @@ static const char *bar_cell(const struct report *report, const struct report_vm 
 
 static void write_bar(const struct page *page, const struct report_vm *vm, int cells)
 {
-    int64_t whole = page->report->elapsed_ms > 0 ? page->report->elapsed_ms : 1;
+    int64_t work = report_work_ms(page->report), whole = work > 0 ? work : 1;
     buffer_puts(page->out, "▕");
     for (int i = 0; i < cells; i++) {
         buffer_puts(page->out,
@@ -575,18 +585,35 @@ static bool may_skip(const struct report *report, uint32_t node)
     return may;
 }
 
+static void write_taken_back(const struct page *page)
+{
+    if (page->report->verdict != VERDICT_NONE && page->report->status == RUN_CLEANED) {
+        buffer_puts(page->out, "\nThe test is cleaned up: nothing of it is left.\n");
+    }
+}
+
 /* What is offered has to be possible. */
 static void write_commands(const struct page *page)
 {
-    enum { OFFERS_MAX = 6 };
+    enum { OFFERS_MAX = 7 };
     const struct report *report = page->report;
     struct offer offers[OFFERS_MAX];
     size_t count = 0;
     if (run_status_is_final(report->status)) {
+        write_taken_back(page);
+        return;
+    }
+    if (report->status == RUN_CLEANING) {
+        buffer_puts(page->out, "\nIts cleanup is not finished. What now:\n");
+        offers[count++] = (struct offer){"resume", NULL, "go on with the cleanup"};
+        write_offers(page, offers, count);
         return;
     }
     buffer_puts(page->out, report->thing_count ? "\nNothing that was made is deleted. What now:\n"
                                                : "\nNothing is left in the cloud. What now:\n");
+    if (report->verdict != VERDICT_NONE) {
+        offers[count++] = (struct offer){"approve", NULL, "approve the cleanup; resume carries it out"};
+    }
     offers[count++] = (struct offer){"resume", NULL, "go on from here"};
     if (report->cause_count) {
         const char *cause = report->graph->nodes[report->causes[0]].id;

@@ -88,7 +88,9 @@ static void open_mover(struct site *site, const struct run_options *options)
 bool site_open_providers(struct site *site, const struct run_options *options, struct error *error)
 {
     bool sandbox = site->sandbox != NULL;
-    site->limits = limits_create(site->world, LIMITS_NONE);
+    if (!site->limits) { /* what they have learnt stays when providers are opened again */
+        site->limits = limits_create(site->world, LIMITS_NONE);
+    }
     struct aws_options aws = {
         .world = site->world,
         .gate = limits_gate(site->limits),

@@ -39,6 +39,27 @@ const char *lease_of(enum workflow workflow)
     }
 }
 
+#define TEST_LEASE "test-"
+
+const char *lease_of_test(struct arena *arena, const char *vpc)
+{
+    return arena_printf(arena, TEST_LEASE "%s", vpc);
+}
+
+const char *lease_folder(const char *plan, const char *name)
+{
+    return strncmp(name, TEST_LEASE, strlen(TEST_LEASE)) == 0 ? "networks" : plan;
+}
+
+void lease_put_name(const char *plan, const char *name, struct buffer *out)
+{
+    if (strcmp(lease_folder(plan, name), plan) == 0) {
+        buffer_printf(out, "the lease \"%s\" of plan %s", name, plan);
+    } else {
+        buffer_printf(out, "the lease \"%s\" of all tests in that network", name);
+    }
+}
+
 static struct flock whole_file(short type)
 {
     return (struct flock){.l_type = type, .l_whence = SEEK_SET};
@@ -120,9 +141,12 @@ static void explain_refusal(int file, const char *plan, const char *name, struct
     struct lease_holder holder;
     read_holder(arena, file, &holder);
     char since[32];
-    error_set(error, "taking the lease \"%s\" of plan %s: run %s has it (process %" PRId64 " on %s, "
-              "since %s)", name, plan, *holder.run ? holder.run : "(unknown)", holder.pid,
+    struct buffer lease = {0};
+    lease_put_name(plan, name, &lease);
+    error_set(error, "taking %s: run %s has it (process %" PRId64 " on %s, since %s)",
+              buffer_text(&lease), *holder.run ? holder.run : "(unknown)", holder.pid,
               *holder.host ? holder.host : "this host", format_time(since, holder.since_utc_ms));
+    buffer_free(&lease);
     error_help(error, "wait until that run has ended (drc run list shows it), or interrupt it");
     arena_destroy(arena);
 }
@@ -131,7 +155,7 @@ struct lease *lease_take(const char *state, const char *plan, const char *name, 
                          struct world *world, struct error *error)
 {
     struct buffer path = {0};
-    buffer_printf(&path, "%s/%s/leases/%s", state, plan, name);
+    buffer_printf(&path, "%s/%s/leases/%s", state, lease_folder(plan, name), name);
     int file = -1;
     if (files_make_parents(path.data, error)) {
         file = open(path.data, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -205,7 +229,7 @@ bool lease_holder(struct arena *arena, const char *state, const char *plan, cons
                   struct lease_holder *holder)
 {
     struct buffer path = {0};
-    buffer_printf(&path, "%s/%s/leases/%s", state, plan, name);
+    buffer_printf(&path, "%s/%s/leases/%s", state, lease_folder(plan, name), name);
     int file = open(path.data, O_RDONLY | O_CLOEXEC);
     buffer_free(&path);
     if (file < 0) {

@@ -26,8 +26,13 @@ struct lease_holder {
 };
 
 /* The lease that a workflow needs: "site" (failover, failback), "copies" (replicate), "backup",
- * "test". */
+ * "test" (of which each network has its own). */
 const char *lease_of(enum workflow workflow);
+/* That of the tests in a VPC, "test-vpc-…"; in the arena. It is of all plans: their tests there would be in
+ * each other's way. Such a lease is kept under the folder "networks" in place of a plan's. */
+const char *lease_of_test(struct arena *arena, const char *vpc);
+/* The folder of a state in which it is kept. */
+const char *lease_folder(const char *plan, const char *name);
 
 /* Takes it for `run`; fails at once when another process has it, naming run and pid. */
 struct lease *lease_take(const char *state, const char *plan, const char *name, const char *run,

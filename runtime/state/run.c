@@ -27,6 +27,7 @@ static const char *const status_names[] = {
     [RUN_WAITING] = "waiting",     [RUN_FAILED] = "failed",       [RUN_SUCCEEDED] = "succeeded",
     [RUN_CLEANED] = "cleaned",     [RUN_CANCELLED] = "cancelled",
     [RUN_ROLLED_BACK] = "rolled-back", [RUN_COMMITTED] = "committed",
+    [RUN_CLEANING] = "cleaning",
 };
 
 const char *run_status_name(enum run_status status)
@@ -195,11 +196,16 @@ static const char *journal_path(struct arena *arena, const char *directory)
 
 bool run_is_alive(struct arena *arena, const char *state, const struct run_info *run)
 {
-    enum workflow workflow;
     struct lease_holder holder;
-    return workflow_by_name(run->workflow, &workflow) &&
-           lease_holder(arena, state, run->plan, lease_of(workflow), &holder) &&
+    return run->lease && lease_holder(arena, state, run->plan, run->lease, &holder) &&
            !strcmp(holder.run, run->id);
+}
+
+static const char *lease_in(struct journal *journal, struct arena *arena, const char *workflow)
+{
+    enum workflow known;
+    const char *lease = journal_summary(journal, arena, "lease");
+    return lease ? lease : workflow_by_name(workflow, &known) ? lease_of(known) : NULL;
 }
 
 /* A directory without a journal, or with one in which nothing was begun: its process was killed
@@ -241,12 +247,14 @@ static struct run_info read_run(struct arena *arena, const char *state, const ch
     const char *workflow = journal_summary(journal, arena, "workflow");
     bool begun = workflow && (!is_shared(arena, state) || journal_summary(journal, arena, JOURNAL_CHAIN));
     run.workflow = begun ? workflow : "";
+    run.lease = lease_in(journal, arena, run.workflow);
     run.status = status_by_name(journal_summary(journal, arena, "status"));
     run.started_utc_ms = summary_integer(journal, arena, "started");
     run.ended_utc_ms = summary_integer(journal, arena, "ended");
     run.vm_count = (size_t)summary_integer(journal, arena, "vms");
+    run.verdict = journal_summary(journal, arena, "verdict");
     run.vms_recovered =
-        run_is_undone(run.status) ? 0 : (size_t)summary_integer(journal, arena, "recovered");
+        run_is_undone(run.status) && !run.verdict ? 0 : (size_t)summary_integer(journal, arena, "recovered");
     run.alive = run_is_alive(arena, state, &run);
     journal_close(journal);
     return run;
@@ -457,12 +465,22 @@ static void append_birth(struct journal *journal, const struct run_info *run)
     journal_summarize(journal, "id", run->id);
     journal_summarize(journal, "plan", run->plan);
     journal_summarize(journal, "workflow", run->workflow);
+    journal_summarize(journal, "lease", run->lease);
     summarize_integer(journal, "started", run->started_utc_ms);
 }
 
 struct journal *run_create(struct arena *arena, const char *state, struct world *world,
                            const char *plan, enum workflow workflow, const struct run_blob *blobs,
                            size_t blob_count, struct run_info *run, struct error *error)
+{
+    return run_create_with(arena, state, world, plan, workflow, lease_of(workflow), blobs, blob_count,
+                           run, error);
+}
+
+struct journal *run_create_with(struct arena *arena, const char *state, struct world *world,
+                                const char *plan, enum workflow workflow, const char *lease,
+                                const struct run_blob *blobs, size_t blob_count,
+                                struct run_info *run, struct error *error)
 {
     if (!is_name(plan)) {
         error_set(error, "making a run: \"%s\" is no name of a plan", plan);
@@ -485,6 +503,7 @@ struct journal *run_create(struct arena *arena, const char *state, struct world 
         .plan = arena_strdup(arena, plan),
         .workflow = workflow_name(workflow),
         .directory = directory,
+        .lease = lease,
         .started_utc_ms = world_utc_ms(world),
         .status = RUN_PREPARING,
     };

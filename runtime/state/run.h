@@ -28,6 +28,7 @@ enum run_status {
     RUN_CANCELLED,
     RUN_ROLLED_BACK, /* undone: production is at home again */
     RUN_COMMITTED,   /* the recovery site is production for good */
+    RUN_CLEANING,    /* a test that has its verdict: what it made is being taken back */
     RUN_STATUS_COUNT,
 };
 const char *run_status_name(enum run_status status);
@@ -42,10 +43,12 @@ struct run_info {
     const char *plan;
     const char *workflow;
     const char *directory;
+    const char *lease; /* that its process holds (lease.h) */
     enum run_status status;
     bool alive; /* a process holds its lease */
     int64_t started_utc_ms, ended_utc_ms; /* ended 0: not yet */
-    size_t vm_count, vms_recovered; /* as it is now: none of a run that was undone */
+    size_t vm_count, vms_recovered; /* as it is now: none of a run that was undone; of a test as it was */
+    const char *verdict; /* of a test: "passed", "failed"; NULL: none yet */
     const char *problem; /* its journal cannot be read, and why; NULL: it can */
 };
 
@@ -69,6 +72,11 @@ struct run_blob {
     const void *bytes;
     size_t length;
 };
+/* As run_create, with a lease that is not its workflow's (lease_of_test). */
+struct journal *run_create_with(struct arena *arena, const char *state, struct world *world,
+                                const char *plan, enum workflow workflow, const char *lease,
+                                const struct run_blob *blobs, size_t blob_count,
+                                struct run_info *run, struct error *error);
 /* Makes the record, before the first request, with the blobs that a resume needs from the beginning
  * (options, plan). `id` is generated. Until all of it is there nobody sees the run: a process killed
  * on the way leaves nothing to resume. */

@@ -33,6 +33,7 @@ void run_options_write(const struct run_options *options, struct buffer *out)
     json_key_bool(&json, "approved", options->approved);
     json_key_int(&json, "disaster_utc_ms", options->disaster_utc_ms);
     json_key_bool(&json, "data_loss_accepted", options->data_loss_accepted);
+    json_key_int(&json, "auto_cleanup_ms", options->auto_cleanup_ms);
     json_key(&json, "variables");
     json_begin_object(&json);
     for (size_t i = 0; i < options->variable_count; i++) {
@@ -92,6 +93,7 @@ static bool read_options(struct arena *arena, const cJSON *object, struct run_op
         .rpo_ms = int_member(object, "rpo_ms"),
         .approved = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "approved")),
         .disaster_utc_ms = int_member(object, "disaster_utc_ms"),
+        .auto_cleanup_ms = int_member(object, "auto_cleanup_ms"),
         .data_loss_accepted =
             cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, "data_loss_accepted")),
     };

@@ -24,6 +24,7 @@ struct run_options {
     int64_t rto_ms, rpo_ms;  /* objectives; 0: none */
     bool approved;           /* --yes, or a reviewed graph: a resume does not ask again */
     int64_t disaster_utc_ms; /* loss is counted from here; 0: from the run's start */
+    int64_t auto_cleanup_ms; /* --auto-cleanup, of a test; 0: a person has to approve */
     bool data_loss_accepted; /* --accept-data-loss: also more than objectives.rpo */
     struct variable *variables;
     size_t variable_count;

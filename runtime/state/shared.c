@@ -33,7 +33,7 @@ struct shared {
     struct arena *arena;   /* until the next refresh */
     struct arena *memory;
     char *directory;       /* the copy */
-    struct map versions;   /* of production.json, by plan */
+    struct map versions;   /* of production.json and tests.json, by key */
     const char **keys;     /* of the store, sorted, while it is refreshed */
     size_t key_count;
 };
@@ -404,7 +404,7 @@ static void refresh_logs(struct shared *shared, const char **keys, size_t count)
     }
 }
 
-static bool refresh_production(struct shared *shared, const char *key, struct error *error)
+static bool refresh_file(struct shared *shared, const char *key, struct error *error)
 {
     void *bytes = NULL;
     size_t length = 0;
@@ -413,9 +413,9 @@ static bool refresh_production(struct shared *shared, const char *key, struct er
         store_get_now(shared->store, shared->world, key, &bytes, &length, version, error);
     bool ok = outcome == STORE_ABSENT;
     if (outcome == STORE_OK) {
-        const char *plan = arena_strndup(shared->memory, key, strcspn(key, "/"));
         const char *path = path_of(shared, key);
-        map_put(&shared->versions, plan, arena_strdup(shared->memory, version));
+        map_put(&shared->versions, arena_strdup(shared->memory, key),
+                arena_strdup(shared->memory, version));
         ok = files_make_parents(path, error) && files_write_atomically(path, bytes, length, error);
     }
     free(bytes);
@@ -446,6 +446,19 @@ static bool is_lease(const char *key)
 {
     const char *slash = strchr(key, '/');
     return slash && strncmp(slash, "/leases/", strlen("/leases/")) == 0;
+}
+
+/* Beside a plan's runs and leases. */
+static const char *const plan_files[] = {"production.json", "tests.json"};
+
+static bool is_plan_file(const char *key)
+{
+    const char *slash = strchr(key, '/');
+    bool is = false;
+    for (size_t i = 0; slash && i < sizeof plan_files / sizeof *plan_files; i++) {
+        is = is || strcmp(slash + 1, plan_files[i]) == 0;
+    }
+    return is;
 }
 
 /* --- what it holds no more --- */
@@ -487,7 +500,9 @@ static void prune_run(struct shared *shared, const char *key, const struct map *
 
 static void prune_plan(struct shared *shared, const char *plan, const struct map *there)
 {
-    prune_file(shared, arena_printf(shared->arena, "%s/production.json", plan), there);
+    for (size_t i = 0; i < sizeof plan_files / sizeof *plan_files; i++) {
+        prune_file(shared, arena_printf(shared->arena, "%s/%s", plan, plan_files[i]), there);
+    }
     each_name(shared, arena_printf(shared->arena, "%s/leases", plan), prune_file, there);
     each_name(shared, arena_printf(shared->arena, "%s/runs", plan), prune_run, there);
 }
@@ -506,11 +521,6 @@ static void prune(struct shared *shared, const char **keys, size_t count)
 
 /* --- one process at a time on a host --- */
 
-static void rang(void *context)
-{
-    *(bool *)context = true;
-}
-
 /* Waits for others that work on the copy; not for ever, as one may have been stopped. -1: not locked. */
 static int lock_copy(struct shared *shared)
 {
@@ -520,9 +530,7 @@ static int lock_copy(struct shared *shared)
         if (fcntl(file, F_OFD_SETLK, &lock) == 0) {
             return file;
         }
-        bool over = false;
-        world_timer(shared->world, LOCK_WAIT_MS, rang, &over);
-        world_run(shared->world, &over);
+        world_pause(shared->world, LOCK_WAIT_MS);
     }
     if (file >= 0) {
         close(file);
@@ -537,12 +545,6 @@ static void unlock_copy(int lock)
     }
 }
 
-static bool is_production(const char *key)
-{
-    const char *slash = strchr(key, '/');
-    return slash && strcmp(slash, "/production.json") == 0;
-}
-
 /* Of all plans, read all at once. */
 static bool refresh_small(struct shared *shared, const char **keys, size_t count,
                           struct error *error)
@@ -551,7 +553,7 @@ static bool refresh_small(struct shared *shared, const char **keys, size_t count
     const char **small = ARENA_ARRAY(shared->arena, const char *, count + 1);
     size_t small_count = 0;
     for (size_t i = 0; i < count; i++) {
-        if (is_production(keys[i]) || is_lease(keys[i])) {
+        if (is_plan_file(keys[i]) || is_lease(keys[i])) {
             small[small_count++] = keys[i];
         }
     }
@@ -559,7 +561,7 @@ static bool refresh_small(struct shared *shared, const char **keys, size_t count
     shared->store = prefetch_open(store, shared->world, small, small_count);
     for (size_t i = 0; ok && i < small_count; i++) {
         ok = is_lease(small[i]) ? refresh_lease(shared, small[i], error)
-                                : refresh_production(shared, small[i], error);
+                                : refresh_file(shared, small[i], error);
     }
     store_destroy(shared->store);
     shared->store = store;
@@ -647,10 +649,9 @@ bool shared_claim(struct shared *shared, const struct run_info *run, struct jour
     return ok;
 }
 
-bool shared_put_production(struct shared *shared, const char *plan, struct error *error)
+static bool put_file(struct shared *shared, const char *key, bool *conflict, struct error *error)
 {
-    const char *key = arena_printf(shared->arena, "%s/production.json", plan);
-    const char *version = map_get(&shared->versions, plan);
+    const char *version = map_get(&shared->versions, key);
     struct arena *arena = arena_create();
     size_t length = 0;
     char *text = files_read(arena, path_of(shared, key), PRODUCTION_MAX, &length, error);
@@ -659,11 +660,27 @@ bool shared_put_production(struct shared *shared, const char *plan, struct error
               : store_put_now(shared->store, shared->world, key, text, length,
                               version ? STORE_IF_VERSION : STORE_IF_ABSENT, version, error);
     arena_destroy(arena);
-    if (outcome == STORE_CONFLICT) {
-        error_set(error, "writing %s: another process has changed it meanwhile", key);
-        error_help(error, "drc run list shows who works on this plan; then drc run resume");
-    }
-    return outcome == STORE_OK && refresh_production(shared, key, error);
+    *conflict = outcome == STORE_CONFLICT;
+    return outcome == STORE_OK && refresh_file(shared, key, error);
+}
+
+static bool changed_meanwhile(const char *key, struct error *error)
+{
+    error_set(error, "writing %s: another process has changed it meanwhile", key);
+    return error_help(error, "drc run list shows who works on this plan; then drc run resume");
+}
+
+bool shared_put_production(struct shared *shared, const char *plan, struct error *error)
+{
+    bool conflict;
+    const char *key = arena_printf(shared->arena, "%s/production.json", plan);
+    return put_file(shared, key, &conflict, error) || (conflict && changed_meanwhile(key, error));
+}
+
+bool shared_put_tests(struct shared *shared, const char *plan, bool *again, struct error *error)
+{
+    const char *key = arena_printf(shared->arena, "%s/tests.json", plan);
+    return put_file(shared, key, again, error) || (*again && changed_meanwhile(key, error));
 }
 
 struct lease *shared_lease(struct shared *shared, const char *plan, const char *name,

@@ -52,6 +52,9 @@ bool shared_publish(struct shared *shared, const struct run_info *run, struct jo
 /* One that is there is taken over; the caller holds the run's lease. */
 bool shared_claim(struct shared *shared, const struct run_info *run, struct journal *journal,
                   struct error *error);
+/* tests.json of the copy (tests.h) into the store. *again: another process has changed it since it was last
+ * read; refresh, and put the record in once more. */
+bool shared_put_tests(struct shared *shared, const char *plan, bool *again, struct error *error);
 /* production.json of the copy into the store; an error when another process has changed it since it was
  * last read. */
 bool shared_put_production(struct shared *shared, const char *plan, struct error *error);

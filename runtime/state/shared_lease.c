@@ -102,7 +102,7 @@ static void describe(struct buffer *out, const struct lease_holder *holder)
 static char *key_of(const char *plan, const char *name)
 {
     struct buffer key = {0};
-    buffer_printf(&key, "%s/leases/%s", plan, name);
+    buffer_printf(&key, "%s/leases/%s", lease_folder(plan, name), name);
     return buffer_steal(&key);
 }
 
@@ -287,10 +287,11 @@ void shared_lease_watch(struct shared_lease *lease, lease_lost lost, void *conte
 static bool refuse(const struct shared_lease *lease, const struct lease_holder *holder,
                    struct error *error)
 {
-    struct buffer who = {0};
+    struct buffer name = {0}, who = {0};
+    lease_put_name(lease->plan, lease->name, &name);
     describe(&who, holder);
-    error_set(error, "taking the lease \"%s\" of plan %s: %s has it", lease->name, lease->plan,
-              buffer_text(&who));
+    error_set(error, "taking %s: %s has it", buffer_text(&name), buffer_text(&who));
+    buffer_free(&name);
     buffer_free(&who);
     return error_help(error, "wait until that run has ended (drc run list shows it) or interrupt it; "
                              "when that process is gone or hangs: --take-over");

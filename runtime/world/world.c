@@ -112,6 +112,18 @@ void world_run(struct world *world, const bool *until)
     world->operations->run(world, until);
 }
 
+static void rang(void *context)
+{
+    *(bool *)context = true;
+}
+
+void world_pause(struct world *world, int64_t ms)
+{
+    bool over = false;
+    world_timer(world, ms, rang, &over);
+    world_run(world, &over);
+}
+
 const char *world_environment(struct world *world, const char *name)
 {
     return world->operations->environment(world, name);

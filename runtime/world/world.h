@@ -227,6 +227,8 @@ void world_cancel(struct world *world, struct world_task *task);
 
 /* Runs the loop until *until is true or nothing is left to wait for. May be nested. */
 void world_run(struct world *world, const bool *until);
+/* Runs the loop for so long. */
+void world_pause(struct world *world, int64_t ms);
 
 /* The secrets in use, and how texts from outside are freed of them (runtime/world/redactor.h). */
 struct redactor *world_redactor(struct world *world);
