@@ -221,6 +221,28 @@ static void put_loss(const struct summary *summary, struct buffer *out)
     }
 }
 
+/* Where it is, and when it ends. */
+static void write_test(const struct summary *summary, struct buffer *out)
+{
+    const struct graph *graph = summary->graph;
+    const struct graph_node *last = &graph->nodes[graph->node_count - 1];
+    const struct value *after = graph_input(last, "approved_after_ms");
+    char duration[32];
+    struct buffer text = {0};
+    buffer_printf(&text, "a test, in the network %s: production is not touched; everything that it makes and "
+                         "changes is taken back ",
+                  summary->plan->networks[NETWORK_TEST].vpc.value);
+    if (after && after->kind == VALUE_INT) {
+        buffer_printf(&text, "%s after it is up", format_duration(duration, after->integer));
+    } else {
+        buffer_puts(&text, "once somebody approves that");
+    }
+    buffer_puts(out, "  ");
+    text_wrap(out, buffer_text(&text), 2, 4, summary->width);
+    buffer_putc(out, '\n');
+    buffer_free(&text);
+}
+
 void summary_write(const struct summary *summary, struct buffer *out)
 {
     const struct plan *plan = summary->plan;
@@ -231,9 +253,11 @@ void summary_write(const struct summary *summary, struct buffer *out)
         summary_write_replicate(summary, out);
         return;
     }
-    buffer_printf(&head, "%s · %s into %s (account %s) · plan %.7s · predicted RTO %s", plan->name,
-                  workflow_name(summary->graph->workflow), plan->aws.region.value, summary->account,
-                  plan->digest, format_duration(predicted, summary->schedule->rto_ms));
+    bool test = summary->graph->workflow == WORKFLOW_TEST;
+    buffer_printf(&head, "%s · %s %s %s (account %s) · plan %.7s · predicted RTO %s", plan->name,
+                  workflow_name(summary->graph->workflow), test ? "in" : "into",
+                  plan->aws.region.value, summary->account, plan->digest,
+                  format_duration(predicted, summary->schedule->rto_ms));
     if (plan->objectives.rto.ms) {
         buffer_printf(&head, " of %s", format_duration(objective, plan->objectives.rto.ms));
     }
@@ -245,5 +269,8 @@ void summary_write(const struct summary *summary, struct buffer *out)
     buffer_putc(out, '\n');
     write_counts(summary->graph, summary->width, out);
     summary_write_steps(summary, out);
+    if (test) {
+        write_test(summary, out);
+    }
     findings_write(summary->findings, summary->width, summary->colour, out);
 }

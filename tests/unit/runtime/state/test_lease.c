@@ -99,9 +99,42 @@ static void test_names(void **state)
     assert_string_equal(lease_of(WORKFLOW_TEST), "test");
 }
 
+/* Two plans in one network are told apart; a plan's own leases, and tests elsewhere, are others. */
+static void test_of_a_network(void **state)
+{
+    struct arena *arena = arena_create();
+    struct world *world = world_real_create(NULL);
+    struct error error = {0};
+    struct lease_holder holder;
+    const char *name = lease_of_test(arena, "vpc-0b01"), *other = lease_of_test(arena, "vpc-0b02");
+    assert_string_equal(name, "test-vpc-0b01");
+    assert_string_equal(lease_folder("shop", name), lease_folder("erp", name));
+    assert_string_equal(lease_folder("shop", "site"), "shop");
+    struct lease *lease = lease_take(*state, "shop", name, "7k2f0000", world, &error);
+    struct lease *site = lease_take(*state, "shop", "site", "7k2f0001", world, &error);
+    struct lease *elsewhere = lease_take(*state, "shop", other, "7k2f0002", world, &error);
+    assert_true(lease && site && elsewhere);
+    assert_null(lease_take(*state, "erp", name, "7k2f0003", world, &error));
+    assert_non_null(strstr(error.message, "run 7k2f0000 has it"));
+    assert_non_null(strstr(error.message, "of all tests in that network"));
+    error_clear(&error);
+    assert_true(lease_holder(arena, *state, "erp", name, &holder));
+    assert_string_equal(holder.run, "7k2f0000");
+    lease_release(lease);
+    lease = lease_take(*state, "erp", name, "7k2f0003", world, &error);
+    assert_non_null(lease);
+    lease_release(lease);
+    lease_release(site);
+    lease_release(elsewhere);
+    world_destroy(world);
+    arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_of_a_network, state_directory_make,
+                                        state_directory_remove),
         cmocka_unit_test_setup_teardown(test_second_writer, state_directory_make,
                                         state_directory_remove),
         cmocka_unit_test_setup_teardown(test_dies_with_its_process, state_directory_make,
