@@ -417,8 +417,8 @@ enum exit_status session_execute_named(struct session *session, const char *cons
     if (ended && session_test_is_over(session, &error)) {
         return end_test(session, &outputs);
     }
-    struct report *report =
-        result == EXECUTOR_BROKEN || error.message ? NULL : end_run(session, run_status_after(result), &error);
+    bool broken = result == EXECUTOR_BROKEN || error.message;
+    struct report *report = broken ? NULL : end_run(session, run_status_after(result), &error);
     if (!report) {
         enum exit_status status = tell_resumable(session, &error);
         run_outputs_end(&outputs, NULL);
