@@ -113,6 +113,7 @@ enum exit_status command_schedule(const struct invocation *invocation);
 enum exit_status command_simulate(const struct invocation *invocation);
 enum exit_status command_sandbox_init(const struct invocation *invocation);
 enum exit_status command_sandbox_serve(const struct invocation *invocation);
+enum exit_status command_sandbox_guests(const struct invocation *invocation);
 enum exit_status command_sandbox_show(const struct invocation *invocation);
 enum exit_status command_repo_import(const struct invocation *invocation);
 enum exit_status command_repo_export(const struct invocation *invocation);

@@ -1,4 +1,4 @@
-/* drc sandbox init, serve. (show: sandbox_show.c) */
+/* drc sandbox init, serve, guests. (show: sandbox_show.c) */
 #include "runtime/cli/command.h"
 
 #include <inttypes.h>
@@ -98,15 +98,19 @@ enum exit_status command_sandbox_init(const struct invocation *invocation)
     return EXIT_DONE;
 }
 
-/* Serves until SIGINT or SIGTERM, which are blocked first so that no thread of the server gets
- * them. */
+/* What ends a server. Blocked, so that none of its threads gets them. */
+static void block_ends(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, signals, NULL);
+}
+
 static bool serve(struct sandbox *sandbox, int port, struct error *error)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
+    block_ends(&signals);
     int bound = 0;
     struct sandbox_server *server = sandbox_server_start(sandbox, port, &bound, error);
     if (!server) {
@@ -135,6 +139,47 @@ enum exit_status command_sandbox_serve(const struct invocation *invocation)
         return tell_error(&error);
     }
     bool ok = serve(sandbox, (int)port, &error);
+    sandbox_close(sandbox);
+    return ok ? EXIT_DONE : tell_error(&error);
+}
+
+static void print_line(void *context, const char *line)
+{
+    (void)context;
+    printf("%s\n", line);
+    fflush(stdout);
+}
+
+static bool run_guests(struct sandbox *sandbox, const char *directory, struct error *error)
+{
+    sigset_t signals;
+    int signal = 0;
+    block_ends(&signals);
+    struct sandbox_guests *guests = sandbox_guests_start(sandbox, print_line, NULL, error);
+    if (!guests) {
+        return false;
+    }
+    printf("the guests of %s answer until this ends\n", directory);
+    fflush(stdout);
+    sigwait(&signals, &signal);
+    sandbox_guests_stop(guests);
+    return true;
+}
+
+enum exit_status command_sandbox_guests(const struct invocation *invocation)
+{
+    struct error error = {0};
+    struct sandbox *sandbox = sandbox_open(invocation->arguments[0], &error);
+    bool ok = sandbox != NULL;
+    for (size_t i = 1; i < invocation->argument_count && ok; i++) {
+        struct plan *plan;
+        if (!load_plan(invocation, invocation->arguments[i], &plan)) {
+            sandbox_close(sandbox);
+            return EXIT_ERROR;
+        }
+        ok = sandbox_give_guests(sandbox, plan, &error);
+    }
+    ok = ok && run_guests(sandbox, invocation->arguments[0], &error);
     sandbox_close(sandbox);
     return ok ? EXIT_DONE : tell_error(&error);
 }

@@ -25,6 +25,9 @@ static const char *why_unreachable(struct request *r, const char *host)
 void guest_connect(struct request *r, const char *host, const char **failure, int64_t *latency_ms)
 {
     *failure = why_unreachable(r, host);
+    if (!*failure && state_setting_int(r->state, "guests", 0)) {
+        *failure = refused; /* whatever listens was asked before: sandbox_world.c */
+    }
     *latency_ms = *failure == no_route ? UNANSWERED_MS : ANSWER_MS;
 }
 

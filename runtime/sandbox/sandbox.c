@@ -86,7 +86,7 @@ struct sandbox *sandbox_init(const char *directory, const struct sandbox_options
 
 void sandbox_remove(const char *directory)
 {
-    static const char *const names[] = {"sandbox.db", "sandbox.db-wal", "sandbox.db-shm"};
+    static const char *const names[] = {"sandbox.db", "sandbox.db-wal", "sandbox.db-shm", "guests.lock"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct buffer path = {0};
         buffer_printf(&path, "%s/%s", directory, names[i]);
@@ -115,6 +115,7 @@ struct sandbox *sandbox_open(const char *directory, struct error *error)
         .utc_base_ms = state_setting_int(state, "utc_base_ms", 0),
         .real_base_ms = state_setting_int(state, "real_base_ms", 0),
     };
+    sandbox->has_guests = state_setting_int(state, "guests", 0) != 0;
     return sandbox;
 }
 

@@ -47,6 +47,22 @@ bool sandbox_populate_without_copies(struct sandbox *sandbox, const struct plan 
 bool sandbox_populate_as(struct sandbox *sandbox, const struct plan *plan,
                          const struct facts *facts, struct error *error);
 
+/* The plan's VMs have guests from now on: what the plan's checks dial goes to sockets of this machine, at
+ * which only sandbox_guests_start listens. Without, the sandbox itself says what an instance would.
+ * Worlds that were made before stay with that. */
+bool sandbox_give_guests(struct sandbox *sandbox, const struct plan *plan, struct error *error);
+
+/* Guests: each instance of such a VM that is up answers the ports of its checks on an address of its own in
+ * 127.0.0.0/8 (10.20.1.5 is at 127.20.1.5), at free ports: tcp, and http with what it knows of itself as
+ * JSON: 200, or 503 while an address that a script has told it does not answer. In a subnet that lies in
+ * 127.0.0.0/8, address and port are the instance's own. On threads of their own, until stopped; `tell` gets
+ * a line for each that begins or ends to answer, on one of them. One process does so for a sandbox. */
+struct sandbox_guests;
+struct sandbox_guests *sandbox_guests_start(struct sandbox *sandbox,
+                                            void (*tell)(void *context, const char *line),
+                                            void *context, struct error *error);
+void sandbox_guests_stop(struct sandbox_guests *guests); /* NULL is allowed */
+
 /* What it holds at `utc_ms`, by its clock: for drc sandbox show. Texts lie in the arena; NULL:
  * none. */
 enum sandbox_kind {

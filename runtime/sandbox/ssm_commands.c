@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/sandbox/guests.h"
 #include "runtime/sandbox/ssm.h"
 #include "compiler/base/json_reader.h"
 
@@ -93,6 +94,9 @@ static void start_command(struct request *r, const char *command, const char *in
               comment ? comment : "", r->now_ms, starts_ms, starts_ms + result.duration_ms,
               r->now_ms + timeout_s * 1000, timeout_s, result.outcome, result.exit_code,
               result.output, result.errors, result.volume);
+    if (strcmp(result.outcome, "Success") == 0) {
+        guest_hears(r, instance_id, script_of(r), starts_ms + result.duration_ms);
+    }
     if (result.volume) {
         /* A second injection changes nothing about a disk that has its drivers by then. */
         state_run(r->state,
