@@ -91,6 +91,7 @@ enum exit_status command_plan_compile(const struct invocation *invocation);
 enum exit_status command_plan_show(const struct invocation *invocation);
 enum exit_status command_plan_graph(const struct invocation *invocation);
 enum exit_status command_plan_publish(const struct invocation *invocation);
+enum exit_status command_plan_permissions(const struct invocation *invocation);
 enum exit_status command_plan_apply(const struct invocation *invocation);
 enum exit_status command_run_list(const struct invocation *invocation);
 enum exit_status command_run_show(const struct invocation *invocation);
