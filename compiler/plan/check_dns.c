@@ -74,8 +74,10 @@ static bool is_cname(const struct step *step)
 /* In workflows that run both, a CNAME and another record would have the same name. */
 static void check_alone(const struct plan *plan, const struct step *step, struct records *records)
 {
-    const char *name =
-        lower_case(arena_printf(plan->arena, "%s.%s", step->record, step->zone->name));
+    bool whole = strcmp(step->record, "@") == 0;
+    const char *name = lower_case(whole ? arena_strdup(plan->arena, step->zone->name)
+                                        : arena_printf(plan->arena, "%s.%s", step->record,
+                                                       step->zone->name));
     const struct named *earlier = map_get(&records->by_name, name);
     for (const struct named *at = earlier; at; at = at->earlier) {
         if (is_cname(at->step) == is_cname(step) || !(at->step->during & step->during)) {
@@ -265,9 +267,62 @@ static void visit_step(const struct plan *plan, const struct plan_vm *vm, const 
     check_ttl(plan, step, records->diagnostics);
 }
 
+/* ---- Checks of names ---- */
+
+/* The last step that changes the name in a failover, while none does in a test; NULL otherwise. */
+static const struct step *changed_in_failover_alone(const struct records *records,
+                                                    const char *name)
+{
+    const struct step *found = NULL;
+    for (const struct named *at = map_get(&records->by_name, name); at; at = at->earlier) {
+        if (at->step->during & 1U << WORKFLOW_TEST) {
+            return NULL;
+        }
+        found = at->step->during & 1U << WORKFLOW_FAILOVER ? at->step : found;
+    }
+    return found;
+}
+
+/* It would wait for its whole timeout, and fail. */
+static void check_check(const struct plan *plan, const struct check *check, bool ready,
+                        struct records *records)
+{
+    if (check->kind != CHECK_DNS || !plan->networks[NETWORK_TEST].given) {
+        return;
+    }
+    const char *name = lower_case(arena_strdup(plan->arena, check->dns_name));
+    const struct step *change = changed_in_failover_alone(records, name);
+    if (!change) {
+        return;
+    }
+    struct diagnostic *found =
+        diagnose(records->diagnostics, DIAG_DNS_CHECK_IN_TEST, check->at,
+                 "a test would check %s, which it does not change", check->dns_name);
+    diagnostic_secondary(records->diagnostics, found, change->at,
+                         "changed here, but not in a test");
+    diagnostic_help(records->diagnostics, found,
+                    ready ? "make it a check of post_boot with during: [failover, failback]"
+                          : "during: [failover, failback] leaves tests out");
+}
+
+static void visit_check(const struct plan *plan, const struct plan_vm *vm, const struct step *step,
+                        void *context)
+{
+    (void)vm;
+    if (step->kind == STEP_CHECK && step->during & 1U << WORKFLOW_TEST) {
+        check_check(plan, &step->check, false, context);
+    }
+}
+
 void check_dns(const struct plan *plan, struct diagnostics *diagnostics)
 {
     struct records records = {.diagnostics = diagnostics, .by_key.arena = plan->arena,
                               .by_name.arena = plan->arena};
     plan_each_step(plan, visit_step, &records);
+    plan_each_step(plan, visit_check, &records);
+    for (size_t i = 0; i < plan->vm_count; i++) {
+        for (size_t j = 0; j < plan->vms[i].ready_count; j++) {
+            check_check(plan, &plan->vms[i].ready[j], true, &records);
+        }
+    }
 }

@@ -89,12 +89,12 @@ def test_facts_are_gathered(drc, elsewhere, state, tmp_path):
 
 def test_json(drc, state):
     told = drc.json("plan", "publish", STEPS, "--state", state, "--facts", "none", "--json")
-    assert told["plan"] == "steps" and told["url"] == f"{state}/steps" and told["files"] == 3
+    assert told["plan"] == "steps" and told["url"] == f"{state}/steps" and told["files"] == 4
     assert told["facts"] is False and len(told["digest"]) == len(told["manifest"]) == 64
     place = pathlib.Path(state.removeprefix("file://")) / "steps" / "plan"
     assert json.loads((place / "manifest").read_text())["digest"] == told["digest"]
     objects = [path for path in (place / "objects").rglob("*") if path.is_file()]
-    assert len(objects) == 3 and sum(path.stat().st_size for path in objects) == told["bytes"]
+    assert len(objects) == 4 and sum(path.stat().st_size for path in objects) == told["bytes"]
 
 
 def test_published_again(drc, elsewhere, state, tmp_path):
