@@ -97,4 +97,9 @@ CREATE TABLE guest_ports (instance TEXT, port INTEGER, host TEXT NOT NULL, host_
     PRIMARY KEY (instance, port)) WITHOUT ROWID;
 CREATE TABLE guest_backends (instance TEXT, address TEXT, since_ms INTEGER NOT NULL,
     PRIMARY KEY (instance, address)) WITHOUT ROWID;
-PRAGMA user_version = 2;
+-- Zones that take dynamic updates; names in lower case with the dot at their end, data as in a zone file.
+CREATE TABLE dns_zones (name TEXT PRIMARY KEY, serial INTEGER NOT NULL, key_name TEXT,
+    key_algorithm TEXT) WITHOUT ROWID;
+CREATE TABLE dns_records (zone TEXT, name TEXT, type TEXT, data TEXT, ttl INTEGER NOT NULL,
+    PRIMARY KEY (zone, name, type, data)) WITHOUT ROWID;
+PRAGMA user_version = 3;

@@ -111,12 +111,14 @@ static bool serve(struct sandbox *sandbox, int port, struct error *error)
 {
     sigset_t signals;
     block_ends(&signals);
-    int bound = 0;
-    struct sandbox_server *server = sandbox_server_start(sandbox, port, &bound, error);
+    int bound = 0, dns_bound = 0;
+    struct sandbox_server *server =
+        sandbox_server_start(sandbox, port, &bound, &dns_bound, error);
     if (!server) {
         return false;
     }
     printf("http://127.0.0.1:%d\n", bound);
+    printf("dns://127.0.0.1:%d\n", dns_bound);
     fflush(stdout);
     int signal = 0;
     sigwait(&signals, &signal);
@@ -131,7 +133,7 @@ enum exit_status command_sandbox_serve(const struct invocation *invocation)
 {
     struct error error = {0};
     double port = 0;
-    if (!flag_number(invocation, FLAG_PORT, 0, 65535, &port, &error)) {
+    if (!flag_number(invocation, FLAG_PORT, 0, 65534, &port, &error)) {
         return tell_error(&error);
     }
     struct sandbox *sandbox = sandbox_open(invocation->arguments[0], &error);

@@ -13,7 +13,7 @@
 #include "runtime/world/world.h"
 
 static const char *const kind_names[SANDBOX_KIND_COUNT] = {"instances", "volumes", "snapshots",
-                                                           "images", "buckets"};
+                                                           "images", "buckets", "records"};
 
 static void show_json(enum sandbox_kind kind, const struct sandbox_item *items, size_t count,
                       struct json_writer *json)
@@ -37,6 +37,9 @@ static void show_json(enum sandbox_kind kind, const struct sandbox_item *items, 
         if (kind == SANDBOX_SNAPSHOT) {
             json_key_int(json, "blocks", item->parts);
         }
+        if (kind == SANDBOX_RECORD) {
+            json_key_int(json, "ttl", item->ttl_s);
+        }
         if (kind == SANDBOX_BUCKET) {
             json_key_int(json, "objects", item->parts);
             json_key_int(json, "bytes", item->bytes);
@@ -59,12 +62,24 @@ static void show_buckets(const struct sandbox_item *items, size_t count, struct 
     }
 }
 
+static void show_records(const struct sandbox_item *items, size_t count, struct buffer *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        buffer_printf(out, "  %-32s %6" PRId64 "  %-5s %s\n", items[i].id, items[i].ttl_s, items[i].state,
+                      items[i].detail);
+    }
+}
+
 static void show_text(enum sandbox_kind kind, const struct sandbox_item *items, size_t count,
                       struct buffer *out)
 {
     buffer_printf(out, "%zu %s\n", count, kind_names[kind]);
     if (kind == SANDBOX_BUCKET) {
         show_buckets(items, count, out);
+        return;
+    }
+    if (kind == SANDBOX_RECORD) {
+        show_records(items, count, out);
         return;
     }
     for (size_t i = 0; i < count; i++) {

@@ -22,6 +22,7 @@ struct sandbox {
     struct sigv4_memory signing;
     struct answer answer;
     struct buffer body;
+    struct buffer message; /* the last DNS answer */
 };
 
 /* server.c: answers one request; for AWS by the service of its signature's scope, for anything else
@@ -37,6 +38,17 @@ void write_answer(struct sandbox *sandbox, struct request *r, struct http_respon
 void guest_http(struct request *r, const char *host, struct http_response *response,
                 int64_t *latency_ms);
 void guest_connect(struct request *r, const char *host, const char **failure, int64_t *latency_ms);
+
+/* sandbox.c: answers a DNS message; no bytes: silence. The caller holds the lock; the answer lives until
+ * the next call. */
+void sandbox_answer_message(struct sandbox *sandbox, int64_t utc_ms, const void *bytes, size_t length,
+                            bool stream, int64_t *latency_ms);
+
+/* dns_serve.c: the DNS on threads of its own. */
+struct dns_listener;
+struct dns_listener *dns_listener_start(struct sandbox *sandbox, int port, int *bound,
+                                        struct error *error);
+void dns_listener_stop(struct dns_listener *listener); /* NULL is allowed */
 
 /* auth.c */
 struct target {       /* the parts of a URL; lie in the request's arena */

@@ -73,6 +73,7 @@ static bool populate(struct request *r, const struct plan *plan, const struct co
     populate_stores(r, plan);
     populate_images(r, plan);
     populate_conversions(r, plan);
+    populate_dns(r, plan);
     if (!copies->none) {
         populate_copies(r, plan, copies->facts);
     }

@@ -12,6 +12,8 @@ void populate_networks(struct request *r, const struct plan *plan);
 /* populate_images.c: placeholder images and conversion instances. */
 void populate_images(struct request *r, const struct plan *plan);
 void populate_conversions(struct request *r, const struct plan *plan);
+/* populate_dns.c: zones that take dynamic updates. */
+void populate_dns(struct request *r, const struct plan *plan);
 /* populate_copies.c: DR copies of every VM. */
 void populate_copies(struct request *r, const struct plan *plan, const struct facts *facts);
 

@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/sandbox/dns.h"
 #include "runtime/sandbox/internal.h"
+#include "runtime/sandbox/state.h"
 #include "runtime/sandbox/timing.h"
 
 static const char memory[] = ":memory:";
@@ -129,6 +131,7 @@ void sandbox_close(struct sandbox *sandbox)
     sigv4_memory_clear(&sandbox->signing);
     arena_destroy(sandbox->arena);
     buffer_free(&sandbox->body);
+    buffer_free(&sandbox->message);
     pthread_mutex_destroy(&sandbox->lock);
     free(sandbox->directory);
     free(sandbox);
@@ -253,6 +256,52 @@ static void respond_connect(void *context, int64_t utc_ms, const char *host, int
     pthread_mutex_unlock(&sandbox->lock);
 }
 
+enum fate { FATE_ANSWERED, FATE_SILENCE, FATE_ANSWER_LOST };
+
+/* Faults of the whole: unavailable, lost (faults.h). The message's id makes each draw another. */
+static enum fate fate_of(struct request *r, const unsigned char *bytes, size_t length)
+{
+    enum { MILLION = 1000000 };
+    int64_t lost = state_value(r->state, 0,
+                               "SELECT CAST(value * 1000000 AS INTEGER) FROM faults WHERE name = 'lost'", "");
+    if (state_value(r->state, 0, "SELECT value > 0 FROM faults WHERE name = 'unavailable'", "")) {
+        return FATE_SILENCE;
+    }
+    r->number ^= length >= 2 ? (int64_t)(bytes[0] << 8 | bytes[1]) << 32 : 0;
+    return draw_between(r, 0, MILLION - 1) < lost ? FATE_ANSWER_LOST : FATE_ANSWERED;
+}
+
+void sandbox_answer_message(struct sandbox *sandbox, int64_t utc_ms, const void *bytes, size_t length,
+                            bool stream, int64_t *latency_ms)
+{
+    buffer_clear(&sandbox->message);
+    *latency_ms = 2;
+    struct arena *arena = arena_create();
+    if (state_begin(sandbox->state)) {
+        struct request r = sandbox_own_request(sandbox, arena, utc_ms);
+        enum fate fate = fate_of(&r, bytes, length);
+        if (fate != FATE_SILENCE) {
+            dns_respond(&r, bytes, length, stream, &sandbox->message);
+        }
+        if (!state_end(sandbox->state, true) || fate == FATE_ANSWER_LOST) {
+            buffer_clear(&sandbox->message);
+        }
+    }
+    arena_destroy(arena);
+}
+
+static void respond_message(void *context, int64_t utc_ms, const struct message_request *request,
+                            const char **failure, const void **bytes, size_t *length, int64_t *latency_ms)
+{
+    struct sandbox *sandbox = context;
+    (void)failure; /* every address is the sandbox's, every port answers */
+    pthread_mutex_lock(&sandbox->lock);
+    sandbox_answer_message(sandbox, utc_ms, request->bytes, request->length, request->stream, latency_ms);
+    *bytes = sandbox->message.data;
+    *length = sandbox->message.length;
+    pthread_mutex_unlock(&sandbox->lock);
+}
+
 const char *sandbox_tsig_secret(void)
 {
     return "c2FuZGJveC1zYW5kYm94LXNhbmRib3gtc2FuZGJveCE=";
@@ -261,5 +310,5 @@ const char *sandbox_tsig_secret(void)
 struct world_responder sandbox_responder(struct sandbox *sandbox)
 {
     return (struct world_responder){
-        .context = sandbox, .http = respond_http, .connect = respond_connect};
+        .context = sandbox, .http = respond_http, .connect = respond_connect, .message = respond_message};
 }

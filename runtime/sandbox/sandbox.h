@@ -71,6 +71,7 @@ enum sandbox_kind {
     SANDBOX_SNAPSHOT,
     SANDBOX_IMAGE,
     SANDBOX_BUCKET, /* of S3 */
+    SANDBOX_RECORD, /* of DNS: id is its name, state its type, detail its data */
     SANDBOX_KIND_COUNT
 };
 struct sandbox_item {
@@ -81,6 +82,7 @@ struct sandbox_item {
     int64_t size_gib;        /* 0: none */
     int64_t parts;           /* snapshots: blocks; buckets: objects; else 0 */
     int64_t bytes;           /* buckets: of all objects */
+    int64_t ttl_s;           /* records */
 };
 size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms,
                     enum sandbox_kind kind, struct sandbox_item **items);
@@ -98,11 +100,12 @@ struct world_responder sandbox_responder(struct sandbox *sandbox);
 /* A real world whose HTTP and clock are the sandbox's. Takes `inner` over. */
 struct world *sandbox_world(struct sandbox *sandbox, struct world *inner);
 
-/* Serves it over HTTP on 127.0.0.1:port (0: a free one, told in *bound) on threads of its own,
- * until stopped. Signals are the caller's: block them before. */
+/* Serves it over HTTP on 127.0.0.1:port and its DNS (UDP and TCP) on the port after it (0: free ones,
+ * told in *bound and *dns_bound) on threads of its own, until stopped. Signals are the caller's: block them
+ * before. */
 struct sandbox_server;
 struct sandbox_server *sandbox_server_start(struct sandbox *sandbox, int port, int *bound,
-                                            struct error *error);
+                                            int *dns_bound, struct error *error);
 /* What it has answered so far, and how much of it with a refusal for its rate. */
 struct sandbox_served {
     int64_t requests, throttled;

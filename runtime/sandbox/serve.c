@@ -24,6 +24,7 @@ struct sandbox_server {
     struct sandbox *sandbox;
     struct world *world; /* for its clock */
     struct MHD_Daemon *daemon;
+    struct dns_listener *dns;
     pthread_mutex_t lock;
     pthread_cond_t stopped; /* wakes those that let time pass */
     bool stopping;
@@ -411,7 +412,7 @@ static bool listen_at(struct sandbox_server *server, int port, int *bound, struc
 }
 
 struct sandbox_server *sandbox_server_start(struct sandbox *sandbox, int port, int *bound,
-                                            struct error *error)
+                                            int *dns_bound, struct error *error)
 {
     struct world *real = world_real_create(error);
     if (!real) {
@@ -426,7 +427,10 @@ struct sandbox_server *sandbox_server_start(struct sandbox *sandbox, int port, i
     pthread_mutex_init(&server->lock, NULL);
     server->sandbox = sandbox;
     server->world = sandbox_world(sandbox, real);
-    if (!listen_at(server, port, bound, error)) {
+    bool listens = listen_at(server, port, bound, error);
+    server->dns = listens ? dns_listener_start(sandbox, port ? port + 1 : 0, dns_bound, error)
+                          : NULL;
+    if (!server->dns) {
         sandbox_server_stop(server);
         return NULL;
     }
@@ -453,6 +457,7 @@ void sandbox_server_stop(struct sandbox_server *server)
     if (server->daemon) {
         MHD_stop_daemon(server->daemon);
     }
+    dns_listener_stop(server->dns);
     world_destroy(server->world);
     pthread_cond_destroy(&server->stopped);
     pthread_mutex_destroy(&server->lock);

@@ -91,12 +91,38 @@ static size_t list_buckets(struct sandbox *sandbox, struct arena *arena,
     return count;
 }
 
+static size_t list_records(struct sandbox *sandbox, struct arena *arena, struct sandbox_item **items)
+{
+    struct state *state = sandbox->state;
+    pthread_mutex_lock(&sandbox->lock);
+    size_t count = 0, most = 0;
+    if (state_begin(state)) {
+        most = (size_t)state_value(state, 0, "SELECT count(*) FROM dns_records", "");
+        *items = ARENA_ARRAY(arena, struct sandbox_item, most);
+        struct sqlite3_stmt *rows = state_query(
+            state,
+            "SELECT rtrim(name, '.'), type, data, ttl FROM dns_records ORDER BY zone, name, type, data", "");
+        while (count < most && state_next(state, rows)) {
+            (*items)[count++] = (struct sandbox_item){.id = state_text(arena, rows, 0),
+                                                      .state = state_text(arena, rows, 1),
+                                                      .detail = state_text(arena, rows, 2),
+                                                      .ttl_s = state_int(rows, 3)};
+        }
+        state_end(state, false);
+    }
+    pthread_mutex_unlock(&sandbox->lock);
+    return count;
+}
+
 size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms,
                     enum sandbox_kind kind, struct sandbox_item **items)
 {
     *items = NULL;
     if (kind == SANDBOX_BUCKET) {
         return list_buckets(sandbox, arena, items);
+    }
+    if (kind == SANDBOX_RECORD) {
+        return list_records(sandbox, arena, items);
     }
     pthread_mutex_lock(&sandbox->lock);
     struct objects objects = {0};

@@ -12,7 +12,7 @@
 #include "compiler/base/embedded.h"
 #include "compiler/base/sha256.h"
 
-enum { STATE_VERSION = 2, BUSY_TIMEOUT_MS = 20000 };
+enum { STATE_VERSION = 3, BUSY_TIMEOUT_MS = 20000 };
 
 struct prepared {
     const char *sql;

@@ -245,6 +245,7 @@ static struct facts *gather(struct rehearsal *rehearsal, struct error *error)
 static bool prepare(struct rehearsal *rehearsal, struct error *error)
 {
     rehearsal->site.world = rehearsal->world;
+    rehearsal->site.tsig_secret = sandbox_tsig_secret();
     if (!make_run(rehearsal, error) ||
         !site_open_providers(&rehearsal->site, &rehearsal->run_options, error)) {
         return false;
@@ -316,6 +317,7 @@ static bool open_process(struct rehearsal *rehearsal, struct error *error)
         return true;
     }
     rehearsal->site.world = rehearsal->world;
+    rehearsal->site.tsig_secret = sandbox_tsig_secret();
     rehearsal->journal = run_open(&rehearsal->run, rehearsal->world, false, error);
     return rehearsal->journal &&
            site_open_providers(&rehearsal->site, &rehearsal->run_options, error);
@@ -456,6 +458,7 @@ bool rehearsal_begin_cleanup(struct rehearsal *rehearsal, struct error *error)
     close_site(rehearsal);
     rehearsal->run_graph = rehearsal->run_graph ? rehearsal->run_graph : rehearsal->graph;
     rehearsal->site.world = rehearsal->world;
+    rehearsal->site.tsig_secret = sandbox_tsig_secret();
     bool ok = make_cleanup(rehearsal, error);
     if (!ok || rehearsal->graph->node_count == 0) {
         close_site(rehearsal);

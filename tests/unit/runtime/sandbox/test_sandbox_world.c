@@ -120,7 +120,9 @@ static struct world *real_world(void)
 static struct sandbox_server *start(struct sandbox *sandbox, int *port)
 {
     struct error error = {0};
-    struct sandbox_server *server = sandbox_server_start(sandbox, 0, port, &error);
+    int dns_port = 0;
+    struct sandbox_server *server = sandbox_server_start(sandbox, 0, port, &dns_port, &error);
+    assert_true(dns_port > 0 && dns_port != *port);
     if (!server) {
         fail_msg("%s", error.message);
     }
@@ -141,7 +143,8 @@ static void test_over_http(void **state)
     assert_non_null(strstr(waiting.body, "DescribeSubnetsResponse"));
     free(waiting.body);
     struct error error = {0};
-    assert_null(sandbox_server_start(sandbox, port, &port, &error)); /* the port is taken */
+    int dns_port = 0;
+    assert_null(sandbox_server_start(sandbox, port, &port, &dns_port, &error)); /* the port is taken */
     assert_non_null(error.help);
     error_clear(&error);
     assert_true(sandbox_set_fault(sandbox, "lost", 1, &error));
