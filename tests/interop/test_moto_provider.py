@@ -220,6 +220,25 @@ def test_injection(driver, moto, network):
     assert waited["outcome"] == "ok", waited
 
 
+def test_a_check_on_the_instance(driver, moto, network):
+    """moto's slips: what is sent ends at once, with Success and without output; wait-agent cannot be tried,
+    its DescribeInstanceInformation is not there (500)."""
+    instance = run(driver, network, "web")["instance_id"]
+    inputs = {"instance_id": instance, "os": "linux", "timeout_ms": 60000,
+              "check": {"kind": "tcp", "address": "10.20.1.5", "port": 443, "interval_ms": 2000}}
+    assert driver.call("lookup", "send-check", "web/ready/443/send-check", **inputs)["outcome"] == "absent"
+    sent = driver.call("start", "send-check", "web/ready/443/send-check", **inputs)
+    assert sent["outcome"] == "ok", sent
+    found = driver.call("lookup", "send-check", "web/ready/443/send-check", **inputs)
+    assert found["command_id"] == sent["command_id"]
+    command = moto.client("ssm").list_commands(CommandId=sent["command_id"])["Commands"][0]
+    assert command["DocumentName"] == "AWS-RunShellScript"
+    assert command["InstanceIds"] == [instance]
+    assert command["Parameters"]["executionTimeout"] == ["120"]
+    waited = driver.call("poll", "wait-script", command_id=sent["command_id"], instance_id=instance)
+    assert waited["outcome"] == "ok", waited
+
+
 def test_a_long_node_keeps_its_comment_apart(driver, moto, network):
     instance = run(driver, network, "conversion")["instance_id"]
     inputs = {"conversion_instance": instance, "volume_id": "vol-1", "device": "/dev/sdp", "os": "linux",

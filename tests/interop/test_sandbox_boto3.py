@@ -157,6 +157,37 @@ def inject(served, ec2, volume):
     quick(ec2.get_waiter("volume_available"), VolumeIds=[volume])
 
 
+def end_of(served, comment, **more):
+    """What boto3 is told of a command that has come to its end."""
+    ssm = served.client("ssm")
+    sent = ssm.send_command(DocumentName="AWS-RunShellScript", InstanceIds=[CONVERSION], Comment=comment,
+                            Parameters={"commands": ["true"], **more}, TimeoutSeconds=30)["Command"]
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        time.sleep(1 / SPEED)
+        listed = ssm.list_command_invocations(CommandId=sent["CommandId"])["CommandInvocations"][0]
+        if listed["Status"] not in ("Pending", "InProgress"):
+            return ssm.get_command_invocation(CommandId=sent["CommandId"], InstanceId=CONVERSION)
+    raise AssertionError("it does not end")
+
+
+def test_the_ends_of_scripts_are_those_of_the_real_service(served):
+    step = "drc r1 db/post-boot-1/send-script"
+    done = end_of(served, step)
+    assert (done["Status"], done["StatusDetails"], done["ResponseCode"]) == ("Success", "Success", 0)
+    for fault, value, status, details in (
+            ("script", 7, "Failed", "Failed"), ("undelivered", 1, "TimedOut", "DeliveryTimedOut"),
+            ("undeliverable", 1, "Failed", "Undeliverable"), ("cancelled", 1, "Cancelled", "Cancelled")):
+        served.set_fault(f"{fault}:db/post-boot-1", value)
+        done = end_of(served, step)
+        assert (done["Status"], done["StatusDetails"]) == (status, details)
+        assert fault != "script" or done["ResponseCode"] == 7 and done["StandardErrorContent"]
+        served.set_fault(f"{fault}:db/post-boot-1", 0)
+    served.set_fault("script_ms:db", 30000)
+    done = end_of(served, step, executionTimeout=["10"])
+    assert (done["Status"], done["StatusDetails"]) == ("TimedOut", "ExecutionTimedOut")
+
+
 def test_the_whole_attach_swap(served, ec2):
     """A failover by hand, as the plan's boot: attach does it."""
     copy = copy_of(ec2, 0)

@@ -335,7 +335,7 @@ static void one_whose_machine_went_down_is_not_begun_again(void **state)
 {
     struct fixture *f = *state;
     struct job_request request =
-        request_of(f, "#!/bin/sh\necho $PPID > ../../above; echo x >> ../../count; echo $$ > ../../number; sleep 600\n");
+        request_of(f, "#!/bin/sh\necho $PPID > ../../above; echo x >> ../../count; echo $$ > ../../number; exec sleep 600\n");
     world_cancel(f->world, world_job(f->world, &request, keep_status, f));
     wait_for(f, "number");
     kill((pid_t)number_in(in(f, "above")), SIGKILL);
