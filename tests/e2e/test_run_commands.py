@@ -276,7 +276,7 @@ def test_a_dead_run_is_cancelled_at_once(failed):
 
 def test_nothing_waits_for_approval_in_a_run_that_is_over(failed):
     done = failed.drc("run", "approve", status=1)
-    assert "not under way" in done.err
+    assert "nothing waits for approval" in done.err
 
 
 def test_messages_nobody_wrote_with_drc(drc, stubborn):
