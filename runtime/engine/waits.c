@@ -7,6 +7,7 @@
  * keep times of their own. */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compiler/base/arena.h"
 #include "runtime/engine/executor_state.h"
@@ -366,6 +367,26 @@ static size_t gather(struct executor *executor, struct poller *poller, size_t n,
     return n;
 }
 
+/* The first calls of the scratch, to whom each belongs: of one kind are those that several providers ask
+ * about alone (EACH). */
+static void hand_out(struct executor *executor, size_t n)
+{
+    struct call **calls = executor->call_scratch;
+    for (size_t from = 0, to; from < n; from = to) {
+        enum action_provider which = action_info(calls[from]->node->action)->provider;
+        to = from + 1;
+        for (size_t i = to; i < n; i++) {
+            if (action_info(calls[i]->node->action)->provider == which) {
+                struct call *call = calls[i];
+                memmove(calls + to + 1, calls + to, (i - to) * sizeof *calls);
+                calls[to++] = call;
+            }
+        }
+        struct provider *provider = executor->options.providers[which];
+        provider->poll(provider, calls + from, to - from, polled, executor);
+    }
+}
+
 static void poll_waits(struct executor *executor, enum poll_kind poll, int64_t now)
 {
     struct poller *poller = &executor->pollers[poll];
@@ -383,9 +404,7 @@ static void poll_waits(struct executor *executor, enum poll_kind poll, int64_t n
     poller->last_ms = now;
     poller->in_flight += n;
     executor->polls_in_flight += n;
-    enum action_provider which = action_info(executor->call_scratch[0]->node->action)->provider;
-    struct provider *provider = executor->options.providers[which];
-    provider->poll(provider, executor->call_scratch, n, polled, executor);
+    hand_out(executor, n);
 }
 
 void waits_poll_due(struct executor *executor)

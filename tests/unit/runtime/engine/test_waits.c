@@ -242,6 +242,62 @@ static void leaving_keeps_the_others(void **state)
     assert_true(waits_next_ms(executor) == INT64_MAX);
 }
 
+/* A provider that knows its own actions only, and finds that they hold. */
+struct narrow {
+    struct provider base;
+    struct world *world;
+    struct call *calls[8];
+    size_t count, asked;
+    call_done done;
+    void *context;
+};
+
+static void narrow_tell(void *context)
+{
+    struct narrow *narrow = context;
+    struct call_result ok = {.outcome = OUTCOME_OK};
+    size_t count = narrow->count;
+    narrow->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        narrow->done(narrow->context, narrow->calls[i], &ok);
+    }
+}
+
+static void narrow_poll(struct provider *provider, struct call **calls, size_t n, call_done done,
+                        void *context)
+{
+    struct narrow *narrow = (struct narrow *)provider;
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(action_info(calls[i]->node->action)->provider, PROVIDER_HOST);
+        narrow->calls[narrow->count++] = calls[i];
+    }
+    narrow->asked += n;
+    narrow->done = done;
+    narrow->context = context;
+    world_defer(narrow->world, narrow_tell, narrow);
+}
+
+static void each_is_asked_by_its_own_provider(void **state)
+{
+    struct fixture *f = *state;
+    static const enum action actions[] = {ACTION_CHECK_DNS, ACTION_CHECK_TCP, ACTION_CHECK_DNS,
+                                          ACTION_CHECK_TCP, ACTION_CHECK_TCP};
+    struct narrow narrow = {.count = 0};
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        uint32_t node = maker_node(f->graph, arena_printf(f->arena, "db/ready/%zu", i), actions[i], 1000);
+        maker_int(f->graph, node, "interval_ms", 1000);
+    }
+    bench_open(&f->bench, f->graph, 1);
+    narrow.world = f->bench.world;
+    f->bench.host = &narrow.base;
+    fake_provider_init(&f->bench.fake, f->bench.cloud, f->bench.world, f->bench.journal);
+    narrow.base = f->bench.fake.base;
+    narrow.base.poll = narrow_poll;
+    bench_begin(&f->bench);
+    assert_int_equal(bench_run(&f->bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(narrow.asked, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -257,6 +313,7 @@ int main(void)
         TEST(time_is_up_when_it_is_up),
         TEST(what_answers_mean),
         TEST(leaving_keeps_the_others),
+        TEST(each_is_asked_by_its_own_provider),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
