@@ -276,8 +276,8 @@ void policy_fail_vm(struct executor *executor, uint32_t node, int32_t cause);
 bool policy_vm_failed(const struct executor *executor, uint32_t node);
 /* A node whose VM has failed meanwhile, and of which nothing can have happened: skips it. */
 bool policy_give_up(struct executor *executor, uint32_t node);
-/* The node of the same step with which a step that may fail (on_failure: continue) came to its end: what
- * would come after it is not tried. NO_NODE: none. */
+/* What a step that may fail (on_failure: continue) would need, and has failed: an earlier node of the step,
+ * or what another VM was to yield. The node is not tried, and fails. NO_NODE: none. */
 int32_t policy_ended_with(const struct executor *executor, uint32_t node);
 /* It is for the case that something fails which has ended well. */
 bool policy_not_needed(const struct executor *executor, uint32_t node);

@@ -56,8 +56,8 @@ int32_t policy_ended_with(const struct executor *executor, uint32_t node)
     for (uint32_t e = 0; graph_node->continue_on_failure && e < graph_node->after_count; e++) {
         uint32_t before = graph_node->after[e].node;
         const struct node_run *run = &executor->nodes[before];
-        if (graph_node->after[e].when == WHEN_OK && run->status.state == NODE_FAILED &&
-            run->forgiven) {
+        if (graph_node->after[e].when == WHEN_OK &&
+            (run->status.state == NODE_FAILED || run->status.state == NODE_SKIPPED)) {
             return (int32_t)before;
         }
     }
@@ -184,15 +184,25 @@ static void unblocked(struct executor *executor, uint32_t node)
     }
 }
 
-static void tell(struct executor *executor, const struct successor *successor, bool done,
-                 int32_t cause)
+/* A step that may fail takes a value of another VM, which has failed: the step fails, and not its VM. */
+static bool may_fail_without(const struct executor *executor, uint32_t before, uint32_t node)
+{
+    const struct graph *graph = executor->graph;
+    int32_t other = graph->nodes[before].vm, own = graph->nodes[node].vm;
+    return graph->nodes[node].continue_on_failure && other != NO_VM && own != NO_VM &&
+           other != own && executor->vm_failed[own] == NO_NODE;
+}
+
+static void tell(struct executor *executor, uint32_t before, const struct successor *successor,
+                 bool done, int32_t cause)
 {
     struct node_run *run = &executor->nodes[successor->node];
     run->blockers--;
     if (run->status.state != NODE_BLOCKED) {
         return;
     }
-    if (!done && successor->when == WHEN_OK && run->status.cause == NO_NODE) {
+    if (!done && successor->when == WHEN_OK && run->status.cause == NO_NODE &&
+        !may_fail_without(executor, before, successor->node)) {
         run->status.cause = cause;
     }
     if (run->status.cause != NO_NODE && run->guarded == NO_NODE) {
@@ -215,7 +225,7 @@ void policy_propagate(struct executor *executor)
         }
         for (uint32_t s = executor->successor_start[node]; s < executor->successor_start[node + 1];
              s++) {
-            tell(executor, &executor->successors[s], done, cause);
+            tell(executor, node, &executor->successors[s], done, cause);
         }
     }
     executor->ended_count = 0;

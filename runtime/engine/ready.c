@@ -136,7 +136,7 @@ static bool resolve_inputs(struct executor *executor, uint32_t node)
     struct error error = {0};
     int32_t failed = policy_ended_with(executor, node);
     if (failed != NO_NODE) {
-        error_set(&error, "not tried, because %s failed", executor->graph->nodes[failed].id);
+        error_set(&error, "not tried, because %s did not succeed", executor->graph->nodes[failed].id);
     } else if (executor->nodes[node].inputs || values_resolve(executor, node, &error)) {
         return true;
     }

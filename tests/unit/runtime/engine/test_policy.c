@@ -178,6 +178,30 @@ static void test_a_step_that_may_fail_ends_with_its_first_failure(void **state)
     }
 }
 
+/* A critical VM's step takes a value of a VM that failed: where the step may fail, its VM does not. */
+static void test_a_step_that_may_fail_goes_without_another_vms_value(void **state)
+{
+    (void)state;
+    for (int may_fail = 0; may_fail < 2; may_fail++) {
+        struct scene scene;
+        set_up(&scene, 30);
+        add_vm(&scene, "app", false, -1);
+        uint32_t other = scene.graph->node_count - 1;
+        add_vm(&scene, "db", true, -1);
+        uint32_t step = maker_node(scene.graph, "db/step", ACTION_ATTACH_VOLUME, 1);
+        uint32_t next = maker_node(scene.graph, "db/next", ACTION_ATTACH_VOLUME, 1);
+        scene.graph->nodes[step].continue_on_failure = may_fail;
+        maker_edge(scene.graph, other, step);
+        maker_edge(scene.graph, step, next);
+        open_scene(&scene);
+        fake_script(scene.bench.cloud, "app/create-volume", OUTCOME_FATAL);
+        assert_int_equal(bench_run(&scene.bench), may_fail ? EXECUTOR_SUCCEEDED : EXECUTOR_FAILED);
+        assert_int_equal(state_of(&scene, "db/step"), may_fail ? NODE_FAILED : NODE_SKIPPED);
+        assert_int_equal(state_of(&scene, "db/next"), may_fail ? NODE_DONE : NODE_SKIPPED);
+        tear_down(&scene);
+    }
+}
+
 /* attach (takes a slot) → wait → inject → detach (guards attach) → wait (gives it back), twice. */
 static void two_injections(struct scene *scene, int slots)
 {
@@ -657,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_not_critical),
         cmocka_unit_test(test_continue_on_failure),
         cmocka_unit_test(test_a_step_that_may_fail_ends_with_its_first_failure),
+        cmocka_unit_test(test_a_step_that_may_fail_goes_without_another_vms_value),
         cmocka_unit_test(test_slots_are_shared),
         cmocka_unit_test(test_guards_run_after_failure),
         cmocka_unit_test(test_not_needed_where_all_went_well),
