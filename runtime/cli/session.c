@@ -16,6 +16,7 @@
 #include "runtime/cli/run_outputs.h"
 #include "runtime/cli/summary.h"
 #include "runtime/report/report.h"
+#include "runtime/site/dns_findings.h"
 #include "runtime/site/ownership.h"
 #include "runtime/site/run_scripts.h"
 #include "runtime/state/journal.h"
@@ -195,6 +196,10 @@ bool session_prepare(struct session *session, struct error *error)
                        &terms, &session->findings, error)) {
         return false;
     }
+    dns_findings(&(struct dns_findings_options){.world = session->site.world,
+                                                .dns = session->site.dns,
+                                                .own_secrets = session->site.sandbox != NULL},
+                 session->graph, arena, &session->findings);
     if (!session_is_test(session)) { /* its VMs are apart from those at home */
         warn_of_sources(session);
     }

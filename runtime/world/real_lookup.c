@@ -11,7 +11,9 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     char failure[160];
     lookup->busy = false;
     lookup->found = addresses;
-    snprintf(failure, sizeof failure, "cannot resolve the name: %s", uv_strerror(status));
+    if (status) { /* uv_strerror keeps the text of what it does not know, such as 0, for ever */
+        snprintf(failure, sizeof failure, "cannot resolve the name: %s", uv_strerror(status));
+    }
     lookup->done(lookup, status ? failure : NULL, addresses);
 }
 
