@@ -89,8 +89,8 @@ CREATE TABLE commands (id TEXT, instance TEXT, document TEXT NOT NULL, parameter
     outcome TEXT NOT NULL, exit_code INTEGER NOT NULL, output TEXT NOT NULL, errors TEXT NOT NULL,
     volume TEXT, PRIMARY KEY (id, instance));
 CREATE INDEX commands_by_instance ON commands (instance);
--- With guests: the ports that the plan's checks ask each VM for; where on this machine they are
--- answered while `drc sandbox guests` runs; the addresses of others that scripts told an instance.
+-- The ports that the plan's checks ask each VM for; where on this machine they are answered while
+-- `drc sandbox guests` runs; the addresses of others that scripts told an instance.
 CREATE TABLE guest_services (plan TEXT, vm TEXT, port INTEGER, http INTEGER NOT NULL,
     PRIMARY KEY (plan, vm, port)) WITHOUT ROWID;
 CREATE TABLE guest_ports (instance TEXT, port INTEGER, host TEXT NOT NULL, host_port INTEGER NOT NULL,

@@ -2,14 +2,13 @@
  * runs, refusals while it boots, then every port; nothing when it cannot boot. */
 #include <string.h>
 
-#include "runtime/sandbox/ec2.h"
+#include "runtime/sandbox/guests.h"
 #include "runtime/sandbox/internal.h"
 
 enum { UNANSWERED_MS = 3000, ANSWER_MS = 2 };
 
 static const char no_route[] = "No route to host";
 static const char refused[] = "Connection refused";
-static const char guest_body[] = "{\"status\":\"ok\"}";
 
 static const char *why_unreachable(struct request *r, const char *host)
 {
@@ -31,6 +30,25 @@ void guest_connect(struct request *r, const char *host, const char **failure, in
     *latency_ms = *failure == no_route ? UNANSWERED_MS : ANSWER_MS;
 }
 
+static int describe_self(struct request *r, const char *host, const char **page)
+{
+    struct guest_backend backends[GUEST_BACKENDS_MAX];
+    bool answering[GUEST_BACKENDS_MAX];
+    struct instance *instance = instance_by_address(r, host);
+    struct guest_port self = {.instance = instance->resource.id,
+                              .vm = tag_value(&instance->resource.tags, "drc:vm"),
+                              .address = instance->private_ip};
+    size_t count = guest_backends(r, self.instance, backends);
+    for (size_t i = 0; i < count; i++) {
+        answering[i] = why_unreachable(r, backends[i].address) == NULL;
+    }
+    struct buffer text = {0};
+    int status = guest_page(&self, backends, answering, count, &text);
+    *page = arena_strdup(r->arena, buffer_text(&text));
+    buffer_free(&text);
+    return status;
+}
+
 void guest_http(struct request *r, const char *host, struct http_response *response,
                 int64_t *latency_ms)
 {
@@ -42,7 +60,6 @@ void guest_http(struct request *r, const char *host, struct http_response *respo
         return;
     }
     response->failure = HTTP_ANSWERED;
-    response->status = 200;
-    response->body = guest_body;
-    response->body_length = sizeof guest_body - 1;
+    response->status = describe_self(r, host, &response->body);
+    response->body_length = strlen(response->body);
 }

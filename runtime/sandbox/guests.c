@@ -18,7 +18,7 @@ static void add_service(struct request *r, const struct plan *plan, const struct
     }
 }
 
-static void replace_services(struct request *r, const struct plan *plan)
+void populate_guests(struct request *r, const struct plan *plan)
 {
     state_run(r->state, "DELETE FROM guest_services WHERE plan = ?", "s", plan->name);
     for (size_t i = 0; i < plan->vm_count; i++) {
@@ -41,7 +41,7 @@ bool sandbox_give_guests(struct sandbox *sandbox, const struct plan *plan, struc
     bool kept = state_begin(sandbox->state);
     if (kept) {
         struct request r = sandbox_own_request(sandbox, arena, sandbox->options.utc_base_ms);
-        replace_services(&r, plan);
+        populate_guests(&r, plan);
         kept = state_set_int(sandbox->state, "guests", 1) && state_end(sandbox->state, true);
     }
     if (kept) {
@@ -168,9 +168,6 @@ bool guest_place(struct request *r, const char *address, int port, const char **
 void guest_hears(struct request *r, const char *instance, const char *script, int64_t since_ms)
 {
     static const char digits[] = "0123456789.";
-    if (!state_setting_int(r->state, "guests", 0)) {
-        return;
-    }
     for (const char *at = script + strcspn(script, digits); *at; at += strcspn(at, digits)) {
         size_t length = strspn(at, digits);
         const char *text = arena_strndup(r->arena, at, length);
@@ -198,8 +195,8 @@ static void complete(struct request *r, struct guest_backend *backend)
     place_of(r, instance->resource.id, backend->port, &backend->host, &backend->host_port);
 }
 
-size_t guest_backends(struct request *r, const char *instance, struct guest_backend *backends,
-                      size_t most)
+size_t guest_backends(struct request *r, const char *instance,
+                      struct guest_backend backends[GUEST_BACKENDS_MAX])
 {
     size_t count = 0;
     struct sqlite3_stmt *rows = state_query(
@@ -207,7 +204,7 @@ size_t guest_backends(struct request *r, const char *instance, struct guest_back
         "SELECT address FROM guest_backends WHERE instance = ? AND since_ms <= ? ORDER BY address",
         "si", instance, r->now_ms);
     while (state_next(r->state, rows)) {
-        if (count < most) {
+        if (count < GUEST_BACKENDS_MAX) {
             backends[count++] =
                 (struct guest_backend){.address = state_text(r->arena, rows, 0)};
         }
@@ -216,4 +213,33 @@ size_t guest_backends(struct request *r, const char *instance, struct guest_back
         complete(r, &backends[i]);
     }
     return count;
+}
+
+int guest_page(const struct guest_port *self, const struct guest_backend *backends,
+               const bool *answering, size_t count, struct buffer *out)
+{
+    bool all = true;
+    struct json_writer json = json_writer(out, 0);
+    for (size_t i = 0; i < count; i++) {
+        all = all && answering[i];
+    }
+    json_begin_object(&json);
+    json_key_string(&json, "status", all ? "ok" : "a backend does not answer");
+    json_key_string(&json, "vm", self->vm);
+    json_key_string(&json, "instance", self->instance);
+    json_key_string(&json, "address", self->address);
+    json_key(&json, "backends");
+    json_begin_array(&json);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(&json);
+        json_key_string(&json, "vm", backends[i].vm);
+        json_key_string(&json, "address", backends[i].address);
+        json_key_int(&json, "port", backends[i].port);
+        json_key_bool(&json, "answers", answering[i]);
+        json_end_object(&json);
+    }
+    json_end_array(&json);
+    json_end_object(&json);
+    buffer_putc(out, '\n');
+    return all ? 200 : 503;
 }

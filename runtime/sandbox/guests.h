@@ -1,9 +1,14 @@
-/* What is known of guests that answer on sockets of this machine (sandbox.h): which ports, where, and whom
- * else they were told of. */
+/* What is known of guests: which ports they answer, where on this machine they do (sandbox.h), whom else
+ * they were told of, and what they say. */
 #ifndef DRC_SANDBOX_GUESTS_H
 #define DRC_SANDBOX_GUESTS_H
 
+#include "compiler/base/buffer.h"
+#include "compiler/plan/plan.h"
 #include "runtime/sandbox/ec2.h"
+
+/* The ports that a plan's checks ask its VMs for. */
+void populate_guests(struct request *r, const struct plan *plan);
 
 struct guest_port {
     const char *instance, *vm;
@@ -33,8 +38,13 @@ struct guest_backend {
     const char *host;         /* of this machine; NULL: it does not answer */
     int host_port;
 };
+enum { GUEST_BACKENDS_MAX = 32 };
 /* Of an instance, by address. */
-size_t guest_backends(struct request *r, const char *instance, struct guest_backend *backends,
-                      size_t most);
+size_t guest_backends(struct request *r, const char *instance,
+                      struct guest_backend backends[GUEST_BACKENDS_MAX]);
+
+/* What an instance says of itself by http, as JSON: the status, 200, or 503 unless every backend answers. */
+int guest_page(const struct guest_port *self, const struct guest_backend *backends,
+               const bool *answering, size_t count, struct buffer *out);
 
 #endif

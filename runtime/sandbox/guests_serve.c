@@ -11,14 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "compiler/base/json_writer.h"
 #include "runtime/sandbox/guests.h"
 #include "runtime/sandbox/internal.h"
 
 enum {
     LOOK_MS = 100,     /* how often instances are looked at */
     PORTS_MAX = 512,   /* each is a thread */
-    BACKENDS_MAX = 32, /* of one instance */
     BACKEND_MS = 1000, /* one that takes longer does not answer */
     CONNECTIONS_MAX = 64,
     IDLE_S = 30,
@@ -97,49 +95,25 @@ static bool answers(const char *host, int port)
     return connected;
 }
 
-static void write_backends(struct json_writer *json, const struct guest_backend *backends,
-                           const bool *answering, size_t count)
-{
-    json_key(json, "backends");
-    json_begin_array(json);
-    for (size_t i = 0; i < count; i++) {
-        json_begin_object(json);
-        json_key_string(json, "vm", backends[i].vm);
-        json_key_string(json, "address", backends[i].address);
-        json_key_int(json, "port", backends[i].port);
-        json_key_bool(json, "answers", answering[i]);
-        json_end_object(json);
-    }
-    json_end_array(json);
-}
-
 /* The status, and the page in `out`. */
 static unsigned describe_self(const struct listener *listener, struct buffer *out)
 {
-    struct guest_backend backends[BACKENDS_MAX];
-    bool answering[BACKENDS_MAX];
-    bool all = true;
+    struct guest_backend backends[GUEST_BACKENDS_MAX];
+    bool answering[GUEST_BACKENDS_MAX];
     struct request r;
     if (!begin_state(listener->guests, &r)) {
         return MHD_HTTP_INTERNAL_SERVER_ERROR;
     }
-    size_t count = guest_backends(&r, listener->instance, backends, BACKENDS_MAX);
+    size_t count = guest_backends(&r, listener->instance, backends);
     end_state(listener->guests, false);
     for (size_t i = 0; i < count; i++) {
         answering[i] = answers(backends[i].host, backends[i].host_port);
-        all = all && answering[i];
     }
-    struct json_writer json = json_writer(out, 0);
-    json_begin_object(&json);
-    json_key_string(&json, "status", all ? "ok" : "a backend does not answer");
-    json_key_string(&json, "vm", listener->vm);
-    json_key_string(&json, "instance", listener->instance);
-    json_key_string(&json, "address", listener->address);
-    write_backends(&json, backends, answering, count);
-    json_end_object(&json);
-    buffer_putc(out, '\n');
+    struct guest_port self = {
+        .instance = listener->instance, .vm = listener->vm, .address = listener->address};
+    int status = guest_page(&self, backends, answering, count, out);
     arena_destroy(r.arena);
-    return all ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+    return (unsigned)status;
 }
 
 /* Bodies of requests are read and thrown away. A port that is only tcp says nothing. */
@@ -218,8 +192,6 @@ static void listen_for(struct listener *listener)
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_BIND_PORT);
     listener->host_port = info ? info->port : ntohs(place.sin_port);
-    tell(listener, "answers %s at %s:%d", listener->http ? "http" : "tcp", listener->host,
-         listener->host_port);
 }
 
 static void listener_stop(struct listener *listener)
@@ -311,6 +283,18 @@ static void stop_unwanted(struct sandbox_guests *guests)
     guests->count = kept;
 }
 
+/* Once it is known where they are, so that whoever is told can go there. */
+static void tell_new(struct sandbox_guests *guests, size_t first)
+{
+    for (size_t i = first; i < guests->count; i++) {
+        struct listener *listener = guests->listeners[i];
+        if (listener->daemon) {
+            tell(listener, "answers %s at %s:%d", listener->http ? "http" : "tcp", listener->host,
+                 listener->host_port);
+        }
+    }
+}
+
 static void look(struct sandbox_guests *guests)
 {
     struct guest_port *ports = base_alloc(PORTS_MAX * sizeof *ports);
@@ -325,6 +309,7 @@ static void look(struct sandbox_guests *guests)
         }
         if (changed) {
             keep_places(guests);
+            tell_new(guests, old);
             stop_unwanted(guests);
         }
         arena_destroy(r.arena);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "runtime/sandbox/guests.h"
 #include "runtime/sandbox/internal.h"
 #include "runtime/sandbox/kms.h"
 #include "runtime/sandbox/s3.h"
@@ -74,6 +75,7 @@ static bool populate(struct request *r, const struct plan *plan, const struct co
     populate_images(r, plan);
     populate_conversions(r, plan);
     populate_dns(r, plan);
+    populate_guests(r, plan);
     if (!copies->none) {
         populate_copies(r, plan, copies->facts);
     }
