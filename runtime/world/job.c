@@ -334,9 +334,11 @@ void job_tidy(const char *folder, const struct job_status *status)
     }
 }
 
-void job_remove(const char *folder)
+bool job_remove(const char *folder)
 {
-    if (!is_locked(folder)) {
+    bool idle = !is_locked(folder);
+    if (idle) {
         remove_in(folder, "");
     }
+    return idle;
 }

@@ -39,8 +39,8 @@ bool job_look(const char *folder, struct job_status *status, struct error *error
 /* What nobody needs any more of one that has ended and whose output was read: its program, its working
  * directory, and its output if it succeeded. */
 void job_tidy(const char *folder, const struct job_status *status);
-/* All of it, unless somebody still works there. */
-void job_remove(const char *folder);
+/* All of it; false: somebody still works there. */
+bool job_remove(const char *folder);
 
 /* The result file's text; false: it is none. For job_look and tests. */
 bool job_result_read(const char *text, struct job_status *status);

@@ -144,8 +144,9 @@ static void begin(struct job_task *job, const struct job_request *request)
 {
     struct job_status status;
     int ends[2] = {-1, -1};
-    if (request->attached) {
-        job_remove(request->folder);
+    if (request->attached && !job_remove(request->folder)) {
+        error_set(&job->error, "what was begun before it in %s has not ended yet", request->folder);
+        return;
     }
     if (!job_look(request->folder, &status, &job->error) || !request->bytes ||
         status.state != JOB_NONE) {
