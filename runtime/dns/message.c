@@ -193,7 +193,7 @@ static void collect(struct arena *arena, const ldns_rr_list *list, const ldns_rd
         const ldns_rr *rr = ldns_rr_list_rr(list, i);
         const char *value = is_of(rr, name, type) ? record_value(arena, rr) : NULL;
         if (value) {
-            int64_t ttl = ldns_rr_ttl(rr);
+            int64_t ttl = ldns_rr_ttl(rr) > INT32_MAX ? 0 : ldns_rr_ttl(rr); /* RFC 2181, 8 */
             set->ttl = set->count == 0 || ttl < set->ttl ? ttl : set->ttl;
             set->values[set->count++] = value;
         }

@@ -102,6 +102,23 @@ static void a_circle_of_names_ends(void **state)
     arena_destroy(arena);
 }
 
+static void a_time_to_live_beyond_all_is_none(void **state)
+{
+    (void)state;
+    const char *const lines[] = {"www.example. 3221225472 IN A 192.0.2.1", NULL};
+    struct arena *arena = arena_create();
+    struct buffer bytes = answer_of("www.example", LDNS_RR_TYPE_A, lines);
+    ldns_pkt *packet = message_read(bytes.data, bytes.length, "www.example", LDNS_RR_TYPE_A);
+    struct record_set set;
+    const char *alias;
+    message_records(arena, packet, "www.example", LDNS_RR_TYPE_A, false, &set, &alias);
+    assert_int_equal(set.count, 1);
+    assert_int_equal(set.ttl, 0);
+    ldns_pkt_free(packet);
+    buffer_free(&bytes);
+    arena_destroy(arena);
+}
+
 static void an_update_is_not_made_of_what_is_no_name(void **state)
 {
     (void)state;
@@ -145,6 +162,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_held_to_its_question),
         cmocka_unit_test(records_are_found_among_others),
         cmocka_unit_test(a_circle_of_names_ends),
+        cmocka_unit_test(a_time_to_live_beyond_all_is_none),
         cmocka_unit_test(an_update_is_not_made_of_what_is_no_name),
         cmocka_unit_test(codes_and_names),
     };
