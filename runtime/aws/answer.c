@@ -387,6 +387,28 @@ static const char *code_of_status(int status)
     }
 }
 
+/* Route 53's word for a batch that it does not take has a message for each change that is wrong. */
+static const char *batch_messages(struct reader *reader, const struct xml *root)
+{
+    struct buffer all = {0};
+    const struct xml *messages = xml_child(root, "Messages");
+    for (const struct xml *one = xml_first(root, "Messages"); one && all.length < MESSAGE_MAX;
+         one = one->next) {
+        buffer_printf(&all, "%s%s", all.length ? "; " : "", one->text);
+    }
+    const char *text = messages ? arena_strdup(reader->arena, buffer_text(&all)) : NULL;
+    buffer_free(&all);
+    return text;
+}
+
+/* The element with Code and Message: S3's is the root, Route 53's below it. */
+static const struct xml *rest_refusal(const struct xml *root)
+{
+    return !root                               ? NULL
+           : strcmp(root->name, "Error") == 0 ? root
+                                               : xml_child(root, "Error");
+}
+
 static void read_rest_refusal(struct reader *reader)
 {
     const struct http_response *response = reader->response;
@@ -395,18 +417,21 @@ static void read_rest_refusal(struct reader *reader)
     if (response->body_length > 0) {
         root = xml_parse(reader->arena, response->body, response->body_length, &error);
     }
-    const struct xml *refusal = root && strcmp(root->name, "Error") == 0 ? root : NULL;
+    const struct xml *refusal = rest_refusal(root);
     const char *code = refusal ? xml_text(refusal, "Code") : NULL;
+    const char *batch = root && !refusal ? batch_messages(reader, root) : NULL;
+    code = batch ? root->name : code;
     const char *region = true_region(reader, code, refusal);
     code = code || response->body_length > 0 ? code : code_of_status(response->status);
     if (refusal && !reader->answer->error.request_id) {
-        set_request_id(reader, xml_text(refusal, "RequestId"));
+        const char *id = xml_text(refusal, "RequestId");
+        set_request_id(reader, id ? id : xml_text(root, "RequestId"));
     }
     if (region) {
         read_misdirected(reader, region);
         reader->answer->error.code = "PermanentRedirect";
     } else if (code) {
-        const char *message = refusal ? xml_text(refusal, "Message") : NULL;
+        const char *message = refusal ? xml_text(refusal, "Message") : batch;
         read_refusal(reader, code, message ? message : "the answer has no body");
     } else if (response->status / 100 == 3) {
         read_redirect(reader);
@@ -423,7 +448,8 @@ static void read_rest_refusal(struct reader *reader)
 static void read_rest_xml(struct reader *reader)
 {
     const struct http_response *response = reader->response;
-    set_request_id(reader, http_response_header(response, "x-amz-request-id"));
+    const char *id = http_response_header(response, "x-amz-request-id");
+    set_request_id(reader, id ? id : http_response_header(response, "x-amzn-requestid"));
     if (response->status / 100 != 2) {
         read_rest_refusal(reader);
         return;

@@ -10,6 +10,15 @@
 /* What AWS tolerates is five minutes. */
 enum { SKEW_MS = 4 * 60 * 1000 };
 
+/* Keys of a role that is assumed for some requests: kept for all of them. */
+struct role_keys {
+    const char *arn;
+    struct credentials *credentials;
+    struct role_keys *roles;
+    const char *role_arn; /* of the credentials; NULL: none */
+    struct role_keys *next;
+};
+
 struct aws_client {
     struct arena *arena;
     struct world *world;
@@ -27,6 +36,7 @@ struct aws_client {
 /* Its way: gate, key, transfer; with a corrected clock or new keys once more. */
 struct aws_client_call {
     struct aws_client *client;
+    struct credentials *credentials;
     struct arena *arena;
     struct aws_client_request request;
     aws_client_callback callback;
@@ -71,7 +81,8 @@ struct aws_client *aws_client_create(const struct aws_client_options *options, s
     client->settings = settings;
     client->region = arena_strdup(arena, region);
     const char *role = options->role_arn ? arena_strdup(arena, options->role_arn) : NULL;
-    client->credentials = credentials_create(settings, client->region, role);
+    client->role_arn = role;
+    client->credentials = credentials_create(settings, client->region, role, NULL);
     return client;
 }
 
@@ -84,6 +95,9 @@ void aws_client_destroy(struct aws_client *client)
         aws_client_cancel(client->calls);
     }
     credentials_destroy(client->credentials);
+    for (struct role_keys *keys = client->roles; keys; keys = keys->next) {
+        credentials_destroy(keys->credentials);
+    }
     for (int service = 0; service < AWS_SERVICE_COUNT; service++) {
         sigv4_memory_clear(&client->memory[service]);
     }
@@ -97,7 +111,7 @@ void aws_client_cancel(struct aws_client_call *call)
         client->gate->leave(client->gate, call);
     }
     if (call->waiting) {
-        credentials_forget(client->credentials, &call->waiter);
+        credentials_forget(call->credentials, &call->waiter);
     }
     if (call->failing) {
         world_cancel(client->world, call->failing);
@@ -167,7 +181,7 @@ static bool keys_expired(struct aws_client_call *call, const struct aws_answer *
         return false;
     }
     call->waited = false;
-    return call->renewed = credentials_expired(call->client->credentials, call->key_id);
+    return call->renewed = credentials_expired(call->credentials, call->key_id);
 }
 
 /* Refusals because of the keys name the keys. */
@@ -182,7 +196,7 @@ static void name_keys(struct aws_client_call *call, struct aws_answer *answer)
         if (strncmp(answer->error.code, codes[i], strlen(codes[i])) == 0) {
             answer->error.message =
                 arena_printf(call->arena, "%s (key %s from %s)", answer->error.message,
-                             call->key_id, credentials_source(call->client->credentials));
+                             call->key_id, credentials_source(call->credentials));
             return;
         }
     }
@@ -222,7 +236,7 @@ static void wait_for_key(struct aws_client_call *call)
     struct error error = {0};
     if (call->waited) {
         error_set(&error, "AWS credentials: %s yields keys that have expired already",
-                  credentials_source(call->client->credentials));
+                  credentials_source(call->credentials));
         error_help(&error, "renew them, then resume");
         fail_later(call, &error);
         error_clear(&error);
@@ -230,13 +244,13 @@ static void wait_for_key(struct aws_client_call *call)
     }
     call->waiting = true;
     call->waiter = (struct credentials_waiter){.ready = on_key, .context = call};
-    credentials_wait(call->client->credentials, &call->waiter);
+    credentials_wait(call->credentials, &call->waiter);
 }
 
 static void proceed(struct aws_client_call *call)
 {
     struct aws_client *client = call->client;
-    const struct sigv4_key *now = credentials_key(client->credentials);
+    const struct sigv4_key *now = credentials_key(call->credentials);
     struct error error = {0};
     if (!now) {
         wait_for_key(call);
@@ -302,6 +316,26 @@ static void keep_request(struct aws_client_call *call, const struct aws_client_r
     }
 }
 
+static struct credentials *credentials_of(struct aws_client *client, const char *role_arn)
+{
+    struct role_keys *keys = client->roles;
+    if (!role_arn) {
+        return client->credentials;
+    }
+    while (keys && strcmp(keys->arn, role_arn) != 0) {
+        keys = keys->next;
+    }
+    if (!keys) {
+        keys = ARENA_NEW(client->arena, struct role_keys);
+        keys->arn = arena_strdup(client->arena, role_arn);
+        keys->credentials =
+            credentials_create(client->settings, client->region, client->role_arn, keys->arn);
+        keys->next = client->roles;
+        client->roles = keys;
+    }
+    return keys->credentials;
+}
+
 struct aws_client_call *aws_client_send(struct aws_client *client,
                                         const struct aws_client_request *request,
                                         aws_client_callback callback, void *context)
@@ -310,6 +344,7 @@ struct aws_client_call *aws_client_send(struct aws_client *client,
     arena_wipe_at_end(arena); /* the session's token */
     struct aws_client_call *call = ARENA_NEW(arena, struct aws_client_call);
     call->client = client;
+    call->credentials = credentials_of(client, request->role_arn);
     call->arena = arena;
     call->request = *request;
     keep_request(call, request);

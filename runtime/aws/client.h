@@ -27,6 +27,7 @@ struct aws_client_request {
     const char *operation; /* static, or alive until the callback */
     bool changes;          /* something: a lost answer is UNKNOWN */
     const char *region;    /* NULL: the client's */
+    const char *role_arn;  /* assumed by the client's credentials, for this request; NULL: none */
     struct aws_rest rest;  /* of REST services; its texts and headers are copied */
     const void *body;      /* copied, unless */
     size_t body_length;

@@ -11,7 +11,7 @@ enum { ADVISORY_MS = 15 * 60 * 1000, MANDATORY_MS = 10 * 60 * 1000, PAUSE_MS = 6
 
 struct credentials {
     const struct aws_settings *settings;
-    const char *region, *role_arn;
+    const char *region, *role_arn, *further_role_arn;
     struct recipe *recipe;      /* made at the first use */
     struct fetch *current;      /* holds the key; NULL: none yet */
     struct fetch *fetching;     /* NULL: none under way */
@@ -23,12 +23,13 @@ struct credentials {
 };
 
 struct credentials *credentials_create(const struct aws_settings *settings, const char *region,
-                                       const char *role_arn)
+                                       const char *role_arn, const char *further_role_arn)
 {
     struct credentials *credentials = base_alloc(sizeof *credentials);
     credentials->settings = settings;
     credentials->region = region;
     credentials->role_arn = role_arn;
+    credentials->further_role_arn = further_role_arn;
     return credentials;
 }
 
@@ -90,7 +91,8 @@ static void start_fetch(struct credentials *credentials)
     }
     if (!credentials->recipe) {
         credentials->recipe =
-            recipe_make(credentials->settings, credentials->role_arn, &credentials->error);
+            recipe_make(credentials->settings, credentials->role_arn, credentials->further_role_arn,
+                        &credentials->error);
     }
     if (credentials->recipe) {
         credentials->fetching = fetch_start(credentials->settings, credentials->recipe,

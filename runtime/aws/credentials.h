@@ -13,8 +13,9 @@
 
 struct credentials;
 
+/* With these roles on top (NULL: none), one assumed by the other. Texts are borrowed. */
 struct credentials *credentials_create(const struct aws_settings *settings, const char *region,
-                                       const char *role_arn);
+                                       const char *role_arn, const char *further_role_arn);
 /* Waiters are forgotten: they are not called. */
 void credentials_destroy(struct credentials *credentials);
 

@@ -20,19 +20,20 @@ const struct aws_service_info *aws_service_info(enum aws_service service)
     return &table[service];
 }
 
-/* Partitions by the beginning of their regions' names: DNS suffixes, plain and dual-stack. */
+/* Partitions by the beginning of their regions' names: DNS suffixes, plain and dual-stack; the region
+ * that global services are signed for, and where in their names it says so ("" or "us-gov."). */
 struct partition {
-    const char *prefix, *suffix, *dualstack;
+    const char *prefix, *suffix, *dualstack, *global_region, *global, *global_dualstack;
 };
 static const struct partition *partition_of(const char *region)
 {
     static const struct partition partitions[] = {
-        {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-        {"us-gov-", "amazonaws.com", "api.aws"},
-        {"us-iso-", "c2s.ic.gov", "c2s.ic.gov"},
-        {"us-isob-", "sc2s.sgov.gov", "sc2s.sgov.gov"},
-        {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu"},
-        {"", "amazonaws.com", "api.aws"},
+        {"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-northwest-1", "", "global."},
+        {"us-gov-", "amazonaws.com", "api.aws", "us-gov-west-1", "us-gov.", "us-gov."},
+        {"us-iso-", "c2s.ic.gov", "c2s.ic.gov", "us-iso-east-1", "", ""},
+        {"us-isob-", "sc2s.sgov.gov", "sc2s.sgov.gov", "us-isob-east-1", "", ""},
+        {"eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-de-east-1", "", "global."},
+        {"", "amazonaws.com", "api.aws", "us-east-1", "", "global."},
     };
     const struct partition *partition = partitions;
     while (strncmp(region, partition->prefix, strlen(partition->prefix)) != 0) {
@@ -98,6 +99,11 @@ static bool is_region(const char *region)
     return length > 0 && length <= 40 && region[length] == '\0';
 }
 
+const char *aws_signing_region(enum aws_service service, const char *region)
+{
+    return service == AWS_SERVICE_ROUTE53 ? partition_of(region)->global_region : region;
+}
+
 static const char *own_url(const struct aws_settings *settings, enum aws_service service,
                            const char *region)
 {
@@ -111,6 +117,11 @@ static const char *own_url(const struct aws_settings *settings, enum aws_service
     }
     /* In GovCloud the plain endpoints are the FIPS ones. */
     fips = fips && (dualstack || strcmp(partition->prefix, "us-gov-") != 0);
+    if (service == AWS_SERVICE_ROUTE53) { /* one for each partition */
+        return arena_printf(settings->arena, "https://route53%s.%s%s", fips ? "-fips" : "",
+                            dualstack ? partition->global_dualstack : partition->global,
+                            dualstack ? partition->dualstack : partition->suffix);
+    }
     return arena_printf(settings->arena, "https://%s%s.%s.%s", aws_service_info(service)->prefix,
                         fips ? "-fips" : "", region,
                         dualstack ? partition->dualstack : partition->suffix);

@@ -20,7 +20,7 @@ enum aws_protocol {
     AWS_PROTOCOL_QUERY,
     AWS_PROTOCOL_JSON,
     AWS_PROTOCOL_REST_JSON,
-    AWS_PROTOCOL_REST_XML /* S3 */
+    AWS_PROTOCOL_REST_XML /* S3, Route 53 */
 };
 
 struct aws_service_info {
@@ -42,6 +42,9 @@ struct aws_endpoint {
  * arena; what was resolved once is kept there, so that many requests do not make it grow. */
 bool aws_endpoint(const struct aws_settings *settings, enum aws_service service, const char *region,
                   struct aws_endpoint *endpoint, struct error *error);
+
+/* The region that requests to it are signed for: that of a global service is its partition's own. */
+const char *aws_signing_region(enum aws_service service, const char *region);
 
 /* The same of an S3 bucket: its own host (BUCKET.s3.REGION.amazonaws.com), or, where the endpoint is
  * overridden, the bucket's name is not one label of a host (dots, capitals) or path_style is wanted, a

@@ -13,7 +13,7 @@ enum { TIMEOUT_MS = 30000 };
 
 const struct aws_action *aws_action(enum action action)
 {
-    static const struct aws_action nothing = {NULL, NULL, NULL, NULL, NULL};
+    static const struct aws_action nothing = {NULL, NULL, NULL, NULL, NULL, NULL};
     static const struct aws_action *const table[ACTION_COUNT] = {
         [ACTION_CREATE_VOLUME] = &create_volume_action,
         [ACTION_WAIT_VOLUME_AVAILABLE] = &wait_volume_available_action,
@@ -42,6 +42,13 @@ const struct aws_action *aws_action(enum action action)
         [ACTION_HOLD_COPY] = &hold_copy_action,
         [ACTION_RELEASE_COPY] = &release_copy_action,
         [ACTION_DELETE_SNAPSHOT] = &delete_snapshot_action,
+        [ACTION_REGISTER_TARGET] = &register_target_action,
+        [ACTION_WAIT_TARGET_HEALTHY] = &wait_target_healthy_action,
+        [ACTION_DEREGISTER_TARGET] = &deregister_target_action,
+        [ACTION_GET_RECORD_SET] = &get_record_set_action,
+        [ACTION_CHANGE_RECORD_SET] = &change_record_set_action,
+        [ACTION_RESTORE_RECORD_SET] = &restore_record_set_action,
+        [ACTION_WAIT_RECORD_SET] = &wait_record_set_action,
         [ACTION_INJECT] = &inject_action,
         [ACTION_WAIT_INJECTED] = &wait_injected_action,
         [ACTION_WAIT_AGENT] = &wait_agent_action,
@@ -109,7 +116,13 @@ static void send(struct operation *op, const struct aws_client_request *request,
 void operation_send(struct operation *op, const char *api, struct form *form, bool changes,
                     enum bucket bucket, operation_step next)
 {
-    struct aws_client_request request = {.service = AWS_SERVICE_EC2,
+    operation_send_form(op, AWS_SERVICE_EC2, api, form, changes, bucket, next);
+}
+
+void operation_send_form(struct operation *op, enum aws_service service, const char *api,
+                         struct form *form, bool changes, enum bucket bucket, operation_step next)
+{
+    struct aws_client_request request = {.service = service,
                                          .operation = api,
                                          .changes = changes,
                                          .body = buffer_text(&form->body),

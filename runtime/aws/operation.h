@@ -42,6 +42,8 @@ struct aws_action {
      * (NULL: ABSENT). */
     void (*see)(struct operation *op, size_t i, const struct xml *object);
     void (*absent)(struct operation *op, size_t i, const struct aws_answer *answer);
+    /* Whether b can share a's request, and its question; NULL: all can. */
+    bool (*together)(const struct call *a, const struct call *b);
 };
 /* All NULL for what is not AWS's. */
 const struct aws_action *aws_action(enum action action);
@@ -56,6 +58,9 @@ void operation_destroy(struct operation *op);
  * all others pass the gate by `bucket`. */
 void operation_send(struct operation *op, const char *api, struct form *form, bool changes,
                     enum bucket bucket, operation_step next);
+/* The same to another service of forms. */
+void operation_send_form(struct operation *op, enum aws_service service, const char *api,
+                         struct form *form, bool changes, enum bucket bucket, operation_step next);
 void operation_send_json(struct operation *op, enum aws_service service, const char *api,
                          const char *json, bool changes, enum bucket bucket, operation_step next);
 
@@ -103,6 +108,10 @@ extern const struct aws_action register_image_action, wait_image_available_actio
 extern const struct aws_action start_snapshot_action, complete_snapshot_action;
 extern const struct aws_action create_snapshot_action, wait_snapshot_completed_action, tag_copy_action,
     hold_copy_action, release_copy_action, delete_snapshot_action;
+extern const struct aws_action get_record_set_action, change_record_set_action,
+    restore_record_set_action, wait_record_set_action;
+extern const struct aws_action register_target_action, wait_target_healthy_action,
+    deregister_target_action;
 extern const struct aws_action inject_action, wait_injected_action;
 extern const struct aws_action wait_agent_action, send_script_action, send_check_action, wait_script_action;
 

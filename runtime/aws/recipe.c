@@ -341,8 +341,9 @@ static enum look look_everywhere(struct maker *maker)
 }
 
 struct recipe *recipe_make(const struct aws_settings *settings, const char *role_arn,
-                           struct error *error)
+                           const char *further_role_arn, struct error *error)
 {
+    const char *const roles[] = {role_arn, further_role_arn};
     struct error own = {0}; /* whether there is one decides, also when the caller wants none */
     struct maker maker = {
         settings, settings->arena, ARENA_NEW(settings->arena, struct recipe), {0}, &own};
@@ -354,9 +355,11 @@ struct recipe *recipe_make(const struct aws_settings *settings, const char *role
         error_help(&own, "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile "
                          "with AWS_PROFILE");
     }
-    if (look == LOOK_FOUND && role_arn && add_role(&maker, role_arn, NULL, NULL, NULL)) {
-        maker.recipe->description =
-            arena_printf(settings->arena, "role %s by %s", role_arn, maker.recipe->description);
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        if (look == LOOK_FOUND && roles[i] && add_role(&maker, roles[i], NULL, NULL, NULL)) {
+            maker.recipe->description =
+                arena_printf(settings->arena, "role %s by %s", roles[i], maker.recipe->description);
+        }
     }
     if (own.message) {
         error_move(error, &own);

@@ -49,8 +49,9 @@ struct recipe {
     size_t role_count;
 };
 
-/* NULL: half a configuration (a key without its secret, a circle of source_profile …) or none. */
+/* The roles (NULL: none) are assumed on top of what is found, one by the other. NULL: half a
+ * configuration (a key without its secret, a circle of source_profile …) or none. */
 struct recipe *recipe_make(const struct aws_settings *settings, const char *role_arn,
-                           struct error *error);
+                           const char *further_role_arn, struct error *error);
 
 #endif

@@ -107,7 +107,8 @@ static void fill_headers(struct transfer *transfer, const struct aws_endpoint *e
                                         .body_length = request->body_length,
                                         .payload_hash = request->rest.payload_hash,
                                         .service = aws_service_info(request->service)->name,
-                                        .region = request->region,
+                                        .region =
+                                            aws_signing_region(request->service, request->region),
                                         .memory = request->memory,
                                         .s3 = request->service == AWS_SERVICE_S3};
         struct sigv4_headers signature;
