@@ -102,4 +102,19 @@ CREATE TABLE dns_zones (name TEXT PRIMARY KEY, serial INTEGER NOT NULL, key_name
     key_algorithm TEXT) WITHOUT ROWID;
 CREATE TABLE dns_records (zone TEXT, name TEXT, type TEXT, data TEXT, ttl INTEGER NOT NULL,
     PRIMARY KEY (zone, name, type, data)) WITHOUT ROWID;
+-- Route 53. Names in their usual form: small letters, no dot at the end. place: the name's labels from the
+-- last to the first, each with a dot behind it: the order of lists. records: a JSON array of values; of an
+-- alias NULL. identifier: of a routing policy; "".
+CREATE TABLE hosted_zones (id TEXT PRIMARY KEY, name TEXT NOT NULL, private INTEGER NOT NULL,
+    account TEXT NOT NULL, reference TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE record_sets (zone TEXT, place TEXT, type TEXT, identifier TEXT, name TEXT NOT NULL,
+    ttl INTEGER NOT NULL, records TEXT, alias_zone TEXT, alias_name TEXT, alias_evaluate INTEGER,
+    weight INTEGER, PRIMARY KEY (zone, place, type, identifier)) WITHOUT ROWID;
+CREATE TABLE dns_changes (id TEXT PRIMARY KEY, account TEXT NOT NULL, submitted_ms INTEGER NOT NULL,
+    insync_ms INTEGER NOT NULL, comment TEXT) WITHOUT ROWID;
+-- load_balancer NULL: no listener sends to it. drained_ms: a target that was taken out is shown until then.
+CREATE TABLE target_groups (arn TEXT PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL,
+    vpc TEXT NOT NULL, protocol TEXT NOT NULL, port INTEGER NOT NULL, load_balancer TEXT) WITHOUT ROWID;
+CREATE TABLE targets (target_group TEXT, id TEXT, port INTEGER, registered_ms INTEGER NOT NULL,
+    health_ms INTEGER NOT NULL, drained_ms INTEGER, PRIMARY KEY (target_group, id, port)) WITHOUT ROWID;
 PRAGMA user_version = 3;

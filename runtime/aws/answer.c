@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
 
 enum { MESSAGE_MAX = 600, ID_MAX = 128, BODY_SHOWN_MAX = 120 };
 

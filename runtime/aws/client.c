@@ -14,8 +14,6 @@ enum { SKEW_MS = 4 * 60 * 1000 };
 struct role_keys {
     const char *arn;
     struct credentials *credentials;
-    struct role_keys *roles;
-    const char *role_arn; /* of the credentials; NULL: none */
     struct role_keys *next;
 };
 
@@ -25,6 +23,8 @@ struct aws_client {
     struct gate *gate;
     const struct aws_settings *settings;
     struct credentials *credentials;
+    struct role_keys *roles;
+    const char *role_arn; /* of the credentials; NULL: none */
     struct sigv4_memory memory[AWS_SERVICE_COUNT];
     const char *region;
     int64_t skew_ms;

@@ -36,13 +36,15 @@ struct targets {
  * it. */
 static bool is_too_early(const struct aws_answer *answer)
 {
-    return is(answer->error.code, "InvalidTarget") && strstr(answer->error.message, "running state");
+    return is(answer->error.code, "InvalidTarget") &&
+           strstr(answer->error.message, "running state");
 }
 
 static void on_changed(struct operation *op, const struct aws_answer *answer)
 {
     const struct targets *targets = op->state;
-    bool gone = is(answer->error.code, "TargetGroupNotFound") || is(answer->error.code, "InvalidTarget");
+    bool gone =
+        is(answer->error.code, "TargetGroupNotFound") || is(answer->error.code, "InvalidTarget");
     if (answer->outcome == OUTCOME_OK || (!registers(op) && gone && op->n == 1)) {
         operation_ok(op); /* what is not there is taken out already */
         return;
@@ -101,7 +103,8 @@ static void change_targets(struct operation *op)
 }
 
 const struct aws_action register_target_action = {.start = change_targets, .together = same_group};
-const struct aws_action deregister_target_action = {.start = change_targets, .together = same_group};
+const struct aws_action deregister_target_action = {.start = change_targets,
+                                                    .together = same_group};
 
 /* --- awaited --- */
 
@@ -119,9 +122,9 @@ static const char *help_for(const char *reason)
         {"Target.FailedHealthChecks",
          "the connection of the health check fails: check the VM's security groups, and that its "
          "service listens on the group's port"},
-        {"Target.NotInUse",
-         "no listener of a load balancer sends to the group, or none in the VM's zone: until then no "
-         "target of it gets healthy"},
+        {"Target.NotInUse", "no listener of a load balancer sends to the group, or none in the "
+                            "VM's zone: until then no "
+                            "target of it gets healthy"},
         {"Target.IpUnusable", "the address is a load balancer's own"},
     };
     for (size_t i = 0; reason && i < sizeof known / sizeof *known; i++) {
@@ -141,9 +144,10 @@ static void see_health(struct operation *op, size_t i, const struct xml *target)
         operation_result(op, i, &(struct call_result){.outcome = OUTCOME_OK});
         return;
     }
-    const char *why = reason && description ? arena_printf(op->arena, " (%s: %s)", reason, description)
-                      : reason              ? arena_printf(op->arena, " (%s)", reason)
-                                            : "";
+    const char *why = reason && description
+                          ? arena_printf(op->arena, " (%s: %s)", reason, description)
+                      : reason ? arena_printf(op->arena, " (%s)", reason)
+                               : "";
     operation_tell(op, i, OUTCOME_PENDING, help_for(reason), "%s is %s in the target group%s",
                    input_of(op, i, "instance_id"), state ? state : "in no state", why);
 }
@@ -175,9 +179,9 @@ static void on_health(struct operation *op, const struct aws_answer *answer)
         if (target) {
             see_health(op, i, target);
         } else {
-            operation_tell(op, i, OUTCOME_PENDING, "somebody took it out of the group: register it again",
-                           "%s is not registered with the target group",
-                           input_of(op, i, "instance_id"));
+            operation_tell(
+                op, i, OUTCOME_PENDING, "somebody took it out of the group: register it again",
+                "%s is not registered with the target group", input_of(op, i, "instance_id"));
         }
     }
 }

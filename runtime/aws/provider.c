@@ -47,16 +47,17 @@ static void lookup(struct provider *provider, struct call *call, call_done done,
     begin(provider, &call, 1, done, context, &aws_action(call->node->action)->lookup);
 }
 
-static const char *conversion_instance(const struct call *call)
+static bool share_request(const struct call *a, const struct call *b)
 {
-    const char *instance = call_text(call, "conversion_instance");
-    return instance ? instance : "";
+    bool (*together)(const struct call *a, const struct call *b) =
+        aws_action(a->node->action)->together;
+    return !together || together(a, b);
 }
 
-/* SSM lists commands by the instance that they run on: a question for each, all at the same time.
- */
-static void poll_commands(struct provider *provider, struct call **calls, size_t n, call_done done,
-                          void *context)
+/* Some questions are about one thing alone: SSM's about the instance that commands run on, Route 53's
+ * about a change, load balancers' about a target group. One for each, all at the same time. */
+static void poll_apart(struct provider *provider, struct call **calls, size_t n, call_done done,
+                       void *context)
 {
     struct arena *arena = arena_create();
     struct call **rest = ARENA_ARRAY(arena, struct call *, n), **group;
@@ -64,9 +65,9 @@ static void poll_commands(struct provider *provider, struct call **calls, size_t
     memcpy(rest, calls, n * sizeof *rest);
     while (n > 0) {
         size_t kept = 0, together = 0;
-        const char *instance = conversion_instance(rest[0]);
+        const struct call *first = rest[0];
         for (size_t i = 0; i < n; i++) {
-            bool same = strcmp(conversion_instance(rest[i]), instance) == 0;
+            bool same = i == 0 || share_request(first, rest[i]);
             (same ? group : rest)[same ? together++ : kept++] = rest[i];
         }
         n = kept;
@@ -79,8 +80,8 @@ static void poll(struct provider *provider, struct call **calls, size_t n, call_
                  void *context)
 {
     enum action action = calls[0]->node->action;
-    if (action_info(action)->poll == POLL_COMMANDS) {
-        poll_commands(provider, calls, n, done, context);
+    if (aws_action(action)->together) {
+        poll_apart(provider, calls, n, done, context);
     } else {
         begin(provider, calls, n, done, context, &aws_action(action)->poll);
     }
@@ -95,5 +96,6 @@ struct provider provider_of(struct aws *aws)
 {
     (void)aws;
     return (struct provider){
-        .name = "aws", .start = start, .lookup = lookup, .poll = poll, .destroy = destroy};
+        .name = "aws", .start = start, .lookup = lookup, .poll = poll, .together = share_request,
+        .destroy = destroy};
 }

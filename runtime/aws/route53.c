@@ -33,8 +33,9 @@ void route53_send(struct operation *op, const struct route53_request *request, o
         .changes = request->body != NULL,
         .role_arn = call_text(op->calls[0], "role_arn"),
         .rest = {.method = request->method,
-                 .path = arena_printf(op->arena, "/%s/%s",
-                                      aws_service_info(AWS_SERVICE_ROUTE53)->version, request->path),
+                 .path =
+                     arena_printf(op->arena, "/%s/%s",
+                                  aws_service_info(AWS_SERVICE_ROUTE53)->version, request->path),
                  .query = request->query,
                  .headers = &type,
                  .header_count = request->body ? 1 : 0},
@@ -54,23 +55,24 @@ void route53_list(struct operation *op, const char *zone_id, const char *name, c
             .operation = "ListResourceRecordSets",
             .path = arena_printf(op->arena, "hostedzone/%s/rrset", encoded(op->arena, zone_id)),
             .query = arena_printf(op->arena, "maxitems=%d&name=%s%s", most,
-                                  encoded(op->arena, record_name_to_wire(op->arena, name)), of_type),
+                                  encoded(op->arena, rrset_name_to_wire(op->arena, name)), of_type),
             .first = first},
         next);
 }
 
-struct record_set route53_find(struct arena *arena, const struct aws_answer *answer,
-                               const char *name, const char *type)
+struct rrset route53_find(struct arena *arena, const struct aws_answer *answer, const char *name,
+                          const char *type)
 {
-    const char *wanted = record_name(arena, name);
-    for (const struct xml *one = xml_first(answer->xml, "ResourceRecordSets"); one; one = one->next) {
+    const char *wanted = rrset_name(arena, name);
+    for (const struct xml *one = xml_first(answer->xml, "ResourceRecordSets"); one;
+         one = one->next) {
         const char *of_type = xml_text(one, "Type"), *of_name = xml_text(one, "Name");
         if (of_type && of_name && strcmp(of_type, type) == 0 &&
-            strcmp(record_name(arena, of_name), wanted) == 0) {
-            return record_set_of_xml(arena, one);
+            strcmp(rrset_name(arena, of_name), wanted) == 0) {
+            return rrset_of_xml(arena, one);
         }
     }
-    return (struct record_set){.name = wanted, .type = type};
+    return (struct rrset){.name = wanted, .type = type};
 }
 
 static bool same_input(const struct call *a, const struct call *b, const char *name)
@@ -92,29 +94,31 @@ struct reading {
 };
 
 /* Why it cannot be switched; NULL: it can. */
-static const char *objection(struct operation *op, size_t i, const struct record_set *now,
+static const char *objection(struct operation *op, size_t i, const struct rrset *now,
                              const char **help)
 {
     const struct value *expect = call_input(op->calls[i], "expect");
     *help = NULL;
     if (now->special) {
-        *help = "drc changes simple records only: take it out of the plan, or switch it by a script";
+        *help =
+            "drc changes simple records only: take it out of the plan, or switch it by a script";
         return arena_printf(op->arena, "has %s", now->special);
     }
     if (expect && expect->count > 0) {
-        struct record_set wanted = record_set_wanted(op->arena, now->name, now->type, 0, expect);
-        if (!record_set_same_values(op->arena, now, &wanted)) {
-            const char *text = record_set_text(op->arena, &wanted);
-            *help = "somebody else has changed it: see that it may be switched, then correct expect "
-                    "in the plan or the record";
+        struct rrset wanted = rrset_wanted(op->arena, now->name, now->type, 0, expect);
+        if (!rrset_same_values(op->arena, now, &wanted)) {
+            const char *text = rrset_text(op->arena, &wanted);
+            *help =
+                "somebody else has changed it: see that it may be switched, then correct expect "
+                "in the plan or the record";
             return arena_printf(op->arena, "is %s, and the plan expects %.*s",
-                                record_set_text(op->arena, now), (int)strcspn(text, "("), text);
+                                rrset_text(op->arena, now), (int)(strstr(text, " (TTL") - text), text);
         }
     }
     return NULL;
 }
 
-static void tell_record(struct operation *op, size_t i, const struct record_set *now)
+static void tell_record(struct operation *op, size_t i, const struct rrset *now)
 {
     struct reading *reading = op->state;
     const char *help, *why = objection(op, i, now, &help);
@@ -125,7 +129,7 @@ static void tell_record(struct operation *op, size_t i, const struct record_set 
     }
     struct call_result result = {
         .outcome = OUTCOME_OK,
-        .outputs = {{"zone_id", reading->zone_id}, {"old", record_set_to_json(op->arena, now)}},
+        .outputs = {{"zone_id", reading->zone_id}, {"old", rrset_to_json(op->arena, now)}},
         .output_count = 2};
     operation_result(op, i, &result);
 }
@@ -141,8 +145,8 @@ static void list_next(struct operation *op, bool first)
     for (size_t i = 0; i < op->n; i++) {
         if (!op->answered[i] &&
             (best == op->n ||
-             record_name_compare(record_name(op->arena, route53_input(op, i, "record")),
-                                 record_name(op->arena, route53_input(op, best, "record"))) < 0)) {
+             rrset_name_compare(rrset_name(op->arena, route53_input(op, i, "record")),
+                                rrset_name(op->arena, route53_input(op, best, "record"))) < 0)) {
             best = i;
         }
     }
@@ -160,10 +164,10 @@ static void on_records(struct operation *op, const struct aws_answer *answer)
         return;
     }
     for (size_t i = 0; i < op->n; i++) {
-        struct record_set now =
-            op->answered[i] ? (struct record_set){0}
-                            : route53_find(op->arena, answer, route53_input(op, i, "record"),
-                                           route53_input(op, i, "type"));
+        struct rrset now = op->answered[i]
+                               ? (struct rrset){0}
+                               : route53_find(op->arena, answer, route53_input(op, i, "record"),
+                                              route53_input(op, i, "type"));
         if (!op->answered[i] && (now.there || i == reading->asked)) {
             tell_record(op, i, &now);
         }
@@ -190,7 +194,7 @@ static void tell_all(struct operation *op, const char *help, const char *message
 static void on_zones(struct operation *op, const struct aws_answer *answer)
 {
     struct reading *reading = op->state;
-    const char *zone = route53_input(op, 0, "zone"), *wanted = record_name(op->arena, zone);
+    const char *zone = route53_input(op, 0, "zone"), *wanted = rrset_name(op->arena, zone);
     if (answer->outcome != OUTCOME_OK) {
         operation_refused(op, answer);
         return;
@@ -199,18 +203,20 @@ static void on_zones(struct operation *op, const struct aws_answer *answer)
     size_t count = 0;
     for (const struct xml *one = xml_first(answer->xml, "HostedZones"); one; one = one->next) {
         const char *name = xml_text(one, "Name"), *private = xml_text(one, "Config/PrivateZone");
-        if (name && strcmp(record_name(op->arena, name), wanted) == 0) {
+        if (name && strcmp(rrset_name(op->arena, name), wanted) == 0) {
             reading->zone_id = id_of_zone(op->arena, one);
-            found = arena_printf(op->arena, "%s%s%s (%s)", found, count++ ? ", " : "",
-                                 reading->zone_id,
-                                 private && strcmp(private, "true") == 0 ? "private" : "public");
+            found =
+                arena_printf(op->arena, "%s%s%s (%s)", found, count++ ? ", " : "", reading->zone_id,
+                             private && strcmp(private, "true") == 0 ? "private" : "public");
         }
     }
     if (count == 1) {
         list_next(op, false);
     } else if (count == 0) {
-        tell_all(op, "check dns in the plan: the zone's name, and role_arn where it is in another account",
-                 arena_printf(op->arena, "there is no hosted zone %s in the account", zone));
+        tell_all(
+            op,
+            "check dns in the plan: the zone's name, and role_arn where it is in another account",
+            arena_printf(op->arena, "there is no hosted zone %s in the account", zone));
     } else {
         tell_all(op, "name the one that is meant by zone_id, under dns in the plan",
                  arena_printf(op->arena, "there are %zu hosted zones %s: %s", count, zone, found));
@@ -226,15 +232,15 @@ static void get_record_sets(struct operation *op)
         list_next(op, true);
         return;
     }
-    const char *name = record_name_to_wire(op->arena, route53_input(op, 0, "zone"));
-    route53_send(op,
-                 &(struct route53_request){
-                     .operation = "ListHostedZonesByName",
-                     .path = "hostedzonesbyname",
-                     .query = arena_printf(op->arena, "dnsname=%s&maxitems=%d",
-                                           encoded(op->arena, name), ZONES_MAX),
-                     .first = true},
-                 on_zones);
+    const char *name = rrset_name_to_wire(op->arena, route53_input(op, 0, "zone"));
+    route53_send(
+        op,
+        &(struct route53_request){.operation = "ListHostedZonesByName",
+                                  .path = "hostedzonesbyname",
+                                  .query = arena_printf(op->arena, "dnsname=%s&maxitems=%d",
+                                                        encoded(op->arena, name), ZONES_MAX),
+                                  .first = true},
+        on_zones);
 }
 
 const struct aws_action get_record_set_action = {.start = get_record_sets,

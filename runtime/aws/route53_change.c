@@ -1,6 +1,6 @@
 /* Route 53: records switched and restored. A change is a compare-and-swap at the server: DELETE of
- * exactly what was there and CREATE of the new one in one batch, which is carried out whole or not at
- * all (ChangeResourceRecordSets, Amazon Route 53 API Reference). */
+ * exactly what was there and CREATE of the new one in one batch, which is carried out whole or not
+ * at all (ChangeResourceRecordSets, Amazon Route 53 API Reference). */
 #include <string.h>
 
 #include "compiler/base/arena.h"
@@ -11,13 +11,13 @@
 enum { ELEMENTS_MAX = 1000, CHARACTERS_MAX = 32000, CONFLICT_PAGE = 20 };
 
 struct swap {
-    struct record_set from, to;
+    struct rrset from, to;
 };
 
 struct switching {
-    struct swap *swaps;            /* of each call */
-    struct aws_answer refusal;     /* of a batch of one, while it is looked what is there */
-    bool looked_up;                /* for a lost answer */
+    struct swap *swaps;        /* of each call */
+    struct aws_answer refusal; /* of a batch of one, while it is looked what is there */
+    bool looked_up;            /* for a lost answer */
 };
 
 static bool restores(const struct operation *op)
@@ -29,10 +29,10 @@ static bool read_swap(struct operation *op, size_t i, struct swap *swap, struct 
 {
     const struct call *call = op->calls[i];
     const char *name = route53_input(op, i, "record"), *type = route53_input(op, i, "type");
-    struct record_set old;
-    struct record_set new = record_set_wanted(op->arena, name, type, call_int(call, "ttl", 300),
-                                              call_input(call, "values"));
-    if (!record_set_of_json(op->arena, name, type, route53_input(op, i, "old"), &old, error)) {
+    struct rrset old;
+    struct rrset new =
+        rrset_wanted(op->arena, name, type, call_int(call, "ttl", 300), call_input(call, "values"));
+    if (!rrset_of_json(op->arena, name, type, route53_input(op, i, "old"), &old, error)) {
         return false;
     }
     *swap = restores(op) ? (struct swap){new, old} : (struct swap){old, new};
@@ -69,24 +69,25 @@ static void tell_changed(struct operation *op, const struct aws_answer *answer)
 }
 
 /* Neither what the change was to take the place of, nor what it was to make: somebody else's. */
-static void tell_conflict(struct operation *op, const struct record_set *now)
+static void tell_conflict(struct operation *op, const struct rrset *now)
 {
     const struct swap *swap = ((struct switching *)op->state)->swaps;
     const char *name = route53_input(op, 0, "record"), *type = route53_input(op, 0, "type");
-    const char *is = record_set_text(op->arena, now), *from = record_set_text(op->arena, &swap->from);
+    const char *is = rrset_text(op->arena, now), *from = rrset_text(op->arena, &swap->from);
     if (restores(op)) {
-        operation_tell(op, 0, OUTCOME_FATAL,
-                       "somebody else changed it since: look whether that is right; drc does not take "
-                       "it back",
-                       "%s %s is %s: not restored, because it is not what the run wrote (%s; before "
-                       "the run: %s)",
-                       name, type, is, from, record_set_text(op->arena, &swap->to));
+        operation_tell(
+            op, 0, OUTCOME_FATAL,
+            "somebody else changed it since: look whether that is right; drc does not take "
+            "it back",
+            "%s %s is %s: not restored, because it is not what the run wrote (%s; before "
+            "the run: %s)",
+            name, type, is, from, rrset_text(op->arena, &swap->to));
     } else {
-        operation_tell(op, 0, OUTCOME_FATAL,
-                       "somebody else changed it meanwhile: look whether that is right; give it the "
-                       "old value again and resume, or begin a new run",
-                       "%s %s is %s: not switched, because it was %s when it was read", name, type,
-                       is, from);
+        operation_tell(
+            op, 0, OUTCOME_FATAL,
+            "somebody else changed it meanwhile: look whether that is right; give it the "
+            "old value again and resume, or begin a new run",
+            "%s %s is %s: not switched, because it was %s when it was read", name, type, is, from);
     }
 }
 
@@ -96,17 +97,18 @@ static const char *batch_body(struct operation *op, const struct swap *swaps, si
 {
     const struct call *call = op->calls[0];
     struct buffer out = {0};
-    buffer_puts(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ChangeResourceRecordSetsRequest "
-                      "xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Comment>");
+    buffer_puts(&out,
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ChangeResourceRecordSetsRequest "
+                "xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Comment>");
     xml_escape(&out, arena_printf(op->arena, "drc %.100s %s %.60s", call->graph->plan_name,
                                   workflow_name(call->graph->workflow), call->run_id));
     buffer_puts(&out, "</Comment><Changes>");
     for (size_t i = 0; i < count; i++) {
         if (swaps[i].from.there) {
-            record_set_write_change(&out, op->arena, "DELETE", &swaps[i].from);
+            rrset_write_change(&out, op->arena, "DELETE", &swaps[i].from);
         }
         if (swaps[i].to.there) {
-            record_set_write_change(&out, op->arena, "CREATE", &swaps[i].to);
+            rrset_write_change(&out, op->arena, "CREATE", &swaps[i].to);
         }
     }
     buffer_puts(&out, "</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>");
@@ -119,17 +121,16 @@ static void send_batch(struct operation *op, const struct swap *swaps, size_t co
                        operation_step next)
 {
     route53_send(op,
-                 &(struct route53_request){
-                     .operation = "ChangeResourceRecordSets",
-                     .method = "POST",
-                     .path = arena_printf(op->arena, "hostedzone/%s/rrset/",
-                                          route53_input(op, 0, "zone_id")),
-                     .body = batch_body(op, swaps, count),
-                     .first = first},
+                 &(struct route53_request){.operation = "ChangeResourceRecordSets",
+                                           .method = "POST",
+                                           .path = arena_printf(op->arena, "hostedzone/%s/rrset/",
+                                                                route53_input(op, 0, "zone_id")),
+                                           .body = batch_body(op, swaps, count),
+                                           .first = first},
                  next);
 }
 
-static void count_up(const struct record_set *set, size_t *elements, size_t *characters)
+static void count_up(const struct rrset *set, size_t *elements, size_t *characters)
 {
     *elements += set->count;
     for (size_t i = 0; i < set->count; i++) {
@@ -161,9 +162,9 @@ static void on_confirmed(struct operation *op, const struct aws_answer *answer)
     }
 }
 
-/* It is there already. Which change made it nobody knows any more, but a change of it to itself, which
- * is refused if it is not there by then, is in sync no sooner. */
-static void confirm(struct operation *op, const struct record_set *there)
+/* It is there already. Which change made it nobody knows any more, but a change of it to itself,
+ * which is refused if it is not there by then, is in sync no sooner. */
+static void confirm(struct operation *op, const struct rrset *there)
 {
     struct swap *same = ARENA_NEW(op->arena, struct swap);
     *same = (struct swap){*there, *there};
@@ -174,18 +175,19 @@ static void confirm(struct operation *op, const struct record_set *there)
     }
 }
 
-/* Refused although the record is what it was to be: the reason is another one, such as a CNAME beside
- * it. */
+/* Refused although the record is what it was to be: the reason is another one, such as a CNAME
+ * beside it. */
 static void tell_refusal(struct operation *op, const struct aws_answer *answer)
 {
     const struct switching *switching = op->state;
     const char *name = route53_input(op, 0, "record"), *others = "";
-    for (const struct xml *one = xml_first(answer->xml, "ResourceRecordSets"); one; one = one->next) {
+    for (const struct xml *one = xml_first(answer->xml, "ResourceRecordSets"); one;
+         one = one->next) {
         const char *of_name = xml_text(one, "Name");
-        if (of_name && strcmp(record_name(op->arena, of_name), record_name(op->arena, name)) == 0) {
-            struct record_set set = record_set_of_xml(op->arena, one);
+        if (of_name && strcmp(rrset_name(op->arena, of_name), rrset_name(op->arena, name)) == 0) {
+            struct rrset set = rrset_of_xml(op->arena, one);
             others = arena_printf(op->arena, "%s%s%s %s", others, *others ? "; " : "", set.type,
-                                  record_set_text(op->arena, &set));
+                                  rrset_text(op->arena, &set));
         }
     }
     struct aws_answer told = switching->refusal;
@@ -202,18 +204,18 @@ static void on_now(struct operation *op, const struct aws_answer *answer)
         operation_refused(op, answer);
         return;
     }
-    struct record_set now = route53_find(op->arena, answer, route53_input(op, 0, "record"),
-                                         route53_input(op, 0, "type"));
-    if (record_set_equal(op->arena, &now, &swap->to)) {
-        struct record_set *there = ARENA_NEW(op->arena, struct record_set);
+    struct rrset now = route53_find(op->arena, answer, route53_input(op, 0, "record"),
+                                    route53_input(op, 0, "type"));
+    if (rrset_equal(op->arena, &now, &swap->to)) {
+        struct rrset *there = ARENA_NEW(op->arena, struct rrset);
         *there = now;
         confirm(op, there);
-    } else if (!record_set_equal(op->arena, &now, &swap->from)) {
+    } else if (!rrset_equal(op->arena, &now, &swap->from)) {
         tell_conflict(op, &now);
     } else if (switching->looked_up) {
         operation_tell(op, 0, OUTCOME_ABSENT, NULL, "%s %s is still %s",
                        route53_input(op, 0, "record"), route53_input(op, 0, "type"),
-                       record_set_text(op->arena, &now));
+                       rrset_text(op->arena, &now));
     } else {
         tell_refusal(op, answer);
     }
@@ -252,7 +254,6 @@ static void on_switched(struct operation *op, const struct aws_answer *answer)
     }
 }
 
-
 static void on_unreadable(void *context)
 {
     struct operation *op = context;
@@ -269,9 +270,8 @@ static void refuse_later(struct operation *op, const char *message, const char *
 {
     struct switching *switching = op->state;
     switching->refusal.outcome = OUTCOME_FATAL;
-    switching->refusal.error = (struct call_error){.service = "route53",
-                                                   .message = arena_strdup(op->arena, message),
-                                                   .help = help};
+    switching->refusal.error = (struct call_error){
+        .service = "route53", .message = arena_strdup(op->arena, message), .help = help};
     op->task = world_timer(aws_client_world(op->client), 0, on_unreadable, op);
 }
 

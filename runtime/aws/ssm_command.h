@@ -28,5 +28,7 @@ void ssm_ask_for_page(struct operation *op, const char *api, const char *instanc
 
 /* ssm_wait.c: the ends of commands, for all that wait for some. */
 void ssm_poll(struct operation *op);
+/* Injections are asked about for each conversion instance, scripts all at once. */
+bool ssm_same_question(const struct call *a, const struct call *b);
 
 #endif

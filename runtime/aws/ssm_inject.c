@@ -37,4 +37,5 @@ static void inject(struct operation *op)
 }
 
 const struct aws_action inject_action = {.start = inject, .lookup = ssm_find};
-const struct aws_action wait_injected_action = {.poll = ssm_poll};
+const struct aws_action wait_injected_action = {.poll = ssm_poll,
+                                                .together = ssm_same_question};

@@ -49,4 +49,4 @@ static void send_script(struct operation *op)
 }
 
 const struct aws_action send_script_action = {.start = send_script, .lookup = ssm_find};
-const struct aws_action wait_script_action = {.poll = ssm_poll};
+const struct aws_action wait_script_action = {.poll = ssm_poll, .together = ssm_same_question};

@@ -264,3 +264,10 @@ void ssm_poll(struct operation *op)
         ask_next_alone(op);
     }
 }
+
+bool ssm_same_question(const struct call *a, const struct call *b)
+{
+    const char *of_a = call_text(a, "conversion_instance");
+    const char *of_b = call_text(b, "conversion_instance");
+    return of_a && of_b ? strcmp(of_a, of_b) == 0 : of_a == of_b;
+}

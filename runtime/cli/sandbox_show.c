@@ -13,7 +13,8 @@
 #include "runtime/world/world.h"
 
 static const char *const kind_names[SANDBOX_KIND_COUNT] = {"instances", "volumes", "snapshots",
-                                                           "images", "buckets", "records"};
+                                                           "images", "buckets", "records",
+                                                           "targets"};
 
 static void show_json(enum sandbox_kind kind, const struct sandbox_item *items, size_t count,
                       struct json_writer *json)
@@ -70,6 +71,15 @@ static void show_records(const struct sandbox_item *items, size_t count, struct 
     }
 }
 
+static void show_targets(const struct sandbox_item *items, size_t count, struct buffer *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        buffer_printf(out, "  %-22s %-11s of %s%s%s\n", items[i].id, items[i].state,
+                      items[i].attached_to, items[i].detail ? ": " : "",
+                      items[i].detail ? items[i].detail : "");
+    }
+}
+
 static void show_text(enum sandbox_kind kind, const struct sandbox_item *items, size_t count,
                       struct buffer *out)
 {
@@ -78,8 +88,8 @@ static void show_text(enum sandbox_kind kind, const struct sandbox_item *items, 
         show_buckets(items, count, out);
         return;
     }
-    if (kind == SANDBOX_RECORD) {
-        show_records(items, count, out);
+    if (kind == SANDBOX_RECORD || kind == SANDBOX_TARGET) {
+        (kind == SANDBOX_RECORD ? show_records : show_targets)(items, count, out);
         return;
     }
     for (size_t i = 0; i < count; i++) {

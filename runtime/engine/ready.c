@@ -10,6 +10,7 @@
 #include "runtime/engine/limits.h"
 #include "runtime/world/world.h"
 
+enum { APART_MAX = 512 }; /* nodes that are looked at in vain for one batch */
 enum admission { ADMITTED, SET_ASIDE, NOT_NOW };
 
 void ready_push(struct executor *executor, uint32_t node)
@@ -213,6 +214,33 @@ static void admit_lookup(struct executor *executor, uint32_t node)
     add_outgoing(executor, flight_create(executor, node, FLIGHT_LOOKUP));
 }
 
+/* Whether the provider takes them in one request. */
+static bool go_together(const struct executor *executor, const struct action_info *info,
+                        uint32_t first, uint32_t node)
+{
+    const struct provider *provider = executor->options.providers[info->provider];
+    const uint32_t both[] = {first, node};
+    struct call calls[2];
+    for (size_t i = 0; i < 2; i++) {
+        const struct node_run *run = &executor->nodes[both[i]];
+        calls[i] = (struct call){.graph = executor->graph,
+                                 .node = &executor->graph->nodes[both[i]],
+                                 .inputs = run->inputs,
+                                 .input_count = run->input_count,
+                                 .run_id = executor->options.run_id};
+    }
+    return !provider->together || provider->together(&calls[0], &calls[1]);
+}
+
+/* Those of another request wait in front of the queue again. */
+static void put_back(struct executor *executor, struct heap *heap, const uint32_t *nodes,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        heap_push(executor->arena, heap, executor->rank[nodes[i]], nodes[i]);
+    }
+}
+
 /* Nodes that can go with `first` in one request: ready, of the same action, not yet in doubt. */
 static void gather_batch(struct executor *executor, const struct action_info *info,
                          struct heap *heap, uint32_t first)
@@ -220,8 +248,10 @@ static void gather_batch(struct executor *executor, const struct action_info *in
     uint32_t limit = executor->nodes[first].batch_limit;
     size_t begun = executor->outgoing_count - 1, count = 1;
     size_t most = limit ? limit : (size_t)info->batch_max;
+    uint32_t apart[APART_MAX];
+    size_t apart_count = 0;
     int64_t wait_ms;
-    while (count < most && heap->count > 0) {
+    while (count < most && heap->count > 0 && apart_count < APART_MAX) {
         uint32_t node = heap->items[0].node;
         struct node_run *run = &executor->nodes[node];
         if (run->status.state != NODE_READY) {
@@ -229,17 +259,28 @@ static void gather_batch(struct executor *executor, const struct action_info *in
             continue;
         }
         if (run->batch_limit != limit || run->status.choice > 0 || needs_lookup(executor, node) ||
-            executor->graph->nodes[node].acquire != NO_POOL ||
-            (info->resource != BUCKET_NONE &&
-             !limits_take(executor->options.limits, info->resource, 1, &wait_ms))) {
+            executor->graph->nodes[node].acquire != NO_POOL) {
             break;
         }
         heap_pop(heap);
-        if (resolve_inputs(executor, node) && same_request(executor, node)) {
+        if (!resolve_inputs(executor, node)) {
+            continue;
+        }
+        if (!go_together(executor, info, first, node)) {
+            apart[apart_count++] = node;
+            continue;
+        }
+        if (info->resource != BUCKET_NONE &&
+            !limits_take(executor->options.limits, info->resource, 1, &wait_ms)) {
+            put_back(executor, heap, &node, 1);
+            break;
+        }
+        if (same_request(executor, node)) {
             admit_request(executor, node);
             count++;
         }
     }
+    put_back(executor, heap, apart, apart_count);
     executor->batches += count > 1;
     for (size_t i = begun; i < executor->outgoing_count; i++) {
         executor->outgoing[i].flight->batch_size = (uint32_t)count;

@@ -164,6 +164,8 @@ static enum dialect dialect_of(const struct request *r)
         return DIALECT_EBS;
     case PROTOCOL_REST_XML:
         return DIALECT_S3;
+    case PROTOCOL_ROUTE53:
+        return DIALECT_STS;
     case PROTOCOL_QUERY:
         break;
     }

@@ -365,7 +365,7 @@ struct zone_object {
     const char *region, *state;
 };
 
-static void *zone_load(struct request *r, const char *name)
+static void *hosted_zone_load(struct request *r, const char *name)
 {
     size_t length = strlen(r->region);
     bool built_in = strncmp(name, r->region, length) == 0 && name[length] >= 'a' &&
@@ -411,7 +411,7 @@ bool ec2_describe_availability_zones(struct request *r)
         .not_found = "InvalidParameterValue",
         .noun = "availability zone '%s'",
         .fields = fields,
-        .load = zone_load,
+        .load = hosted_zone_load,
         .write = write_zone,
     };
     kind.list =

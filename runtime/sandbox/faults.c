@@ -92,10 +92,12 @@ static bool slow_down(struct request *r, const char *reason)
         return fail(r, 400, "RequestThrottledException", "Rate exceeded");
     case PROTOCOL_REST_XML:
         return fail(r, 503, "SlowDown", "Please reduce your request rate.");
+    case PROTOCOL_ROUTE53:
+        return fail(r, 400, "Throttling", "Rate exceeded");
     case PROTOCOL_QUERY:
         break;
     }
-    return strcmp(r->service, "sts") == 0
+    return strcmp(r->service, "ec2") != 0
                ? fail(r, 400, "Throttling", "Rate exceeded")
                : fail(r, 503, "RequestLimitExceeded", "Request limit exceeded.");
 }

@@ -8,6 +8,8 @@
  *   unavailable             1: no answer at all, to anything
  *   inject                  probability that a driver injection fails
  *   boot                    probability that an instance does not boot
+ *   prior                   probability that Route 53 is still at an earlier change of the zone
+ *   unhealthy, unhealthy/VM 1: health checks of target groups get HTTP 503
  *   spread                  how far what takes time spreads around its middle (timing.def); 0:
  * little time:NAME, time:NAME/VM milliseconds in the middle, for a row of timing.def; with `spread`
  *   busy                    the part of the request rates that others of the account use up, 0 to 1

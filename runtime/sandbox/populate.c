@@ -76,6 +76,8 @@ static bool populate(struct request *r, const struct plan *plan, const struct co
     populate_conversions(r, plan);
     populate_dns(r, plan);
     populate_guests(r, plan);
+    populate_route53(r, plan);
+    populate_target_groups(r, plan);
     if (!copies->none) {
         populate_copies(r, plan, copies->facts);
     }

@@ -14,6 +14,9 @@ void populate_images(struct request *r, const struct plan *plan);
 void populate_conversions(struct request *r, const struct plan *plan);
 /* populate_dns.c: zones that take dynamic updates. */
 void populate_dns(struct request *r, const struct plan *plan);
+/* populate_route53.c: hosted zones with what stands there from the time at home; target groups. */
+void populate_route53(struct request *r, const struct plan *plan);
+void populate_target_groups(struct request *r, const struct plan *plan);
 /* populate_copies.c: DR copies of every VM. */
 void populate_copies(struct request *r, const struct plan *plan, const struct facts *facts);
 

@@ -31,6 +31,8 @@ enum protocol protocol_of(const char *service)
     } known[] = {
         {"ec2", PROTOCOL_QUERY},
         {"sts", PROTOCOL_QUERY},
+        {"elasticloadbalancing", PROTOCOL_QUERY},
+        {"route53", PROTOCOL_ROUTE53},
         {"ebs", PROTOCOL_REST_JSON},
         {"s3", PROTOCOL_REST_XML},
     };

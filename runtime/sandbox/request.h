@@ -25,10 +25,11 @@ struct caller {
 
 /* How a service is spoken to, and how it tells what went wrong. */
 enum protocol {
-    PROTOCOL_QUERY,     /* EC2, STS: a form, answered in XML */
+    PROTOCOL_QUERY,     /* EC2, STS, load balancers: a form, answered in XML */
     PROTOCOL_JSON,      /* SSM, Service Quotas, KMS: the operation in X-Amz-Target */
     PROTOCOL_REST_JSON, /* EBS: the operation in method and path */
     PROTOCOL_REST_XML,  /* S3 */
+    PROTOCOL_ROUTE53,   /* the operation in method and path, XML both ways */
 };
 enum protocol protocol_of(const char *service);
 
@@ -58,7 +59,8 @@ struct request {
     const struct arrival *arrival;
     struct blobs *blobs;
     struct sigv4_memory *signing; /* the key that was derived last; NULL: none */
-    /* EBS: the snapshot and the block of the path; S3: bucket and key. NULL: not there. */
+    /* EBS: the snapshot and the block of the path; S3: bucket and key; Route 53: zone or change.
+     * NULL: not there. */
     const char *of, *in;
     struct query query;        /* EC2, STS; what stands behind the path of EBS and S3 */
     const cJSON *json;         /* SSM; never NULL there, nor in an EBS operation that has a body */

@@ -31,22 +31,16 @@ static struct parts split(struct request *r, const char *path)
     return parts;
 }
 
-/* POST /snapshots, PUT /snapshots/{of}/blocks/{in} … (the service's model). */
-static const char *ebs_operation(struct request *r, const char *method, const char *path)
+struct route {
+    const char *method, *parts[PARTS_MAX], *operation;
+    size_t count;
+};
+
+static const char *find_route(struct request *r, const struct route *routes, size_t count,
+                              const char *method, const char *path)
 {
-    static const struct {
-        const char *method, *parts[PARTS_MAX], *operation;
-        size_t count;
-    } routes[] = {
-        {"POST", {"snapshots"}, "StartSnapshot", 1},
-        {"POST", {"snapshots", "completion", "{of}"}, "CompleteSnapshot", 3},
-        {"GET", {"snapshots", "{of}", "blocks"}, "ListSnapshotBlocks", 3},
-        {"GET", {"snapshots", "{of}", "changedblocks"}, "ListChangedBlocks", 3},
-        {"GET", {"snapshots", "{of}", "blocks", "{in}"}, "GetSnapshotBlock", 4},
-        {"PUT", {"snapshots", "{of}", "blocks", "{in}"}, "PutSnapshotBlock", 4},
-    };
     struct parts parts = split(r, path);
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+    for (size_t i = 0; i < count; i++) {
         bool same = strcmp(routes[i].method, method) == 0 && routes[i].count == parts.count;
         const char *of = NULL, *in = NULL;
         for (size_t n = 0; same && n < parts.count; n++) {
@@ -62,6 +56,39 @@ static const char *ebs_operation(struct request *r, const char *method, const ch
         }
     }
     return "";
+}
+
+static const char *route53_operation(struct request *r, const char *method, const char *path)
+{
+    static const struct route routes[] = {
+        {"POST", {"2013-04-01", "hostedzone"}, "CreateHostedZone", 2},
+        {"GET", {"2013-04-01", "hostedzone"}, "ListHostedZones", 2},
+        {"GET", {"2013-04-01", "hostedzone", "{of}"}, "GetHostedZone", 3},
+        {"GET", {"2013-04-01", "hostedzonesbyname"}, "ListHostedZonesByName", 2},
+        {"GET", {"2013-04-01", "hostedzone", "{of}", "rrset"}, "ListResourceRecordSets", 4},
+        {"POST", {"2013-04-01", "hostedzone", "{of}", "rrset"}, "ChangeResourceRecordSets", 4},
+        {"GET", {"2013-04-01", "change", "{of}"}, "GetChange", 3},
+    };
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/') {
+        length--;
+    }
+    return find_route(r, routes, sizeof routes / sizeof *routes, method,
+                      arena_strndup(r->arena, path, length));
+}
+
+/* POST /snapshots, PUT /snapshots/{of}/blocks/{in} … (the service's model). */
+static const char *ebs_operation(struct request *r, const char *method, const char *path)
+{
+    static const struct route routes[] = {
+        {"POST", {"snapshots"}, "StartSnapshot", 1},
+        {"POST", {"snapshots", "completion", "{of}"}, "CompleteSnapshot", 3},
+        {"GET", {"snapshots", "{of}", "blocks"}, "ListSnapshotBlocks", 3},
+        {"GET", {"snapshots", "{of}", "changedblocks"}, "ListChangedBlocks", 3},
+        {"GET", {"snapshots", "{of}", "blocks", "{in}"}, "GetSnapshotBlock", 4},
+        {"PUT", {"snapshots", "{of}", "blocks", "{in}"}, "PutSnapshotBlock", 4},
+    };
+    return find_route(r, routes, sizeof routes / sizeof *routes, method, path);
 }
 
 /* "bucket.s3.eu-west-1.amazonaws.com": the bucket; NULL: the path names it. */
@@ -158,5 +185,6 @@ const char *rest_operation(struct request *r, const char *method, const char *ho
                            const char *path)
 {
     return r->protocol == PROTOCOL_REST_JSON ? ebs_operation(r, method, path)
+           : r->protocol == PROTOCOL_ROUTE53 ? route53_operation(r, method, path)
                                              : s3_operation(r, method, host, path);
 }

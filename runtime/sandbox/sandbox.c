@@ -152,7 +152,8 @@ static double largest_value(const char *name)
         {"latency", 1000}, {"consistency", 1}, {"consistency_ms", 600000},
         {"error", 1},      {"lost", 1},        {"unavailable", 1},
         {"inject", 1},     {"boot", 1},        {"spread", 10},
-        {"busy", 1},       {"conflict", 1},
+        {"busy", 1},       {"conflict", 1},    {"prior", 1},
+        {"unhealthy", 1},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(name, known[i].name) == 0) {
@@ -170,6 +171,7 @@ static double largest_value(const char *name)
         {"capacity:", 1},        {"agent:", 1},          {"agent_ms:", 86400000},
         {"script:", 255},        {"script_ms:", 1e9},    {"script_bytes:", 1e9},
         {"undelivered:", 1},     {"undeliverable:", 1},  {"cancelled:", 1},
+        {"unhealthy/", 1},
     };
     for (size_t i = 0; i < sizeof of_something / sizeof *of_something; i++) {
         size_t length = strlen(of_something[i].prefix);
@@ -187,9 +189,10 @@ bool sandbox_set_fault(struct sandbox *sandbox, const char *name, double value, 
         error_set(error, "the sandbox knows no fault %s", name);
         return error_help(error,
                           "latency, consistency, consistency_ms, error, lost, unavailable, inject, "
-                          "boot, spread, busy, conflict, time:NAME, capacity:TYPE, agent:VM, agent_ms:VM, "
-                          "script:STEP, script_ms:STEP, script_bytes:STEP, undelivered:STEP, "
-                          "undeliverable:STEP and cancelled:STEP are known");
+                          "boot, spread, busy, conflict, prior, unhealthy, unhealthy/VM, time:NAME, "
+                          "capacity:TYPE, agent:VM, agent_ms:VM, script:STEP, script_ms:STEP, "
+                          "script_bytes:STEP, undelivered:STEP, undeliverable:STEP and cancelled:STEP "
+                          "are known");
     }
     if (!(value >= 0 && value <= largest)) {
         return error_set(error, "the fault %s is a number from 0 to %.0f, not %g", name, largest,

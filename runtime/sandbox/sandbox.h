@@ -71,18 +71,20 @@ enum sandbox_kind {
     SANDBOX_SNAPSHOT,
     SANDBOX_IMAGE,
     SANDBOX_BUCKET, /* of S3 */
-    SANDBOX_RECORD, /* of DNS: id is its name, state its type, detail its data */
+    SANDBOX_RECORD, /* of DNS and Route 53 (but for NS and SOA): id is its name, state its type, detail its
+                       data */
+    SANDBOX_TARGET, /* of target groups: detail is why it is in that state, attached_to the group */
     SANDBOX_KIND_COUNT
 };
 struct sandbox_item {
     const char *id, *state, *plan, *vm, *run, *node, *role;
     const char *detail;      /* instance type, volume type, image name */
-    const char *attached_to; /* volumes: the instance */
+    const char *attached_to; /* volumes: the instance; records: the zone's id */
     const char *snapshot;    /* volumes: made from */
     int64_t size_gib;        /* 0: none */
     int64_t parts;           /* snapshots: blocks; buckets: objects; else 0 */
     int64_t bytes;           /* buckets: of all objects */
-    int64_t ttl_s;           /* records */
+    int64_t ttl_s;           /* records; an alias has none */
 };
 size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms,
                     enum sandbox_kind kind, struct sandbox_item **items);

@@ -64,7 +64,9 @@ struct request sandbox_own_request(struct sandbox *sandbox, struct arena *arena,
  * unsigned request is told apart. */
 static const char *service_of_host(struct request *r, const char *host)
 {
-    static const char *const known[] = {"sts", "ssm", "ebs", "s3", "kms"};
+    static const char *const known[] = {"sts", "ssm",     "ebs",
+                                        "s3",  "kms",     "route53",
+                                        "elasticloadbalancing"};
     const char *name =
         strstr(host, ".s3.") ? "s3" : arena_strndup(r->arena, host, strcspn(host, "."));
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -157,6 +159,7 @@ static bool read_request(struct request *r, const struct target *target, cJSON *
         return read_targeted(r, json);
     case PROTOCOL_REST_JSON:
     case PROTOCOL_REST_XML:
+    case PROTOCOL_ROUTE53:
         break;
     }
     return read_rest(r, target, json);
@@ -178,6 +181,7 @@ static bool refuse_region(struct request *r, const char *held, const char *asked
                     asked, held);
     case PROTOCOL_JSON:
     case PROTOCOL_REST_JSON:
+    case PROTOCOL_ROUTE53:
         break;
     }
     return fail(r, 400, "UnrecognizedClientException", "This sandbox holds the region %s, not %s",
@@ -194,6 +198,7 @@ static bool refuse_account(struct request *r)
         return fail(r, 403, "AccessDenied", "Access Denied");
     case PROTOCOL_JSON:
     case PROTOCOL_REST_JSON:
+    case PROTOCOL_ROUTE53:
         break;
     }
     r->failure.reason = "UNAUTHORIZED_ACCOUNT";
@@ -207,6 +212,11 @@ static bool check_scope(struct request *r, const struct signature *signature)
     const char *region = state_setting(r->state, r->arena, "region");
     if (strcmp(r->service, "sts") == 0) {
         return true;
+    }
+    if (r->protocol == PROTOCOL_ROUTE53) { /* zones of any account; for all regions */
+        return strcmp(signature->region, "us-east-1") == 0 ||
+               fail(r, 403, "SignatureDoesNotMatch",
+                    "Credential should be scoped to a valid region.");
     }
     if (region && strcmp(region, signature->region) != 0) {
         return refuse_region(r, region, signature->region);
@@ -232,6 +242,9 @@ static const struct operation *find_operation(struct request *r)
         break;
     case PROTOCOL_REST_JSON:
         fail(r, 404, "UnknownOperationException", "The sandbox has no such operation of EBS");
+        break;
+    case PROTOCOL_ROUTE53:
+        fail(r, 404, "UnknownOperationException", "The sandbox has no such operation of Route 53");
         break;
     case PROTOCOL_REST_XML:
         fail(r, 501, "NotImplemented",
@@ -286,6 +299,8 @@ static bool break_down(struct request *r)
         return fail(r, 500, "InternalServerError", "An error occurred on the server side.");
     case PROTOCOL_REST_JSON:
         return fail(r, 500, "InternalServerException", "An internal error has occurred.");
+    case PROTOCOL_ROUTE53:
+        return fail(r, 500, "InternalFailure", "An internal failure has occurred.");
     case PROTOCOL_REST_XML:
         break;
     }
@@ -303,7 +318,8 @@ static bool carry_out(struct request *r, const struct target *target, cJSON **js
         !check_scope(r, &signature)) {
         return false;
     }
-    r->region = strcmp(r->service, "sts") == 0 ? r->region : signature.region;
+    bool is_global = strcmp(r->service, "sts") == 0 || r->protocol == PROTOCOL_ROUTE53;
+    r->region = is_global ? r->region : signature.region;
     const struct operation *operation = find_operation(r);
     if (!operation) {
         return false;

@@ -1,5 +1,9 @@
 /* What a sandbox holds, for people. */
+#include <string.h>
+
+#include "runtime/sandbox/route53.h"
 #include "runtime/sandbox/ec2.h"
+#include "runtime/sandbox/elb.h"
 #include "runtime/sandbox/internal.h"
 #include "runtime/sandbox/state.h"
 
@@ -91,24 +95,73 @@ static size_t list_buckets(struct sandbox *sandbox, struct arena *arena,
     return count;
 }
 
-static size_t list_records(struct sandbox *sandbox, struct arena *arena, struct sandbox_item **items)
+/* Those of zones that take dynamic updates, one for each datum. */
+static size_t list_dns_records(struct request *r, struct arena *arena, struct sandbox_item *items,
+                               size_t most)
 {
-    struct state *state = sandbox->state;
+    size_t count = 0;
+    struct sqlite3_stmt *rows = state_query(
+        r->state,
+        "SELECT rtrim(name, '.'), type, data, ttl FROM dns_records ORDER BY zone, name, type, data", "");
+    while (count < most && state_next(r->state, rows)) {
+        items[count++] = (struct sandbox_item){.id = state_text(arena, rows, 0),
+                                               .state = state_text(arena, rows, 1),
+                                               .detail = state_text(arena, rows, 2),
+                                               .ttl_s = state_int(rows, 3)};
+    }
+    return count;
+}
+
+static size_t list_records(struct request *r, struct arena *arena, struct sandbox_item **items)
+{
+    size_t most = (size_t)state_value(
+        r->state, 0,
+        "SELECT (SELECT count(*) FROM record_sets) + (SELECT count(*) FROM dns_records)", "");
+    *items = ARENA_ARRAY(arena, struct sandbox_item, most);
+    size_t count = list_dns_records(r, arena, *items, most);
+    struct sqlite3_stmt *rows = state_query(
+        r->state,
+        "SELECT " RECORD_COLUMNS ", zone FROM record_sets WHERE type NOT IN ('NS', 'SOA') ORDER BY "
+        "place, type, identifier",
+        "");
+    while (count < most && state_next(r->state, rows)) {
+        struct record record = record_of_row(r, rows);
+        (*items)[count++] = (struct sandbox_item){
+            .id = record.name,
+            .state = record.type,
+            .detail = record_text(arena, &record),
+            .attached_to = state_text(arena, rows, 9),
+            .ttl_s = record.ttl_s};
+    }
+    return count;
+}
+
+static size_t list_targets(struct request *r, struct arena *arena, struct sandbox_item **items)
+{
+    size_t count = 0;
+    struct target_health *targets = NULL;
+    size_t found = targets_list(r, &targets);
+    *items = ARENA_ARRAY(arena, struct sandbox_item, found);
+    for (; count < found; count++) {
+        (*items)[count] = (struct sandbox_item){.id = targets[count].id,
+                                                .state = targets[count].state,
+                                                .detail = targets[count].reason,
+                                                .attached_to = targets[count].group};
+    }
+    return count;
+}
+
+/* What is no EC2 object. */
+static size_t list_others(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms,
+                          enum sandbox_kind kind, struct sandbox_item **items)
+{
+    size_t count = 0;
     pthread_mutex_lock(&sandbox->lock);
-    size_t count = 0, most = 0;
-    if (state_begin(state)) {
-        most = (size_t)state_value(state, 0, "SELECT count(*) FROM dns_records", "");
-        *items = ARENA_ARRAY(arena, struct sandbox_item, most);
-        struct sqlite3_stmt *rows = state_query(
-            state,
-            "SELECT rtrim(name, '.'), type, data, ttl FROM dns_records ORDER BY zone, name, type, data", "");
-        while (count < most && state_next(state, rows)) {
-            (*items)[count++] = (struct sandbox_item){.id = state_text(arena, rows, 0),
-                                                      .state = state_text(arena, rows, 1),
-                                                      .detail = state_text(arena, rows, 2),
-                                                      .ttl_s = state_int(rows, 3)};
-        }
-        state_end(state, false);
+    if (state_begin(sandbox->state)) {
+        struct request r = sandbox_own_request(sandbox, arena, utc_ms);
+        count = kind == SANDBOX_RECORD ? list_records(&r, arena, items)
+                                       : list_targets(&r, arena, items);
+        state_end(sandbox->state, false);
     }
     pthread_mutex_unlock(&sandbox->lock);
     return count;
@@ -121,8 +174,8 @@ size_t sandbox_list(struct sandbox *sandbox, struct arena *arena, int64_t utc_ms
     if (kind == SANDBOX_BUCKET) {
         return list_buckets(sandbox, arena, items);
     }
-    if (kind == SANDBOX_RECORD) {
-        return list_records(sandbox, arena, items);
+    if (kind == SANDBOX_RECORD || kind == SANDBOX_TARGET) {
+        return list_others(sandbox, arena, utc_ms, kind, items);
     }
     pthread_mutex_lock(&sandbox->lock);
     struct objects objects = {0};

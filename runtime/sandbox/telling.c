@@ -6,7 +6,16 @@
 #include "runtime/sandbox/internal.h"
 
 static const char ec2_namespace[] = "http://ec2.amazonaws.com/doc/2016-11-15/";
-static const char sts_namespace[] = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+/* Of a service that is not EC2. */
+static const char *namespace_of(const struct request *r)
+{
+    return strcmp(r->service, "route53") == 0 ? "https://route53.amazonaws.com/doc/2013-04-01/"
+           : strcmp(r->service, "elasticloadbalancing") == 0
+               ? "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
+               : "https://sts.amazonaws.com/doc/2011-06-15/";
+}
+
 static const char xml_head[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 static void write_s3_failure(struct request *r, struct xml_writer *xml)
@@ -29,7 +38,7 @@ static void write_query_failure(struct request *r, struct xml_writer *xml)
         buffer_puts(&xml->out, "<Response><Errors><Error>");
     } else {
         buffer_printf(&xml->out, "<ErrorResponse xmlns=\"%s\"><Error><Type>Sender</Type>",
-                      sts_namespace);
+                      namespace_of(r));
     }
     xml_put(xml, "Code", r->failure.code);
     xml_put(xml, "Message", r->failure.message);
@@ -55,7 +64,7 @@ static void write_query_answer(struct request *r, struct buffer *out)
 {
     bool ec2 = strcmp(r->service, "ec2") == 0;
     buffer_printf(out, "%s<%sResponse xmlns=\"%s\">", xml_head, r->operation,
-                  ec2 ? ec2_namespace : sts_namespace);
+                  ec2 ? ec2_namespace : namespace_of(r));
     if (ec2) {
         buffer_printf(out, "<requestId>%s</requestId>", r->id);
     } else {
@@ -98,6 +107,13 @@ static void write_failure(struct request *r, struct buffer *out)
     }
 }
 
+static void write_route53_answer(struct request *r, struct buffer *out)
+{
+    buffer_printf(out, "%s<%sResponse xmlns=\"%s\">", xml_head, r->operation, namespace_of(r));
+    buffer_append(out, buffer_text(&r->xml.out), r->xml.out.length);
+    buffer_printf(out, "</%sResponse>", r->operation);
+}
+
 static void write_body(struct request *r, struct buffer *out)
 {
     switch (r->protocol) {
@@ -107,6 +123,9 @@ static void write_body(struct request *r, struct buffer *out)
     case PROTOCOL_JSON:
     case PROTOCOL_REST_JSON:
         buffer_append(out, buffer_text(&r->body), r->body.length);
+        break;
+    case PROTOCOL_ROUTE53:
+        write_route53_answer(r, out);
         break;
     case PROTOCOL_REST_XML:
         if (r->xml.out.length) {
@@ -124,6 +143,7 @@ static void add_headers(struct request *r)
         [PROTOCOL_JSON] = "application/x-amz-json-1.1",
         [PROTOCOL_REST_JSON] = "application/json",
         [PROTOCOL_REST_XML] = "application/xml",
+        [PROTOCOL_ROUTE53] = "text/xml",
     };
     bool s3 = r->protocol == PROTOCOL_REST_XML, has_type = false;
     for (size_t i = 0; i < r->answer.header_count; i++) {

@@ -120,6 +120,8 @@ struct provider {
      * actions), in as few requests as possible. */
     void (*poll)(struct provider *provider, struct call **calls, size_t n, call_done done,
                  void *context);
+    /* Whether b can share a's request (both of one action). NULL: all can. */
+    bool (*together)(const struct call *a, const struct call *b);
     /* The run is to end soon: calls that take long end with RETRY as soon as they can. NULL: it has none. */
     void (*interrupt)(struct provider *provider);
     void (*destroy)(struct provider *provider);

@@ -50,6 +50,8 @@ const char client_plan[] =
     "  web:\n"
     "    source: /DC0/vm/shop/web01\n"
     "    depends_on: [db]\n"
+    "    target_groups: {production: [\"arn:aws:elasticloadbalancing:eu-west-1:111122223333:"
+    "targetgroup/web/73e2d6bc24d8a067\"]}\n"
     "    nics:\n"
     "      - {subnet: app, security_groups: [web]}\n"
     "      - {subnet: db, security_groups: [db]}\n";

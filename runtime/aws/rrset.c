@@ -1,4 +1,4 @@
-#include "runtime/aws/record_set.h"
+#include "runtime/aws/rrset.h"
 
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>
@@ -11,6 +11,7 @@
 #include "compiler/base/json_writer.h"
 #include "compiler/base/xml_text.h"
 #include "runtime/aws/xml.h"
+#include "runtime/world/provider.h"
 
 enum { TXT_STRING_MAX = 255, VALUES_MAX = 1000, TEXT_VALUES_SHOWN = 8 };
 
@@ -26,7 +27,7 @@ static int octal_escape(const char *text)
     return (text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0');
 }
 
-const char *record_name(struct arena *arena, const char *name)
+const char *rrset_name(struct arena *arena, const char *name)
 {
     char *out = arena_alloc(arena, strlen(name) + 1);
     size_t used = 0;
@@ -49,7 +50,7 @@ static bool is_plain(unsigned char c)
     return isalnum(c) || c == '-' || c == '_' || c == '.' || c == '*';
 }
 
-const char *record_name_to_wire(struct arena *arena, const char *name)
+const char *rrset_name_to_wire(struct arena *arena, const char *name)
 {
     struct buffer out = {0};
     for (; *name; name++) {
@@ -77,7 +78,7 @@ static size_t label_begin(const char *name, size_t length)
     return length;
 }
 
-int record_name_compare(const char *a, const char *b)
+int rrset_name_compare(const char *a, const char *b)
 {
     size_t a_end = strlen(a), b_end = strlen(b);
     while (a_end > 0 && b_end > 0) {
@@ -169,17 +170,17 @@ static bool is(const char *text, const char *other)
     return strcmp(text, other) == 0;
 }
 
-const char *record_value_to_wire(struct arena *arena, const char *type, const char *value)
+const char *rrset_value_to_wire(struct arena *arena, const char *type, const char *value)
 {
     return is(type, "TXT")     ? txt_to_wire(arena, value)
-           : is(type, "CNAME") ? record_name_to_wire(arena, value)
+           : is(type, "CNAME") ? rrset_name_to_wire(arena, value)
                                : value;
 }
 
-const char *record_value_from_wire(struct arena *arena, const char *type, const char *wire)
+const char *rrset_value_from_wire(struct arena *arena, const char *type, const char *wire)
 {
     return is(type, "TXT")     ? read_txt(arena, wire, true)
-           : is(type, "CNAME") ? record_name(arena, wire)
+           : is(type, "CNAME") ? rrset_name(arena, wire)
                                : wire;
 }
 
@@ -196,7 +197,7 @@ static const char *usual_address(struct arena *arena, int family, const char *te
 static const char *usual_value(struct arena *arena, const char *type, const char *wire)
 {
     return is(type, "TXT")     ? read_txt(arena, wire, false)
-           : is(type, "CNAME") ? record_name(arena, wire)
+           : is(type, "CNAME") ? rrset_name(arena, wire)
            : is(type, "A")     ? usual_address(arena, AF_INET, wire)
            : is(type, "AAAA")  ? usual_address(arena, AF_INET6, wire)
                                : wire;
@@ -204,16 +205,16 @@ static const char *usual_value(struct arena *arena, const char *type, const char
 
 /* --- sets --- */
 
-struct record_set record_set_wanted(struct arena *arena, const char *name, const char *type,
-                                    int64_t ttl_s, const struct value *values)
+struct rrset rrset_wanted(struct arena *arena, const char *name, const char *type, int64_t ttl_s,
+                          const struct value *values)
 {
-    struct record_set set = {
-        .there = true, .name = record_name(arena, name), .type = type, .ttl_s = ttl_s};
+    struct rrset set = {
+        .there = true, .name = rrset_name(arena, name), .type = type, .ttl_s = ttl_s};
     uint32_t count = values && values->kind == VALUE_LIST ? values->count : 0;
     set.values = ARENA_ARRAY(arena, const char *, count);
     for (uint32_t i = 0; i < count; i++) {
         const char *text = value_text(&values->items[i]);
-        set.values[set.count++] = record_value_to_wire(arena, type, text ? text : "");
+        set.values[set.count++] = rrset_value_to_wire(arena, type, text ? text : "");
     }
     return set;
 }
@@ -221,14 +222,20 @@ struct record_set record_set_wanted(struct arena *arena, const char *name, const
 /* What makes a record set more than a name with values. */
 static const char *special_of(struct arena *arena, const struct xml *element)
 {
-    static const char *const policies[] = {
-        "SetIdentifier",    "Weight",           "Region",            "GeoLocation",
-        "Failover",         "MultiValueAnswer", "CidrRoutingConfig", "GeoProximityLocation"};
+    static const char *const policies[] = {"SetIdentifier",
+                                           "Weight",
+                                           "Region",
+                                           "GeoLocation",
+                                           "Failover",
+                                           "MultiValueAnswer",
+                                           "CidrRoutingConfig",
+                                           "GeoProximityLocation"};
     const char *identifier = xml_text(element, "SetIdentifier");
     for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
         if (xml_child(element, policies[i])) {
-            return identifier ? arena_printf(arena, "a routing policy (SetIdentifier %s)", identifier)
-                              : arena_printf(arena, "a routing policy (%s)", policies[i]);
+            return identifier
+                       ? arena_printf(arena, "a routing policy (SetIdentifier %s)", identifier)
+                       : arena_printf(arena, "a routing policy (%s)", policies[i]);
         }
     }
     const char *check = xml_text(element, "HealthCheckId");
@@ -238,15 +245,15 @@ static const char *special_of(struct arena *arena, const struct xml *element)
                      : NULL;
 }
 
-struct record_set record_set_of_xml(struct arena *arena, const struct xml *element)
+struct rrset rrset_of_xml(struct arena *arena, const struct xml *element)
 {
     const char *name = xml_text(element, "Name"), *type = xml_text(element, "Type");
     const char *ttl = xml_text(element, "TTL");
-    struct record_set set = {.there = true,
-                             .name = record_name(arena, name ? name : ""),
-                             .type = type ? type : "",
-                             .ttl_s = ttl ? strtoll(ttl, NULL, 10) : 0,
-                             .special = special_of(arena, element)};
+    struct rrset set = {.there = true,
+                        .name = rrset_name(arena, name ? name : ""),
+                        .type = type ? type : "",
+                        .ttl_s = ttl ? strtoll(ttl, NULL, 10) : 0,
+                        .special = special_of(arena, element)};
     const struct xml *alias = xml_child(element, "AliasTarget");
     if (alias) {
         const char *evaluate = xml_text(alias, "EvaluateTargetHealth");
@@ -268,7 +275,7 @@ struct record_set record_set_of_xml(struct arena *arena, const struct xml *eleme
     return set;
 }
 
-static void write_alias(struct json_writer *json, const struct record_set *set)
+static void write_alias(struct json_writer *json, const struct rrset *set)
 {
     json_key(json, "alias");
     json_begin_object(json);
@@ -278,16 +285,16 @@ static void write_alias(struct json_writer *json, const struct record_set *set)
     json_end_object(json);
 }
 
-static void write_values(struct json_writer *json, struct arena *arena, const struct record_set *set)
+static void write_values(struct json_writer *json, struct arena *arena, const struct rrset *set)
 {
     bool exact = true;
     json_key_int(json, "ttl", set->ttl_s);
     json_key(json, "values");
     json_begin_array(json);
     for (size_t i = 0; i < set->count; i++) {
-        const char *value = record_value_from_wire(arena, set->type, set->values[i]);
+        const char *value = rrset_value_from_wire(arena, set->type, set->values[i]);
         json_string(json, value);
-        exact = exact && is(record_value_to_wire(arena, set->type, value), set->values[i]);
+        exact = exact && is(rrset_value_to_wire(arena, set->type, value), set->values[i]);
     }
     json_end_array(json);
     if (!exact) {
@@ -300,7 +307,7 @@ static void write_values(struct json_writer *json, struct arena *arena, const st
     }
 }
 
-const char *record_set_to_json(struct arena *arena, const struct record_set *set)
+const char *rrset_to_json(struct arena *arena, const struct rrset *set)
 {
     if (!set->there) {
         return "";
@@ -326,7 +333,7 @@ static const char *member(struct arena *arena, const cJSON *object, const char *
 }
 
 /* False: not what drc writes. */
-static bool read_values(struct arena *arena, const cJSON *json, struct record_set *set)
+static bool read_values(struct arena *arena, const cJSON *json, struct rrset *set)
 {
     const cJSON *ttl = cJSON_GetObjectItemCaseSensitive(json, "ttl");
     const cJSON *wire = cJSON_GetObjectItemCaseSensitive(json, "wire");
@@ -344,12 +351,12 @@ static bool read_values(struct arena *arena, const cJSON *json, struct record_se
             return false;
         }
         const char *text = arena_strdup(arena, item->valuestring);
-        set->values[set->count++] = wire ? text : record_value_to_wire(arena, set->type, text);
+        set->values[set->count++] = wire ? text : rrset_value_to_wire(arena, set->type, text);
     }
     return set->count > 0;
 }
 
-static bool read_json(struct arena *arena, const cJSON *json, struct record_set *set)
+static bool read_json(struct arena *arena, const cJSON *json, struct rrset *set)
 {
     const cJSON *alias = cJSON_GetObjectItemCaseSensitive(json, "alias");
     if (!alias) {
@@ -362,17 +369,18 @@ static bool read_json(struct arena *arena, const cJSON *json, struct record_set 
     return set->alias.zone_id && set->alias.name;
 }
 
-bool record_set_of_json(struct arena *arena, const char *name, const char *type, const char *json,
-                        struct record_set *set, struct error *error)
+bool rrset_of_json(struct arena *arena, const char *name, const char *type, const char *json,
+                   struct rrset *set, struct error *error)
 {
-    *set = (struct record_set){.name = record_name(arena, name), .type = type, .there = *json != '\0'};
+    *set = (struct rrset){.name = rrset_name(arena, name), .type = type, .there = *json != '\0'};
     if (!set->there) {
         return true;
     }
     cJSON *parsed = cJSON_Parse(json);
     bool ok = cJSON_IsObject(parsed) && read_json(arena, parsed, set);
     cJSON_Delete(parsed);
-    return ok || error_set(error, "what was kept of the record %s %s is damaged: %.80s", name, type, json);
+    return ok || error_set(error, "what was kept of the record %s %s is damaged: %.80s", name, type,
+                           json);
 }
 
 static int compare_texts(const void *a, const void *b)
@@ -380,7 +388,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static const char **usual_values(struct arena *arena, const struct record_set *set)
+static const char **usual_values(struct arena *arena, const struct rrset *set)
 {
     const char **usual = ARENA_ARRAY(arena, const char *, set->count);
     for (size_t i = 0; i < set->count; i++) {
@@ -392,15 +400,14 @@ static const char **usual_values(struct arena *arena, const struct record_set *s
     return usual;
 }
 
-bool record_set_same_values(struct arena *arena, const struct record_set *a,
-                            const struct record_set *b)
+bool rrset_same_values(struct arena *arena, const struct rrset *a, const struct rrset *b)
 {
     if (a->there != b->there || a->count != b->count || !a->alias.zone_id != !b->alias.zone_id) {
         return false;
     }
     if (a->alias.zone_id) {
         return is(a->alias.zone_id, b->alias.zone_id) &&
-               is(record_name(arena, a->alias.name), record_name(arena, b->alias.name)) &&
+               is(rrset_name(arena, a->alias.name), rrset_name(arena, b->alias.name)) &&
                a->alias.evaluate_target_health == b->alias.evaluate_target_health;
     }
     const char **of_a = usual_values(arena, a), **of_b = usual_values(arena, b);
@@ -412,9 +419,9 @@ bool record_set_same_values(struct arena *arena, const struct record_set *a,
     return true;
 }
 
-bool record_set_equal(struct arena *arena, const struct record_set *a, const struct record_set *b)
+bool rrset_equal(struct arena *arena, const struct rrset *a, const struct rrset *b)
 {
-    return !a->special && !b->special && record_set_same_values(arena, a, b) &&
+    return !a->special && !b->special && rrset_same_values(arena, a, b) &&
            (!a->there || a->alias.zone_id || a->ttl_s == b->ttl_s);
 }
 
@@ -425,17 +432,18 @@ static void put_element(struct buffer *out, const char *name, const char *text)
     buffer_printf(out, "</%s>", name);
 }
 
-void record_set_write_change(struct buffer *out, struct arena *arena, const char *action,
-                             const struct record_set *set)
+void rrset_write_change(struct buffer *out, struct arena *arena, const char *action,
+                        const struct rrset *set)
 {
     buffer_printf(out, "<Change><Action>%s</Action><ResourceRecordSet>", action);
-    put_element(out, "Name", record_name_to_wire(arena, set->name));
+    put_element(out, "Name", rrset_name_to_wire(arena, set->name));
     put_element(out, "Type", set->type);
     if (set->alias.zone_id) {
         buffer_puts(out, "<AliasTarget>");
         put_element(out, "HostedZoneId", set->alias.zone_id);
         put_element(out, "DNSName", set->alias.name);
-        put_element(out, "EvaluateTargetHealth", set->alias.evaluate_target_health ? "true" : "false");
+        put_element(out, "EvaluateTargetHealth",
+                    set->alias.evaluate_target_health ? "true" : "false");
         buffer_puts(out, "</AliasTarget>");
     } else {
         buffer_printf(out, "<TTL>%" PRId64 "</TTL><ResourceRecords>", set->ttl_s);
@@ -449,7 +457,7 @@ void record_set_write_change(struct buffer *out, struct arena *arena, const char
     buffer_puts(out, "</ResourceRecordSet></Change>");
 }
 
-const char *record_set_text(struct arena *arena, const struct record_set *set)
+const char *rrset_text(struct arena *arena, const struct rrset *set)
 {
     if (!set->there) {
         return "not there";
@@ -458,18 +466,17 @@ const char *record_set_text(struct arena *arena, const struct record_set *set)
         return set->special;
     }
     if (set->alias.zone_id) {
-        return arena_printf(arena, "an alias of %s", record_name(arena, set->alias.name));
+        return arena_printf(arena, "an alias of %s", rrset_name(arena, set->alias.name));
     }
     struct buffer out = {0};
     for (size_t i = 0; i < set->count && i < TEXT_VALUES_SHOWN; i++) {
         buffer_printf(&out, "%s%.120s", i ? ", " : "",
-                      record_value_from_wire(arena, set->type, set->values[i]));
+                      rrset_value_from_wire(arena, set->type, set->values[i]));
     }
     if (set->count > TEXT_VALUES_SHOWN) {
         buffer_printf(&out, " and %zu more", set->count - TEXT_VALUES_SHOWN);
     }
-    const char *text =
-        arena_printf(arena, "%s (TTL %" PRId64 ")", buffer_text(&out), set->ttl_s);
+    const char *text = arena_printf(arena, "%s (TTL %" PRId64 ")", buffer_text(&out), set->ttl_s);
     buffer_free(&out);
     return text;
 }
