@@ -63,6 +63,7 @@ static void add_cards(struct holders *holders, const struct plan *plan, const st
     for (uint32_t i = 0; cards && cards->kind == VALUE_LIST && i < cards->count; i++) {
         const struct value *groups = member(&cards->items[i], "group_ids");
         add(holders, RESOURCE_SUBNETS, literal(member(&cards->items[i], "subnet_id")));
+        add(holders, RESOURCE_FIXED_ADDRESSES, literal(member(&cards->items[i], "private_ip")));
         for (uint32_t k = 0; groups && groups->kind == VALUE_LIST && k < groups->count; k++) {
             add(holders, RESOURCE_GROUPS, literal(&groups->items[k]));
         }

@@ -249,10 +249,38 @@ static void detach_volume(struct operation *op)
 
 const struct aws_action detach_volume_action = {.start = detach_volume};
 
+static void on_unauthorized_looked_at(struct operation *op, const struct aws_answer *answer)
+{
+    const char *id = call_text(op->calls[0], "volume_id");
+    if (answer->outcome != OUTCOME_OK) {
+        operation_refused(op, answer);
+    } else if (!xml_first(answer->xml, "volumeSet")) {
+        operation_ok(op);
+    } else {
+        operation_tell(op, 0, OUTCOME_FATAL,
+                       "allow that action for what has the plan's tag: \"drc plan permissions PLAN "
+                       "WORKFLOW\" prints the policy",
+                       "ec2 DeleteVolume: UnauthorizedOperation: %s may not be deleted", id);
+    }
+}
+
+/* A policy that goes by the tags of things refuses what has gone, because it has no tags any more. By a
+ * filter, because an id that is unknown is no error then. */
+static void look_whether_gone(struct operation *op)
+{
+    struct form form = {{0}};
+    form_begin(&form, AWS_SERVICE_EC2, "DescribeVolumes");
+    form_filter(&form, 1, "volume-id", call_text(op->calls[0], "volume_id"));
+    operation_send(op, "DescribeVolumes", &form, false, BUCKET_EC2_DESCRIBE_VOLUMES,
+                   on_unauthorized_looked_at);
+}
+
 static void on_delete(struct operation *op, const struct aws_answer *answer)
 {
     if (answer->outcome == OUTCOME_OK || has_code(answer, "InvalidVolume.NotFound")) {
         operation_ok(op);
+    } else if (has_code(answer, "UnauthorizedOperation")) {
+        look_whether_gone(op);
     } else {
         operation_refused(op, answer);
     }

@@ -59,8 +59,31 @@ static void test_delete(void **state)
     assert_outcome(CANNED_START, action, 400, REFUSED("InvalidVolume.NotFound", "vol-1"),
                    OUTCOME_OK);
     assert_outcome(CANNED_START, action, 400, REFUSED("VolumeInUse", "attached"), OUTCOME_CONFLICT);
-    assert_outcome(CANNED_START, action, 403, REFUSED("UnauthorizedOperation", "no"),
-                   OUTCOME_FATAL);
+}
+
+/* A policy that goes by tags refuses what has gone. */
+static void test_delete_unauthorized(void **state)
+{
+    (void)state;
+    static const char gone[] = "<DescribeVolumesResponse><volumeSet/></DescribeVolumesResponse>";
+    const char *const found[] = {gone, VOLUME("available", "")};
+    const enum outcome outcomes[] = {OUTCOME_OK, OUTCOME_FATAL};
+    for (size_t i = 0; i < 2; i++) {
+        const struct canned_answer script[] = {
+            {"Action=DeleteVolume", .status = 403, .body = REFUSED("UnauthorizedOperation", "no")},
+            {"Action=DescribeVolumes", .status = 200, .body = found[i]},
+        };
+        struct canned *canned = canned_create(script, 2);
+        struct aws *aws = canned_aws(canned);
+        struct input inputs[] = {canned_text("volume_id", "vol-1")};
+        struct canned_call call = {"db/disk-0/x", inputs, 1, 0, ACTION_NONE};
+        struct canned_result result;
+        canned_run(canned, aws, CANNED_START, ACTION_DELETE_VOLUME, &call, 1, &result);
+        assert_int_equal(result.outcome, outcomes[i]);
+        assert_true(i == 0 || strstr(result.message, "UnauthorizedOperation: vol-1 may not be deleted"));
+        aws_destroy(aws);
+        canned_destroy(canned);
+    }
 }
 
 static void test_attach(void **state)
@@ -107,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_detach),
         cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_delete_unauthorized),
         cmocka_unit_test(test_attach),
         cmocka_unit_test(test_waits),
     };
