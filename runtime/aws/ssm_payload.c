@@ -134,10 +134,19 @@ void payload_word(struct buffer *out, bool windows, const char *word)
     }
 }
 
+static bool is_name(const char *key)
+{
+    size_t length = strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
+    return length > 0 && key[length] == '\0' && !(*key >= '0' && *key <= '9');
+}
+
 void payload_environment(struct buffer *out, bool windows, const struct value *env)
 {
     for (uint32_t i = 0; env && env->kind == VALUE_MAP && i < env->count; i++) {
         const char *value = value_text(&env->items[i]);
+        if (!is_name(env->keys[i])) {
+            continue; /* no plan has it: it would be a piece of program */
+        }
         if (windows) {
             buffer_printf(out, "$env:%s =", env->keys[i]);
         } else {

@@ -11,6 +11,7 @@
 #include "compiler/emit/words.h"
 #include "runtime/cli/run_lookup.h"
 #include "runtime/state/run.h"
+#include "runtime/state/script_outputs.h"
 #include "runtime/world/world.h"
 
 enum { LABEL_WIDTH = 12, NEXT_MAX = 6, NOTES_SHOWN = 6, INDENT_MAX = 20 };
@@ -208,6 +209,13 @@ static void put_chain(const struct why_page *page, const struct why *why, int in
     }
 }
 
+/* The file with what the node's script has written (so far); NULL: there is none here. */
+static const char *output_of(const struct why_page *page, uint32_t index)
+{
+    return script_outputs_find(page->arena, page->run->directory, node_of(page, index)->id,
+                               page->history->nodes[index].status.generation);
+}
+
 static struct why find(const struct why_page *page, uint32_t node)
 {
     return why_find(page->arena, page->history, page->schedule, node, page->alive);
@@ -369,6 +377,10 @@ void show_why_node(const struct why_page *page, uint32_t index, struct buffer *o
     if (status->help) {
         put_field(page, "help", status->help, out);
     }
+    const char *output = output_of(page, index);
+    if (output) {
+        put_field(page, "output", output, out);
+    }
     put_inputs(page, node, out);
     put_outputs(page, index, out);
     put_notes(page, index, out);
@@ -455,6 +467,7 @@ static void write_link(const struct why_page *page, const struct why_link *link,
                      node->status.started_ms + timeout_ms(node_of(page, link->node)));
     }
     json_key_string(json, "detail", node->status.detail);
+    json_key_string(json, "output", output_of(page, link->node));
     json_key_string(json, "code", node->status.code);
     json_key_string(json, "request_id", node->status.request_id);
     json_end_object(json);

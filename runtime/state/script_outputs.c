@@ -171,6 +171,9 @@ const char *script_outputs_find(struct arena *arena, const char *run_directory, 
     struct buffer path = {0};
     struct stat info;
     const char *found = NULL;
+    if (!run_directory) {
+        return NULL;
+    }
     put_path(&path, run_directory, node_id, generation);
     if (stat(buffer_text(&path), &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
         found = arena_strdup(arena, buffer_text(&path));

@@ -1,11 +1,13 @@
 """Scripts on the runner, as they are in real life: well behaved, missing, hanging, forking away, far too
 talkative, killed; and drc killed around them. No finished script runs again unless its plan says so."""
+import json
 import os
 import pathlib
 import random
 import signal
 import time
 
+import jsonschema
 import pytest
 
 from e2e_drc import ROOT, wait_for
@@ -80,8 +82,11 @@ def test_how_it_failed_is_told_with_its_last_lines(place):
     assert str(place.output()) in done.out
     assert "drc run retry" in done.out
     shown = place.drc.json("run", "show", "--json")
+    jsonschema.validate(shown, json.loads((ROOT / "schemas" / "report.schema.json").read_text()))
     node = next(n for n in shown["nodes"] if n["action"] == "run-script")
     assert node["output"] == str(place.output())
+    explained = place.drc("run", "show", "--explain", "web/post-boot-1/run-script")
+    assert str(place.output()) in "".join(explained.out.split())
     assert place.output().read_text() == "begins\ncannot reach the database\n"
 
 
@@ -178,6 +183,33 @@ def test_what_was_reviewed_is_run_whatever_becomes_of_the_file(place):
     place.drc("run", "resume")
     assert len(place.runs()) == 2
     assert not place.output(".2").exists()  # the other one would have said something
+
+
+def test_a_reviewed_graph_and_a_published_plan_have_their_scripts_with_them(place):
+    place.write('echo x >>"$T"')
+    aws, graph = place.path / "aws", place.path / "graph.json"
+    facts = place.path / "facts.json"
+    place.drc("plan", "facts", place.plan, "failover", "--sandbox", aws, "-o", facts)
+    place.drc("plan", "compile", place.plan, "failover", "--facts", facts, "-o", graph)
+    place.drc("plan", "apply", graph, "--sandbox", aws)
+    assert place.runs() == ["x"]
+    place.drc("run", "cleanup", "--yes")
+    shared = f"file://{place.path}/shared"
+    (place.path / "shared").mkdir()
+    place.drc("plan", "publish", place.plan, "--state", shared)
+    place.script.unlink()
+    place.drc("plan", "apply", f"{shared}/minimal", "failover", "--sandbox", aws, "--yes")
+    assert place.runs() == ["x", "x"]
+
+
+def test_a_graph_whose_script_has_changed_is_refused(place):
+    place.write('echo x >>"$T"')
+    graph = place.path / "graph.json"
+    place.drc("plan", "compile", place.plan, "failover", "-o", graph)
+    place.script.write_text("#!/bin/sh\necho another\n")
+    done = place.drc("plan", "apply", graph, "--sandbox", place.path / "aws", status=1)
+    assert "is no longer what the graph was compiled from" in " ".join(done.err.split())
+    assert place.runs() == []
 
 
 def under_way(place):

@@ -122,12 +122,12 @@ static void use_script(struct sent *sent, const char *script)
 static void a_script_travels_with_its_words(void **state)
 {
     struct sent *sent = *state;
-    const char *keys[] = {"DRC_VM", "LINES_OF"};
-    struct value env[] = {text("db; $(id) {{ssm:secret}} '"), text("two\nlines")};
+    const char *keys[] = {"DRC_VM", "LINES_OF", "x; echo no #"};
+    struct value env[] = {text("db; $(id) {{ssm:secret}} '"), text("two\nlines"), text("y")};
     struct value args[] = {text("a b"), text("*"), text(""), text("it's {{{x}}} \\")};
     use_script(sent, "#!/bin/sh\nprintf '<%s>' \"$@\" \"$DRC_VM\" \"$LINES_OF\"\necho; pwd | "
                      "sed 's/[.].*//'\nexit 3\n");
-    add(sent, (struct input){"env", {.kind = VALUE_MAP, .keys = keys, .items = env, .count = 2}});
+    add(sent, (struct input){"env", {.kind = VALUE_MAP, .keys = keys, .items = env, .count = 3}});
     add(sent, (struct input){"args", {.kind = VALUE_LIST, .items = args, .count = 4}});
     send_off(sent, ACTION_SEND_SCRIPT);
     assert_int_equal(sent->result.outcome, OUTCOME_OK);
@@ -364,6 +364,36 @@ static void the_agent_counts_since_the_start(void **state)
 
 /* --- the end --- */
 
+/* One list of the account's newest tells of all; whoever has ended is asked for what it wrote. */
+static void many_instances_share_a_question(void **state)
+{
+    struct sent *sent = *state;
+    const struct canned_answer script[] = {
+        {"ListCommandInvocations",
+         .body = "{\"CommandInvocations\":[{\"CommandId\":\"c-0\",\"Status\":\"InProgress\"},"
+                 "{\"CommandId\":\"c-1\",\"Status\":\"Success\"},{\"CommandId\":\"c-2\",\"Status\":\"Pending\"}]}"},
+        {"{\"CommandId\":\"c-1\",\"InstanceId\":\"i-1\"}", .body = "{\"Status\":\"Success\"}"}};
+    static const enum outcome expected[] = {OUTCOME_PENDING, OUTCOME_OK, OUTCOME_PENDING};
+    struct input inputs[3][2];
+    struct canned_call calls[3];
+    struct canned_result results[3];
+    canned_destroy(sent->canned);
+    aws_destroy(sent->aws);
+    sent->canned = canned_create(script, 2);
+    sent->aws = canned_aws(sent->canned);
+    for (int i = 0; i < 3; i++) {
+        inputs[i][0] = canned_text("command_id", arena_printf(sent->canned->arena, "c-%d", i));
+        inputs[i][1] = canned_text("instance_id", arena_printf(sent->canned->arena, "i-%d", i));
+        calls[i] = (struct canned_call){"x/wait-script", inputs[i], 2, 0, ACTION_NONE};
+    }
+    canned_run(sent->canned, sent->aws, CANNED_POLL, ACTION_WAIT_SCRIPT, calls, 3, results);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(results[i].outcome, expected[i]);
+    }
+    assert_int_equal(sent->canned->requests, 2);
+    assert_null(strstr(buffer_text(&sent->canned->log), "\"InstanceId\":\"i-0\""));
+}
+
 static void its_failure_means_another_command(void **state)
 {
     struct sent *sent = *state;
@@ -398,6 +428,7 @@ int main(void)
         SSM_TEST(a_script_is_a_check_there),
         SSM_TEST(a_name_is_asked_there),
         SSM_TEST(the_agent_counts_since_the_start),
+        SSM_TEST(many_instances_share_a_question),
         SSM_TEST(its_failure_means_another_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
