@@ -1,6 +1,8 @@
 #include "compiler/compile.h"
 
 #include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
+#include "compiler/base/utc.h"
 #include "compiler/emit/emit.h"
 #include "compiler/front/diagnostic.h"
 #include "compiler/front/schema.h"
@@ -9,6 +11,7 @@
 #include "compiler/lower/lower.h"
 #include "compiler/plan/expand.h"
 #include "compiler/plan/files.h"
+#include "compiler/plan/test_due.h"
 
 struct plan *compile_plan(struct arena *arena, const struct source *source,
                           const struct variable *variables, size_t variable_count,
@@ -120,6 +123,29 @@ void compile_check_rpo(struct arena *arena, const struct plan *plan, const struc
         "shorten the intervals, give drc plan apply %s replicate more bandwidth, or promise "
         "less; drc plan show %s replicate --facts FILE lists what takes how long",
         plan->source->path, plan->source->path);
+}
+
+void compile_check_test(const struct plan *plan, const struct facts *facts,
+                        struct diagnostics *diagnostics)
+{
+    const struct duration *every = &plan->objectives.test_every;
+    int64_t now = facts ? parse_time(facts->observed_at) : -1;
+    if (!every->given || now < 0) {
+        return;
+    }
+    struct last_test last = {.at_utc_ms = facts->last_test.at ? parse_time(facts->last_test.at) : -1,
+                             .digest = facts->last_test.digest,
+                             .passed = facts->last_test.passed};
+    enum test_due due = test_due(&last, every->ms, plan->digest, now);
+    if (due == TEST_IN_TIME) {
+        return;
+    }
+    struct buffer text = {0};
+    test_due_put(due, &last, every->ms, now, &text);
+    struct diagnostic *found =
+        diagnose(diagnostics, DIAG_TEST_DUE, every->at, "%s: %s", plan->name, buffer_text(&text));
+    diagnostic_help(diagnostics, found, "drc plan apply %s test", plan->source->path);
+    buffer_free(&text);
 }
 
 const char *drc_version(void)

@@ -32,6 +32,11 @@ void compile_check_rto(struct arena *arena, const struct plan *plan, const struc
 void compile_check_rpo(struct arena *arena, const struct plan *plan, const struct facts *facts,
                        struct diagnostics *diagnostics);
 
+/* Warns when the last test that the facts know of was too long ago, failed, or was of another plan, by
+ * objectives.test_every; as of when the facts were gathered. facts may be NULL: then it is not known. */
+void compile_check_test(const struct plan *plan, const struct facts *facts,
+                        struct diagnostics *diagnostics);
+
 /* "drc 0.1.0": in digests and `drc version`. */
 const char *drc_version(void);
 

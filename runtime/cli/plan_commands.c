@@ -50,6 +50,7 @@ static bool check_one(const struct invocation *invocation, const char *path,
     if (plan) {
         compile_check_rto(invocation->arena, plan, facts, diagnostics);
         compile_check_rpo(invocation->arena, plan, facts, diagnostics);
+        compile_check_test(plan, facts, diagnostics);
     }
     return true;
 }

@@ -13,6 +13,7 @@
 #include "runtime/mover/repository.h"
 #include "runtime/report/rpo.h"
 #include "runtime/state/production.h"
+#include "runtime/state/tests.h"
 #include "runtime/world/world.h"
 
 /* One plan being looked at. */
@@ -136,6 +137,20 @@ static bool find_places(struct look *look, const struct production *production,
     return true;
 }
 
+static void note_tests(struct look *look, struct error *error)
+{
+    const struct session *session = &look->session;
+    const struct tests *tests =
+        tests_read(session->invocation->arena, session->state, session->plan->name, error);
+    const struct test_record *last = tests ? tests_last(tests) : NULL;
+    const struct test_record *passed = tests ? tests_last_passed(tests) : NULL;
+    if (last) {
+        look->rpo->test = (struct last_test){last->at_utc_ms, last->digest, last->passed};
+        look->rpo->test_run = last->run;
+    }
+    look->rpo->passed_utc_ms = passed ? passed->at_utc_ms : -1;
+}
+
 static bool find_state(struct look *look, struct error *error)
 {
     struct session *session = &look->session;
@@ -149,6 +164,7 @@ static bool find_state(struct look *look, struct error *error)
         production = production_read(arena, session->state, session->plan->name, &unread);
         run_list(arena, session->state, session->plan->name, &runs, &count,
                  unread.message ? NULL : &unread);
+        note_tests(look, unread.message ? NULL : &unread);
     }
     if (unread.message) {
         look->rpo->state_problem = arena_strdup(arena, unread.message);
@@ -210,6 +226,10 @@ static void begin(struct look *look, const char *file)
         .vm_count = plan->vm_count,
         .repository = plan->backup.repository.value,
         .backup.every_ms = plan->backup.given ? plan->backup.every.ms : 0,
+        .digest = plan->digest,
+        .test_every_ms = plan->objectives.test_every.given ? plan->objectives.test_every.ms : 0,
+        .test.at_utc_ms = -1,
+        .passed_utc_ms = -1,
         .replicate.every_ms = plan->replication.given ? plan->replication.every.ms : 0,
     };
     for (size_t i = 0; i < plan->vm_count; i++) {

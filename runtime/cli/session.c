@@ -152,6 +152,9 @@ bool session_gather_facts(struct session *session, struct error *error)
             ? session_replicate_facts(session, false, error)
             : aws_gather_facts(session->site.aws, arena, session->plan, session->options.workflow,
                                point ? point : "latest", error);
+    if (session->facts && session->plan->objectives.test_every.given) {
+        session_note_last_test(session);
+    }
     return session->facts != NULL;
 }
 
@@ -201,6 +204,7 @@ bool session_prepare(struct session *session, struct error *error)
                                                 .own_secrets = session->site.sandbox != NULL},
                  session->graph, arena, &session->findings);
     if (!session_is_test(session)) { /* its VMs are apart from those at home */
+        session_judge_last_test(session);
         warn_of_sources(session);
     }
     return true;

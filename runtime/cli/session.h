@@ -92,6 +92,12 @@ enum exit_status session_take_back_test(struct session *session, bool agreed);
 /* Nothing is left of it: into the record of its verdict, if it has one. */
 bool session_note_test_cleaned(struct session *session, struct error *error);
 
+/* What tests of the plan came to, as the state has it, into the facts. A state that cannot be read is a
+ * warning: the facts do not depend on it. */
+void session_note_last_test(struct session *session);
+/* objectives.test_every, by the facts, among what a failover's preflight found. */
+void session_judge_last_test(struct session *session);
+
 /* --- session_replicate.c: what replicate does otherwise than a failover --- */
 bool session_is_replicate(const struct session *session);
 /* Of the repository and the DR copies. brief: only what VMs there are and whether they are copied. */

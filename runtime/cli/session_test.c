@@ -6,7 +6,11 @@
 #include <string.h>
 
 #include "compiler/base/arena.h"
+#include "compiler/base/buffer.h"
 #include "compiler/lower/lower.h"
+#include "compiler/plan/test_due.h"
+#include "runtime/cli/output.h"
+#include "runtime/cli/run_lookup.h"
 #include "runtime/cli/take_back.h"
 #include "runtime/report/report.h"
 #include "runtime/state/journal.h"
@@ -68,6 +72,52 @@ bool session_check_test_network(struct session *session, struct error *error)
                           run->id, run->id);
     }
     return true;
+}
+
+/* --- what earlier ones came to --- */
+
+void session_note_last_test(struct session *session)
+{
+    struct arena *arena = session->invocation->arena;
+    struct error error = {0};
+    char at[32];
+    const char *state = session->state ? session->state
+                                       : lookup_state_of_plan(session->invocation, session->plan, &error);
+    const struct tests *tests =
+        state ? tests_read(arena, state, session->plan->name, &error) : NULL;
+    const struct test_record *last = tests ? tests_last(tests) : NULL;
+    if (!tests) {
+        tell_warning(arena_printf(arena, "when the plan was tested last is not known: %s",
+                                  error.message));
+        error_clear(&error);
+    } else if (last) {
+        session->facts->last_test.at = arena_strdup(arena, format_time(at, last->at_utc_ms));
+        session->facts->last_test.digest = last->digest;
+        session->facts->last_test.passed = last->passed;
+    }
+}
+
+void session_judge_last_test(struct session *session)
+{
+    const struct facts *facts = session->facts;
+    int64_t every_ms = session->plan->objectives.test_every.given
+                           ? session->plan->objectives.test_every.ms
+                           : 0;
+    int64_t now = world_utc_ms(session->site.world);
+    struct last_test last = {.at_utc_ms = facts->last_test.at ? parse_time(facts->last_test.at) : -1,
+                             .digest = facts->last_test.digest,
+                             .passed = facts->last_test.passed};
+    enum test_due due = test_due(&last, every_ms, session->plan->digest, now);
+    if (every_ms == 0) {
+        return;
+    }
+    struct buffer text = {0};
+    test_due_put(due, &last, every_ms, now, &text);
+    findings_add(&session->findings, session->invocation->arena,
+                 due == TEST_IN_TIME ? FINDING_PASSED : FINDING_WARNING, "test of the plan",
+                 due == TEST_IN_TIME ? NULL : "test it before it is needed: drc plan apply PLAN test",
+                 "%s", buffer_text(&text));
+    buffer_free(&text);
 }
 
 /* --- its verdict --- */

@@ -109,11 +109,20 @@ static void judge_plan(struct rpo_plan *plan, int64_t now_utc_ms)
     }
 }
 
+/* Beside the RPO: it does not make its state worse. Where the state cannot be read, it is not known. */
+static void judge_test(struct rpo_plan *plan, int64_t now_utc_ms)
+{
+    plan->test_due = plan->state_problem ? TEST_IN_TIME
+                                         : test_due(&plan->test, plan->test_every_ms, plan->digest,
+                                                    now_utc_ms);
+}
+
 void rpo_judge(struct rpo_report *report)
 {
     report->state = RPO_AT_RECOVERY;
     for (size_t i = 0; i < report->plan_count; i++) {
         judge_plan(&report->plans[i], report->now_utc_ms);
+        judge_test(&report->plans[i], report->now_utc_ms);
         report->state = worse(report->state, report->plans[i].state);
     }
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compiler/plan/test_due.h"
 #include "runtime/state/production.h"
 
 struct buffer;
@@ -70,10 +71,16 @@ struct rpo_plan {
     const char *run, *run_status; /* the last replicate run that the state knows; NULL: none */
     bool run_alive;
     int64_t run_started_utc_ms, run_ended_utc_ms; /* ended 0: not */
+    const char *digest;     /* of the plan as it is */
+    int64_t test_every_ms;  /* objectives.test_every; 0: none */
+    struct last_test test;  /* the newest that the state knows of */
+    const char *test_run;   /* its run; NULL */
+    int64_t passed_utc_ms;  /* when one passed last; -1: never */
     const char *state_problem; /* the state cannot be read: NULL */
     const char **strangers;    /* VMs with DR copies that the plan does not name */
     size_t stranger_count;
     /* judged */
+    enum test_due test_due;
     enum rpo_state state; /* the worst that counts */
     size_t counts[RPO_STATE_COUNT];
 };

@@ -105,6 +105,22 @@ static void put_stages(const struct rpo_report *report, const struct rpo_plan *p
     json_end_object(json);
 }
 
+static void put_test(const struct rpo_plan *plan, struct json_writer *json)
+{
+    json_key(json, "test");
+    json_begin_object(json);
+    if (plan->test_every_ms > 0) {
+        json_key_int(json, "every_ms", plan->test_every_ms);
+    }
+    if (!plan->state_problem) {
+        json_key_string(json, "state", test_due_name(plan->test_due));
+        json_key_string(json, "run", plan->test_run);
+        put_time(json, "last", plan->test.at_utc_ms);
+        put_time(json, "passed", plan->passed_utc_ms);
+    }
+    json_end_object(json);
+}
+
 static void put_plan(const struct rpo_report *report, const struct rpo_plan *plan,
                      struct json_writer *json)
 {
@@ -121,6 +137,7 @@ static void put_plan(const struct rpo_report *report, const struct rpo_plan *pla
         return;
     }
     put_stages(report, plan, json);
+    put_test(plan, json);
     json_key(json, "vms");
     json_begin_array(json);
     for (size_t i = 0; i < plan->vm_count; i++) {

@@ -154,6 +154,26 @@ static double backup_next(const struct rpo_report *report, const struct rpo_plan
     return plan->problem ? NOTHING : seconds(plan->backup.next_utc_ms);
 }
 
+/* By the plan's own word: without test_every there is nothing that could be missed. */
+static double tested(const struct rpo_report *report, const struct rpo_plan *plan)
+{
+    (void)report;
+    bool known = !plan->problem && !plan->state_problem && plan->test_every_ms > 0;
+    return known ? plan->test_due == TEST_IN_TIME : NOTHING;
+}
+
+static double test_every(const struct rpo_report *report, const struct rpo_plan *plan)
+{
+    (void)report;
+    return plan->test_every_ms > 0 ? seconds(plan->test_every_ms) : NOTHING;
+}
+
+static double test_passed(const struct rpo_report *report, const struct rpo_plan *plan)
+{
+    (void)report;
+    return plan->problem || plan->state_problem ? NOTHING : seconds(plan->passed_utc_ms);
+}
+
 void rpo_write_prometheus(const struct rpo_report *report, struct buffer *out)
 {
     struct page page = {report, out};
@@ -177,4 +197,9 @@ void rpo_write_prometheus(const struct rpo_report *report, struct buffer *out)
               replicate_next);
     put_plans(&page, "backup_due_timestamp_seconds", "When the next recovery points are due.",
               backup_next);
+    put_plans(&page, "test_in_time",
+              "1: the plan as it is passed its last test, within objectives.test_every; 0: not.", tested);
+    put_plans(&page, "test_objective_seconds", "The plan's objectives.test_every.", test_every);
+    put_plans(&page, "test_passed_timestamp_seconds", "When a test of the plan passed last.",
+              test_passed);
 }

@@ -281,6 +281,24 @@ static void say_backup(const struct page *page, const struct rpo_plan *plan, str
     }
 }
 
+static void say_test(const struct page *page, const struct rpo_plan *plan, struct buffer *text)
+{
+    char every[32];
+    if (plan->state_problem || (plan->test_every_ms == 0 && plan->test.at_utc_ms < 0)) {
+        return;
+    }
+    buffer_puts(text, "test");
+    if (plan->test_every_ms > 0) {
+        buffer_printf(text, " every %s", span(every, plan->test_every_ms));
+    }
+    buffer_puts(text, ": ");
+    test_due_put(plan->test_due, &plan->test, 0, page->report->now_utc_ms, text);
+    if (plan->test_due != TEST_IN_TIME) {
+        buffer_printf(text, ": drc plan apply %s test", plan->file);
+    }
+    put_line(page, INDENT, text);
+}
+
 static void say_strangers(const struct page *page, const struct rpo_plan *plan, struct buffer *text)
 {
     if (plan->stranger_count == 0) {
@@ -385,6 +403,7 @@ static void put_plan(const struct page *page, const struct rpo_plan *plan)
     }
     say_replicate(page, plan, &text);
     say_backup(page, plan, &text);
+    say_test(page, plan, &text);
     say_strangers(page, plan, &text);
     say_help(page, plan, &text);
     buffer_free(&text);

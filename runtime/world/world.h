@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "compiler/base/error.h"
+#include "compiler/base/utc.h"
 
 struct redactor;
 struct store_opener;
@@ -235,10 +236,5 @@ struct redactor *world_redactor(struct world *world);
 
 /* An environment variable; NULL when unset. */
 const char *world_environment(struct world *world, const char *name);
-
-/* "2026-11-22T10:00:00Z" (RFC 3339), to the second, and back: any zone, to the millisecond; -1 when
- * malformed or before 1970. */
-const char *format_time(char out[32], int64_t utc_ms);
-int64_t parse_time(const char *text);
 
 #endif

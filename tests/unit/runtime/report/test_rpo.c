@@ -44,6 +44,9 @@ static void begin(struct fixture *f)
         .repository = "dir:backup",
         .backup.every_ms = 10 * MINUTE,
         .replicate.every_ms = 10 * MINUTE,
+        .digest = "abc",
+        .test.at_utc_ms = -1,
+        .passed_utc_ms = -1,
     };
     f->report = (struct rpo_report){.plans = &f->plan, .plan_count = 1, .now_utc_ms = now};
 }
@@ -217,6 +220,44 @@ static void misses_are_explained(void **state)
     buffer_free(&out);
 }
 
+/* Tests that are due are told, and do not make the RPO worse. */
+static void tests_beside_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct buffer out = {0};
+    begin(&f);
+    assert_lacks(text_of(&f, false, &out), "test");
+    f.plan.test_every_ms = 24 * 60 * MINUTE;
+    assert_contains(text_of(&f, false, &out),
+                    "test every 24h: no test of it is known: drc plan apply shop/plan.yaml test");
+    assert_int_equal(f.report.state, RPO_MET);
+    buffer_clear(&out);
+    rpo_write_prometheus(&f.report, &out);
+    assert_contains(buffer_text(&out), "drc_test_in_time{plan=\"shop\"} 0\n");
+    assert_contains(buffer_text(&out), "drc_test_objective_seconds{plan=\"shop\"} 86400\n");
+    assert_lacks(buffer_text(&out), "drc_test_passed");
+    f.plan.test = (struct last_test){f.report.now_utc_ms - 60 * MINUTE, "abc", true};
+    f.plan.test_run = "7k2f";
+    f.plan.passed_utc_ms = f.plan.test.at_utc_ms;
+    assert_contains(text_of(&f, false, &out), "test every 24h: its last test passed 1h ago");
+    assert_lacks(buffer_text(&out), "drc plan apply");
+    buffer_clear(&out);
+    rpo_write_prometheus(&f.report, &out);
+    assert_contains(buffer_text(&out), "drc_test_in_time{plan=\"shop\"} 1\n");
+    assert_contains(buffer_text(&out), "drc_test_passed_timestamp_seconds{plan=\"shop\"} 1795338000\n");
+    buffer_clear(&out);
+    rpo_write_json(&f.report, &out);
+    assert_contains(buffer_text(&out), "\"passed\": \"2026-11-22T09:00:00Z\"");
+    assert_contains(buffer_text(&out), "\"state\": \"in time\"");
+    f.plan.state_problem = "permission denied"; /* then it is not known */
+    assert_lacks(text_of(&f, false, &out), "test every");
+    buffer_clear(&out);
+    rpo_write_prometheus(&f.report, &out);
+    assert_lacks(buffer_text(&out), "drc_test_in_time");
+    buffer_free(&out);
+}
+
 static void several_plans_and_one_that_is_not_known(void **state)
 {
     (void)state;
@@ -289,6 +330,7 @@ int main(void)
         cmocka_unit_test(misses_are_explained),
         cmocka_unit_test(several_plans_and_one_that_is_not_known),
         cmocka_unit_test(as_metrics),
+        cmocka_unit_test(tests_beside_it),
         cmocka_unit_test(as_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

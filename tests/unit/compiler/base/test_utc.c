@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "runtime/world/world.h"
+#include "compiler/base/utc.h"
 
 static void formats(void **state)
 {

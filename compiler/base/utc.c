@@ -1,9 +1,9 @@
-/* Times as text, RFC 3339. No clock is read here. */
+#include "compiler/base/utc.h"
+
 #include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
-
-#include "runtime/world/world.h"
 
 /* 9999-12-31T23:59:59Z: RFC 3339 has no later second. */
 static const int64_t LAST_SECOND = 253402300799;
