@@ -1,5 +1,5 @@
-/* Whether objectives.test_every is kept, judged by the last test that is known; told by drc plan check, drc rpo
- * and a failover's preflight alike. */
+/* Whether objectives.test_every is kept, judged by the last test that is known; told by drc plan check, drc
+ * rpo and a failover's preflight alike. */
 #ifndef DRC_PLAN_TEST_DUE_H
 #define DRC_PLAN_TEST_DUE_H
 
@@ -28,8 +28,8 @@ struct last_test {
 enum test_due test_due(const struct last_test *last, int64_t every_ms, const char *plan_digest,
                        int64_t now_utc_ms);
 
-/* "its last test passed 45d ago (2026-10-08T10:00:00Z), and it is to be tested every 30d"; every_ms 0: without how
- * often. */
+/* "its last test passed 45d ago (2026-10-08T10:00:00Z), and it is to be tested every 30d"; every_ms 0:
+ * without how often. */
 void test_due_put(enum test_due due, const struct last_test *last, int64_t every_ms,
                   int64_t now_utc_ms, struct buffer *out);
 

@@ -230,7 +230,7 @@ static void tests_beside_it(void **state)
     assert_lacks(text_of(&f, false, &out), "test");
     f.plan.test_every_ms = 24 * 60 * MINUTE;
     assert_contains(text_of(&f, false, &out),
-                    "test every 24h: no test of it is known: drc plan apply shop/plan.yaml test");
+                    "test every 1d: no test of it is known: drc plan apply shop/plan.yaml test");
     assert_int_equal(f.report.state, RPO_MET);
     buffer_clear(&out);
     rpo_write_prometheus(&f.report, &out);
@@ -240,7 +240,7 @@ static void tests_beside_it(void **state)
     f.plan.test = (struct last_test){f.report.now_utc_ms - 60 * MINUTE, "abc", true};
     f.plan.test_run = "7k2f";
     f.plan.passed_utc_ms = f.plan.test.at_utc_ms;
-    assert_contains(text_of(&f, false, &out), "test every 24h: its last test passed 1h ago");
+    assert_contains(text_of(&f, false, &out), "test every 1d: its last test passed 1h ago");
     assert_lacks(buffer_text(&out), "drc plan apply");
     buffer_clear(&out);
     rpo_write_prometheus(&f.report, &out);
