@@ -31,6 +31,7 @@ void lowering_assume_machine(const struct lowering *l, struct vm_lowering *v)
     v->hardware = (struct hardware){
         .firmware = only_uefi ? "uefi" : "bios",
         .os = v->vm->licensing_aws ? "windows" : "linux",
+        .os_known = v->vm->licensing_aws,
         .arch = "x86_64",
         .disk_count = lowering_disks_assumed(v->vm),
     };
@@ -106,6 +107,7 @@ static bool take_facts(struct lowering *l, struct vm_lowering *v)
     v->hardware = (struct hardware){
         .firmware = firmware,
         .os = known->os,
+        .os_known = known->os || v->vm->licensing_aws,
         .arch = known->arch ? known->arch : "x86_64",
         .cpus = known->cpus,
         .memory_mib = known->memory_mib,

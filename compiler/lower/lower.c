@@ -205,7 +205,8 @@ static bool check_workflow(struct lowering *l)
 static bool know_failover(struct lowering *l)
 {
     bool known = lowering_know_machines(l);
-    return lowering_check_conversions(l) && known;
+    bool convertible = lowering_check_conversions(l);
+    return known && lowering_check_scripts(l) && convertible;
 }
 
 static void prepare_lowering(struct lowering *l)

@@ -20,6 +20,7 @@ struct chain {
 /* What is known of a VM's machine, or assumed. */
 struct hardware {
     const char *firmware, *os, *arch;
+    bool os_known;                 /* by facts, or by its licence */
     int64_t cpus, memory_mib;      /* 0: unknown */
     const struct fact_disk *disks; /* NULL: sizes are not known */
     size_t disk_count;
@@ -115,6 +116,8 @@ size_t lowering_disks_assumed(const struct plan_vm *vm);
 
 /* ---- support.c: whether this version can carry out all that the workflow needs. ---- */
 bool lowering_check_support(struct lowering *l);
+/* Once the machines are known: whether instances can run the scripts that are sent to them. */
+bool lowering_check_scripts(struct lowering *l);
 
 /* ---- order.c ---- */
 /* Stages so that each comes after those it needs; ties by plan order. */

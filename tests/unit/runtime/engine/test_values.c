@@ -5,6 +5,7 @@
 #include "compiler/base/arena.h"
 #include "runtime/engine/executor_state.h"
 #include "tests/unit/support/cmocka_all.h"
+#include "compiler/graph/facts.h"
 #include "tests/unit/support/engine_bench.h"
 #include "tests/unit/support/graph_maker.h"
 
@@ -94,6 +95,23 @@ static void outputs_bindings_and_the_runs_id(void **state)
     assert_string_equal(text_of(f, ATTACH, "volume_id"), "vol-1");
     assert_string_equal(text_of(f, ATTACH, "instance_id"), "snap-1"); /* what the bench binds */
     assert_string_equal(text_of(f, ATTACH, "device"), "run00001");
+}
+
+static void the_oldest_recovery_point_is_the_runs(void **state)
+{
+    struct fixture *f = *state;
+    maker_vm(f->graph, "app", true);
+    maker_vm(f->graph, "web", true);
+    maker_bind(f->graph, ATTACH, "instance_id", "recovery_point.time");
+    assert_true(resolve(f, VOLUME));
+    struct facts *facts = (struct facts *)f->bench.facts;
+    f->executor->nodes[ATTACH].inputs = NULL;
+    assert_false(values_resolve(f->executor, ATTACH, &f->error)); /* of no VM is there one */
+    error_clear(&f->error);
+    map_put(&facts->bindings, "db/recovery-point", (void *)"2026-11-22T10:00:00Z");
+    map_put(&facts->bindings, "web/recovery-point", (void *)"2026-11-22T09:50:00Z");
+    assert_true(values_resolve(f->executor, ATTACH, &f->error));
+    assert_string_equal(text_of(f, ATTACH, "instance_id"), "2026-11-22T09:50:00Z");
 }
 
 static void what_was_not_yielded_is_named(void **state)
@@ -235,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(literals_are_not_copied),
         TEST(outputs_bindings_and_the_runs_id),
+        TEST(the_oldest_recovery_point_is_the_runs),
         TEST(what_was_not_yielded_is_named),
         TEST(an_unbound_name_is_told),
         TEST(a_slot_is_its_holders),
