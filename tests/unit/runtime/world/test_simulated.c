@@ -47,9 +47,22 @@ static void accept_dial(void *context, int64_t utc_ms, const char *host, int por
     *failure = port == 22 && strcmp(host, "10.0.0.1") == 0 ? NULL : "refused";
 }
 
+static void take_message(void *context, int64_t utc_ms, const struct message_request *request,
+                         const char **failure, const void **bytes, size_t *length, int64_t *latency_ms)
+{
+    struct server *server = context;
+    server->requests++;
+    buffer_printf(&server->log, "%s:%d@%d ", request->host, request->port, (int)(utc_ms - UTC));
+    *latency_ms = server->latency_ms;
+    *failure = request->port == 53 ? NULL : "connection refused";
+    *bytes = "an answer";
+    *length = strcmp(request->host, "silent") == 0 ? 0 : 9;
+}
+
 static struct world *make(struct server *server, uint64_t seed)
 {
-    struct world_responder responder = {.context = server, .http = respond, .connect = accept_dial};
+    struct world_responder responder = {.context = server, .http = respond, .connect = accept_dial,
+                                        .message = take_message};
     return world_simulated_create(seed, UTC, responder);
 }
 
@@ -81,6 +94,13 @@ static void note_dial(void *context, const char *failure)
     struct trace *trace = context;
     buffer_printf(&trace->text, "%s@%d ", failure ? failure : "connected",
                   (int)world_monotonic_ms(trace->world));
+}
+
+static void note_message(void *context, const char *failure, const void *bytes, size_t length)
+{
+    struct trace *trace = context;
+    buffer_printf(&trace->text, "%s%.*s@%d ", failure ? failure : "", (int)length,
+                  bytes ? (const char *)bytes : "", (int)world_monotonic_ms(trace->world));
 }
 
 static void timers_come_in_order(void **state)
@@ -555,6 +575,98 @@ static void latency_has_a_tail(void **state)
     world_destroy(world);
 }
 
+static const struct message_request to_53 = {.host = "ns", .port = 53, .bytes = "a question..", .length = 12};
+
+static void messages_are_answered_or_time_out(void **state)
+{
+    (void)state;
+    struct server server = {.latency_ms = 30};
+    struct world *world = make(&server, 1);
+    struct trace trace = {.world = world};
+    struct message_request closed = to_53, silent = to_53, hasty = to_53;
+    closed.port = 54;
+    silent.host = "silent";
+    hasty.timeout_ms = 20;
+    world_message(world, &to_53, note_message, &trace);
+    world_message(world, &closed, note_message, &trace);
+    world_message(world, &silent, note_message, &trace);
+    world_message(world, &hasty, note_message, &trace);
+    world_cancel(world, world_message(world, &to_53, note_message, &trace));
+    assert_int_equal(trace.text.length, 0);
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data,
+                        "timed out@20 an answer@30 connection refused@30 timed out@5000 ");
+    assert_int_equal(server.requests, 4);
+    world_destroy(world);
+    world = world_simulated_create(1, UTC, (struct world_responder){0});
+    trace.world = world;
+    buffer_clear(&trace.text);
+    world_message(world, &to_53, note_message, &trace);
+    world_run(world, NULL);
+    assert_string_equal(trace.text.data, "no route to host@0 ");
+    world_destroy(world);
+    buffer_free(&trace.text);
+    buffer_free(&server.log);
+}
+
+/* Lost on the way, lost on the way back, sent twice; and a server that is silent for a while. */
+static void messages_get_lost(void **state)
+{
+    static const struct {
+        struct simulated_faults faults;
+        int arrived;
+        const char *told;
+    } cases[] = {
+        {{.lost_request = 1}, 0, "timed out@5000 "},
+        {{.lost_answer = 1}, 1, "timed out@5000 "},
+        {{.duplicated = 1, .duplicated_within_ms = 10}, 2, "an answer@0 "},
+        {{.error_before = 1}, 1, "an answer@0 "}, /* there are no pages for errors */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct server server = {0};
+        struct world *world = make(&server, 3);
+        struct trace trace = {.world = world};
+        world_simulated_set_faults(world, &cases[i].faults);
+        world_message(world, &to_53, note_message, &trace);
+        world_run(world, NULL);
+        assert_string_equal(trace.text.data, cases[i].told);
+        assert_int_equal(server.requests, cases[i].arrived);
+        world_simulated_silence(world, "ns", 0, 1000000);
+        buffer_clear(&trace.text);
+        world_message(world, &to_53, note_message, &trace);
+        world_run(world, NULL);
+        assert_non_null(strstr(trace.text.data, "timed out"));
+        assert_int_equal(server.requests, cases[i].arrived);
+        world_destroy(world);
+        buffer_free(&trace.text);
+        buffer_free(&server.log);
+    }
+}
+
+/* What a killed process had sent arrives all the same, or does not. */
+static void a_killed_process_leaves_its_messages(void **state)
+{
+    (void)state;
+    for (int arrives = 0; arrives < 2; arrives++) {
+        struct server server = {0};
+        struct world *world = make(&server, 1);
+        struct trace trace = {.world = world};
+        struct message_request request = to_53;
+        char bytes[12] = "a question..";
+        request.bytes = bytes;
+        struct world_task *task = world_message(world, &request, note_message, &trace);
+        world_simulated_kill(world, arrives);
+        world_cancel(world, task);
+        memset(bytes, 'x', sizeof bytes); /* the ghost has a copy */
+        world_run(world, NULL);
+        assert_int_equal(server.requests, arrives);
+        assert_int_equal(trace.text.length, 0);
+        world_destroy(world);
+        buffer_free(&server.log);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -575,6 +687,9 @@ int main(void)
         cmocka_unit_test(the_clock_jumps_and_the_servers_does_not),
         cmocka_unit_test(requests_arrive_twice),
         cmocka_unit_test(latency_has_a_tail),
+        cmocka_unit_test(messages_are_answered_or_time_out),
+        cmocka_unit_test(messages_get_lost),
+        cmocka_unit_test(a_killed_process_leaves_its_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
