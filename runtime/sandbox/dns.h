@@ -1,5 +1,6 @@
 /* The sandbox's DNS: zones that take dynamic updates (RFC 2136), signed with TSIG, as BIND does: an
- * addition beside a CNAME is left out without a word, the server's and zone's own records stay. */
+ * addition beside a CNAME is left out without a word, the server's and zone's own records stay. Public
+ * zones of Route 53 are answered for, too. */
 #ifndef DRC_SANDBOX_DNS_H
 #define DRC_SANDBOX_DNS_H
 
@@ -19,6 +20,7 @@ struct dns_zone {
     int64_t serial;
     const char *key_name,
         *key_algorithm; /* of the TSIG key that may change it; NULL: everybody may */
+    const char *hosted; /* the id of a zone of Route 53, which takes no updates; NULL: none */
 };
 struct dns_record {
     const char *name, *type, *data;

@@ -81,7 +81,10 @@ static int answer_question(struct request *r, const ldns_rr *question, ldns_pkt 
             push_soa(r, answer, &zone);
             return LDNS_RCODE_NOERROR;
         }
-        name = records[0].data;
+        name = dns_name_of(r->arena, records[0].data); /* Route 53 keeps it as it was written */
+        if (!name) {
+            break;
+        }
     }
     return LDNS_RCODE_NOERROR;
 }

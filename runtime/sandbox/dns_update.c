@@ -243,6 +243,9 @@ int dns_update_zone(struct request *r, const ldns_pkt *update, const struct tsig
     if (!dns_zone_named(r, dns_name(r->arena, ldns_rr_owner(ldns_rr_list_rr(zones, 0))), &zone)) {
         return NOTAUTH;
     }
+    if (zone.hosted) {
+        return LDNS_RCODE_NOTIMPL;
+    }
     if (!may_change(&zone, signer)) {
         return LDNS_RCODE_REFUSED;
     }

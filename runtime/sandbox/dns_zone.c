@@ -66,12 +66,29 @@ static bool take_zone(struct request *r, struct sqlite3_stmt *rows, struct dns_z
     return true;
 }
 
+/* Names in Route 53's tables have no dot at their end. */
+static const char *without_dot(struct arena *arena, const char *name)
+{
+    size_t length = strlen(name);
+    return arena_strndup(arena, name, length - (length > 0 && name[length - 1] == '.'));
+}
+
+static bool is_hosted(struct request *r, const char *name, struct dns_zone *zone)
+{
+    const char *id =
+        state_value_text(r->state, r->arena,
+                         "SELECT id FROM hosted_zones WHERE name = ? AND private = 0 ORDER BY id",
+                         "s", without_dot(r->arena, name));
+    *zone = (struct dns_zone){.name = name, .hosted = id};
+    return id != NULL;
+}
+
 bool dns_zone_named(struct request *r, const char *name, struct dns_zone *zone)
 {
     struct sqlite3_stmt *rows = state_query(
         r->state, "SELECT name, serial, key_name, key_algorithm FROM dns_zones WHERE name = ?", "s",
         name);
-    return take_zone(r, rows, zone);
+    return take_zone(r, rows, zone) || is_hosted(r, name, zone);
 }
 
 bool dns_zone_find(struct request *r, const char *name, struct dns_zone *zone)
@@ -137,14 +154,33 @@ static bool take_soa(struct request *r, const struct dns_zone *zone, const char 
     return true;
 }
 
+/* Those of Route 53 that are no aliases, of every routing policy. */
+static struct sqlite3_stmt *query_hosted(struct request *r, const struct dns_zone *zone,
+                                         const char *name, const char *type)
+{
+    return state_query(
+        r->state,
+        "SELECT record_sets.type, json_each.value, ttl FROM record_sets, "
+        "json_each(record_sets.records) WHERE zone = ?1 AND name = ?2 AND (?3 IS NULL OR "
+        "record_sets.type = ?3) ORDER BY record_sets.type, json_each.value",
+        "sss", zone->hosted, without_dot(r->arena, name), type);
+}
+
+static struct sqlite3_stmt *query_own(struct request *r, const struct dns_zone *zone,
+                                      const char *name, const char *type)
+{
+    return state_query(r->state,
+                       "SELECT type, data, ttl FROM dns_records WHERE zone = ?1 AND name = ?2 AND "
+                       "(?3 IS NULL OR type = ?3) "
+                       "ORDER BY type, data",
+                       "sss", zone->name, name, type);
+}
+
 size_t dns_records(struct request *r, const struct dns_zone *zone, const char *name,
                    const char *type, struct dns_record **records)
 {
-    struct sqlite3_stmt *rows = state_query(r->state,
-                                            "SELECT type, data, ttl FROM dns_records WHERE zone = "
-                                            "?1 AND name = ?2 AND (?3 IS NULL OR type = ?3) "
-                                            "ORDER BY type, data",
-                                            "sss", zone->name, name, type);
+    struct sqlite3_stmt *rows =
+        zone->hosted ? query_hosted(r, zone, name, type) : query_own(r, zone, name, type);
     size_t capacity = 0, count = 0;
     *records = NULL;
     while (state_next(r->state, rows)) {
@@ -155,13 +191,22 @@ size_t dns_records(struct request *r, const struct dns_zone *zone, const char *n
                                                   .ttl = state_int(rows, 2)};
     }
     *records = arena_grow(r->arena, *records, count, &capacity, sizeof **records);
-    return count + take_soa(r, zone, name, type, &(*records)[count]);
+    return count + (!zone->hosted && take_soa(r, zone, name, type, &(*records)[count]));
 }
 
 bool dns_name_exists(struct request *r, const struct dns_zone *zone, const char *name)
 {
-    return strcmp(name, zone->name) == 0 ||
-           state_value(r->state, 0,
+    if (strcmp(name, zone->name) == 0) {
+        return true;
+    }
+    if (zone->hosted) {
+        return state_value(
+                   r->state, 0,
+                   "SELECT EXISTS (SELECT 1 FROM record_sets WHERE zone = ?1 AND (name = ?2 OR "
+                   "substr(name, -length(?2) - 1) = '.' || ?2))",
+                   "ss", zone->hosted, without_dot(r->arena, name)) != 0;
+    }
+    return state_value(r->state, 0,
                        "SELECT EXISTS (SELECT 1 FROM dns_records WHERE zone = ?1 AND (name = ?2 OR "
                        "substr(name, -length(?2) - 1) = '.' || ?2))",
                        "ss", zone->name, name) != 0;

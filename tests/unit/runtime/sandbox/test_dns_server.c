@@ -9,6 +9,7 @@
 #include "runtime/dns/message.h"
 #include "runtime/sandbox/dns.h"
 #include "runtime/sandbox/internal.h"
+#include "runtime/sandbox/route53.h"
 #include "runtime/sandbox/sandbox.h"
 #include "runtime/sandbox/state.h"
 #include "tests/unit/support/cmocka_all.h"
@@ -32,14 +33,34 @@ static int set_up(void **state)
     f->dns = sandbox_responder(f->sandbox);
     assert_true(state_begin(f->sandbox->state));
     struct request r = sandbox_own_request(f->sandbox, f->arena, 0);
-    dns_zone_make(&r, &(struct dns_zone){"corp.example.", 1, "drc-key", "hmac-sha256"});
-    dns_zone_make(&r, &(struct dns_zone){"open.example.", 1, NULL, NULL});
+    dns_zone_make(&r, &(struct dns_zone){"corp.example.", 1, "drc-key", "hmac-sha256", NULL});
+    dns_zone_make(&r, &(struct dns_zone){"open.example.", 1, NULL, NULL, NULL});
     struct dns_zone zone;
     assert_true(dns_zone_named(&r, "corp.example.", &zone));
     dns_record_put(&r, &zone, &(struct dns_record){"shop.corp.example.", "A", "192.0.2.10", 60});
     dns_record_put(&r, &zone, &(struct dns_record){"*.wild.corp.example.", "A", "192.0.2.20", 60});
     dns_record_put(&r, &zone,
                    &(struct dns_record){"www.corp.example.", "CNAME", "shop.corp.example.", 60});
+    struct hosted_zone hosted = {
+        .id = "Z1", .name = "shop.example", .account = "111122223333", .reference = "r"};
+    assert_true(hosted_zone_make(&r, &hosted));
+    const char *addresses[] = {"192.0.2.30", "192.0.2.31"}, *alias[] = {"WWW.shop.example"};
+    record_put(&r, "Z1",
+               &(struct record){.name = "www.shop.example",
+                                .type = "A",
+                                .identifier = "",
+                                .ttl_s = 60,
+                                .weight = -1,
+                                .values = addresses,
+                                .count = 2});
+    record_put(&r, "Z1",
+               &(struct record){.name = "alias.shop.example",
+                                .type = "CNAME",
+                                .identifier = "",
+                                .ttl_s = 60,
+                                .weight = -1,
+                                .values = alias,
+                                .count = 1});
     assert_true(state_end(f->sandbox->state, true));
     assert_true(tsig_key_set(&f->key, "drc-key", "hmac-sha256", sandbox_tsig_secret(), NULL));
     *state = f;
@@ -112,6 +133,15 @@ static void questions_are_answered(void **state)
     assert_string_equal(ask(f, "ns.corp.example", LDNS_RR_TYPE_A), "0 127.0.0.1");
 }
 
+static void zones_of_route_53_are_answered_for(void **state)
+{
+    struct fixture *f = *state;
+    assert_string_equal(ask(f, "www.SHOP.example", LDNS_RR_TYPE_A), "0 192.0.2.30 192.0.2.31");
+    assert_string_equal(ask(f, "alias.shop.example", LDNS_RR_TYPE_A), "0 192.0.2.30 192.0.2.31");
+    assert_string_equal(ask(f, "www.shop.example", LDNS_RR_TYPE_TXT), "0");
+    assert_string_equal(ask(f, "nothing.shop.example", LDNS_RR_TYPE_A), "3");
+}
+
 struct change {
     const char *zone, *record, *from, *to;
     bool is_signed;
@@ -154,6 +184,8 @@ static void updates_hold_to_their_prerequisites(void **state)
     assert_string_equal(ask(f, "shop.corp.example", LDNS_RR_TYPE_A), "3");
     change = (struct change){"corp.example", "shop.open.example", NULL, "192.0.2.1", true};
     assert_int_equal(update(f, &change), RCODE_NOTZONE);
+    change = (struct change){"shop.example", "www.shop.example", NULL, "192.0.2.1", true};
+    assert_int_equal(update(f, &change), LDNS_RCODE_NOTIMPL);
     change = (struct change){"nowhere.example", "shop.nowhere.example", NULL, "192.0.2.1", true};
     assert_int_equal(update(f, &change), RCODE_NOTAUTH);
 }
@@ -212,7 +244,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(questions_are_answered), TEST(updates_hold_to_their_prerequisites),
+        TEST(questions_are_answered),
+        TEST(zones_of_route_53_are_answered_for), TEST(updates_hold_to_their_prerequisites),
         TEST(only_the_zones_key_may), TEST(what_is_no_message_harms_nobody),
         TEST(faults_reach_it),
     };
