@@ -90,18 +90,33 @@ static void lower_end_of_test(struct lowering *l)
     builder_input(l->builder, "question", text_value("Clean up the test?"));
 }
 
+/* Its inputs are the question, and this. */
+static void approve_after(struct graph *graph, struct graph_node *node, int64_t after_ms)
+{
+    struct input *inputs = ARENA_ARRAY(graph->arena, struct input, 2);
+    inputs[0] = node->inputs[0];
+    inputs[1] = (struct input){.name = "approved_after_ms", .value = int_value(after_ms)};
+    node->inputs = inputs;
+    node->input_count = 2;
+}
+
 bool lower_auto_cleanup(struct graph *graph, int64_t after_ms)
 {
     struct graph_node *node = graph->node_count ? &graph->nodes[graph->node_count - 1] : NULL;
     if (!node || graph->workflow != WORKFLOW_TEST || node->action != ACTION_APPROVE) {
         return false;
     }
-    struct input *inputs = ARENA_ARRAY(graph->arena, struct input, 2);
-    inputs[0] = node->inputs[0];
-    inputs[1] = (struct input){.name = "approved_after_ms", .value = int_value(after_ms)};
-    node->inputs = inputs;
-    node->input_count = 2;
+    approve_after(graph, node, after_ms);
     return true;
+}
+
+void lower_approve_all(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->node_count; i++) {
+        if (graph->nodes[i].action == ACTION_APPROVE) {
+            approve_after(graph, &graph->nodes[i], 0);
+        }
+    }
 }
 
 void lower_failover(struct lowering *l)

@@ -25,6 +25,9 @@ bool lower_wants_bootable(struct arena *arena, const struct plan *plan, const st
 /* The cleanup of a compiled test comes by itself after so long: gives the node plan/cleanup/approve its
  * approved_after_ms. False: the graph is of no test. */
 bool lower_auto_cleanup(struct graph *graph, int64_t after_ms);
+/* Every approval of a compiled graph comes by itself, at once: where nobody is there to be asked, in a
+ * simulation. */
+void lower_approve_all(struct graph *graph);
 
 /* Which of the plan's timeouts counts for an action; TIMEOUT_COUNT: none. */
 enum timeout_kind lower_timeout_of(enum action action);

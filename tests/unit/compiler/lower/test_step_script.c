@@ -302,6 +302,27 @@ static void people_have_as_long_as_the_step_says(void **state)
     arena_destroy(arena);
 }
 
+static void in_a_simulation_all_is_approved(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct lower_fixture fixture =
+        lower_plan(arena_printf(arena,
+                                "%sbefore:\n  - approve: Go?\n"
+                                "vms:\n  db: {source: /DC0/vm/db, subnet: db, post_boot: [{approve: "
+                                "Switch?}]}\n",
+                                fixture_head),
+                   NULL);
+    lower_approve_all(fixture.graph);
+    expect_input(&fixture, "plan/before-1/approve", "approved_after_ms", "{\"value\": 0}");
+    expect_input(&fixture, "db/post-boot-1/approve", "approved_after_ms", "{\"value\": 0}");
+    expect_input(&fixture, "db/post-boot-1/approve", "question", "{\"value\": \"Switch?\"}");
+    struct error error = {0};
+    assert_true(graph_verify(fixture.graph, &error));
+    fixture_free(&fixture.plan);
+    arena_destroy(arena);
+}
+
 /* ---- target groups ---- */
 
 static void recovered_waits_for_each_target_group(void **state)
@@ -408,6 +429,7 @@ int main(void)
         cmocka_unit_test(checks_by_name_and_by_script),
         cmocka_unit_test(a_check_on_the_instance_asks_its_own_address),
         cmocka_unit_test(people_have_as_long_as_the_step_says),
+        cmocka_unit_test(in_a_simulation_all_is_approved),
         cmocka_unit_test(recovered_waits_for_each_target_group),
         cmocka_unit_test(last_steps_come_after_all_vms),
         cmocka_unit_test(a_test_is_marked_and_ends_with_a_question),
