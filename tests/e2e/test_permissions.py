@@ -209,3 +209,20 @@ def test_every_call_of_the_client_is_in_a_table():
     lists = {"ListBucketResult", "ChangedBlocks"}  # names in answers
     assert len(called) > 40
     assert called - known - NO_PERMISSION.keys() - lists == set()
+
+
+def test_scripts_on_instances(drc, tmp_path):
+    """By SSM, on this plan's instances: nobody else's."""
+    (tmp_path / "point.sh").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "point.sh").chmod(0o755)
+
+    def edit(text):
+        return text.replace("    private_ip: 10.20.1.10\n",
+                            "    iam_profile: dr-instance\n    post_boot: [{script: point.sh, run_on: instance}]\n")
+    with serve(drc, tmp_path, edit) as served:
+        run = Guarded(drc, served, "failover")
+        with run.guard:
+            run("plan", "apply", served.plan, "failover", "--yes")
+            run("run", "cleanup", "--yes")
+        run.needs_all("ec2:CreateTags of Commit")
+        assert ("CommandInstances", "ssm:SendCommand") in run.guard.needed

@@ -35,9 +35,10 @@ def free_port():
 class Moto:
     """A moto server of its own; stop() ends it by its process id."""
 
-    def __init__(self, folder, region="eu-west-1", signatures=True):
-        """signatures: whether it checks them. It takes none of CompleteSnapshot, boto3's neither: it
-        signs another body than was sent."""
+    def __init__(self, folder, region="eu-west-1", signatures=True, mended=False):
+        """signatures: whether it checks them, and IAM's policies. It takes none of CompleteSnapshot,
+        boto3's neither: it signs another body than was sent. mended: that one is not checked, its
+        policies are (moto_mended.py)."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.region = region
@@ -54,8 +55,11 @@ class Moto:
                "MOTO_ENABLE_KEYPAIR_VALIDATION": "true",
                # The calls that make the user; from then on every signature is checked.
                "INITIAL_NO_AUTH_ACTION_COUNT": "3" if signatures else "1000000000"}
+        folder_of_programs = pathlib.Path(sys.executable).parent
+        program = [sys.executable, str(pathlib.Path(__file__).parent / "moto_mended.py")] if mended \
+            else [str(folder_of_programs / "moto_server")]
         self.process = subprocess.Popen(
-            [str(pathlib.Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p",
+            [*program, "-H", "127.0.0.1", "-p",
              str(self.port)], stdout=self.log, stderr=subprocess.STDOUT, env=env,
             cwd=self.folder)  # where its recorder writes
         self._wait()
@@ -95,6 +99,15 @@ class Moto:
              "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
         made = iam.create_access_key(UserName="drc")["AccessKey"]
         self.key, self.secret = made["AccessKeyId"], made["SecretAccessKey"]
+
+    def make_user(self, name, policies):
+        """Another user, with these policies alone: its keys, as the environment has them."""
+        iam = self.client("iam")
+        iam.create_user(UserName=name)
+        for number, policy in enumerate(policies):
+            iam.put_user_policy(UserName=name, PolicyName=f"p{number}", PolicyDocument=json.dumps(policy))
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
 
     def environment(self):
         """What drc (or any client) needs to talk to it."""
