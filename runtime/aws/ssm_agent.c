@@ -107,6 +107,7 @@ static void ask_starts(struct operation *op, size_t from)
     while (from < op->n) {
         size_t end = chunk_end(op, from), count = 0;
         struct form form = {{0}};
+        form_begin(&form, AWS_SERVICE_EC2, "DescribeInstances");
         for (size_t i = from; i < end; i++) {
             if (agents->status[i] && strcmp(agents->status[i], "Online") == 0) {
                 form_add(&form, ssm_instance(op->calls[i]), "InstanceId.%zu", ++count);

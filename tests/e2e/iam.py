@@ -97,7 +97,12 @@ class Guard(Rude):
     # ---- authorization ----
 
     def _handle(self, _, link, action, request):
-        for permission, resource, context in self.asked(request):
+        try:
+            asked = self.asked(request)
+        except Exception as error:
+            self.refused.append((repr(error), f"{request.method} {request.path} {request.body[:200]}"))
+            raise
+        for permission, resource, context in asked:
             allowing = self.policies.allowing(permission, resource,
                                               {"aws:RequestedRegion": REGION, **context})
             with self.lock:

@@ -226,3 +226,31 @@ def test_scripts_on_instances(drc, tmp_path):
             run("run", "cleanup", "--yes")
         run.needs_all("ec2:CreateTags of Commit")
         assert ("CommandInstances", "ssm:SendCommand") in run.guard.needed
+
+
+ZONES = """\
+dns:
+  shop.example: {provider: route53, zone_id: Z0000000000000000001}
+  other.example: {provider: route53}
+"""
+
+
+def test_dns_and_target_groups(drc, tmp_path):
+    def edit(text):
+        text = text.replace("defaults:", ZONES + "defaults:", 1)
+        return text + """\
+    target_groups:
+      production: ["arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/web/0123456789abcdef"]
+    post_boot:
+      - dns: {zone: shop.example, record: www, type: A, ttl: 60, values: ["${self.address}"]}
+      - dns: {zone: other.example, record: www, type: A, ttl: 60, values: ["${self.address}"]}
+"""
+    with serve(drc, tmp_path, edit) as served:
+        run = Guarded(drc, served, "failover")
+        with run.guard:
+            run("plan", "apply", served.plan, "failover", "--yes")
+            run("run", "rollback", "--yes")
+        run.needs_all("ec2:CreateTags of Commit",
+                      "elasticloadbalancing:DeregisterTargets of ChangeTargets")  # ELB drops what is terminated
+        assert {("ChangeRecords", "route53:ChangeResourceRecordSets"), ("FindZones", "route53:ListHostedZonesByName"),
+                ("ChangeTargets", "elasticloadbalancing:RegisterTargets")} <= run.guard.needed

@@ -338,7 +338,7 @@ static void the_agent_counts_since_the_start(void **state)
          "\"MaxResults\":50}",
          .body = "{\"InstanceInformationList\":[" AGENT("i-1", "Online", "1763805600.5") "," AGENT(
              "i-2", "Online", "1763800000") "," AGENT("i-3", "ConnectionLost", "1763805600") "]}"},
-        {"InstanceId.1=i-1&InstanceId.2=i-2",
+        {"Action=DescribeInstances&Version=2016-11-15&InstanceId.1=i-1&InstanceId.2=i-2",
          .body = "<DescribeInstancesResponse><reservationSet>" STARTED("i-1", "2025-11-22T10:00:00.000Z")
              STARTED("i-2", "2025-11-22T10:00:00.000Z") "</reservationSet></DescribeInstancesResponse>"}};
     struct input inputs[4];
