@@ -220,6 +220,7 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
     preflight_keys(&preflight);
     preflight_addresses(&preflight);
     preflight_conversions(&preflight);
+    preflight_targets(&preflight);
     preflight_dry_run(&preflight);
     bool ok = asks_run(preflight.asks, error);
     asks_destroy(preflight.asks);

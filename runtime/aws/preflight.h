@@ -47,6 +47,7 @@ void preflight_machines(struct preflight *preflight); /* types, images, quota */
 void preflight_keys(struct preflight *preflight);
 void preflight_addresses(struct preflight *preflight); /* elastic ones */
 void preflight_conversions(struct preflight *preflight);
+void preflight_targets(struct preflight *preflight); /* target groups */
 void preflight_dry_run(struct preflight *preflight);
 
 #endif

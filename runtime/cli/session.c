@@ -201,6 +201,7 @@ bool session_prepare(struct session *session, struct error *error)
     }
     dns_findings(&(struct dns_findings_options){.world = session->site.world,
                                                 .dns = session->site.dns,
+                                                .aws = aws_provider(session->site.aws),
                                                 .own_secrets = session->site.sandbox != NULL},
                  session->graph, arena, &session->findings);
     if (!session_is_test(session)) { /* its VMs are apart from those at home */

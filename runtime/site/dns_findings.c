@@ -50,7 +50,18 @@ static const char *value_of(const struct survey *survey, const struct asked *ask
     return known ? arena_printf(survey->arena, "is %s",
                                 record_set_text(survey->arena,
                                                 record_type(input_text(asked->node, "type")), &set))
-                 : "is not there yet";
+           : *old ? "is an alias"
+                  : "is not there yet";
+}
+
+static const char *old_of(const struct call_result *result)
+{
+    for (size_t i = 0; i < result->output_count; i++) {
+        if (strcmp(result->outputs[i].name, "old") == 0) {
+            return result->outputs[i].value;
+        }
+    }
+    return "";
 }
 
 static void on_queried(void *context, struct call *call, const struct call_result *result)
@@ -59,7 +70,7 @@ static void on_queried(void *context, struct call *call, const struct call_resul
     const struct survey *survey = context;
     const char *message = result->error.message ? result->error.message : "cannot be read";
     if (result->outcome == OUTCOME_OK) {
-        answered(asked, FINDING_PASSED, value_of(survey, asked, result->outputs[0].value), NULL);
+        answered(asked, FINDING_PASSED, value_of(survey, asked, old_of(result)), NULL);
     } else if (result->outcome == OUTCOME_FATAL) {
         answered(asked, FINDING_FATAL, message, result->error.help);
     } else { /* DNS at home may be gone with it, and back when its turn comes */
@@ -106,8 +117,10 @@ static void note_node(struct survey *survey, const struct graph_node *node)
 {
     const char *record = input_text(node, "record"), *type = input_text(node, "type");
     const struct value *secret = graph_input(node, "tsig_secret");
-    bool known = record && type && input_text(node, "zone") && input_text(node, "server");
-    if (node->action == ACTION_QUERY_RECORD && known) {
+    bool known = record && type && input_text(node, "zone");
+    bool by_update = node->action == ACTION_QUERY_RECORD && input_text(node, "server");
+    bool in_route53 = node->action == ACTION_GET_RECORD_SET && survey->options->aws;
+    if (known && (by_update || in_route53)) {
         add(survey, (struct asked){
                         .node = node,
                         .subject = arena_printf(survey->arena, "DNS record %s %s", record, type)});
@@ -123,7 +136,6 @@ static void note_node(struct survey *survey, const struct graph_node *node)
 
 static void ask(struct survey *survey, struct asked *asked)
 {
-    struct provider *dns = survey->options->dns;
     survey->left++;
     if (asked->reference) {
         secret_look_up(survey->options->world, asked->reference, survey->graph->plan_file, on_secret,
@@ -140,7 +152,32 @@ static void ask(struct survey *survey, struct asked *asked)
         .context = asked,
     };
     struct call *call = &asked->call;
-    dns->start(dns, &call, 1, on_queried, survey);
+    if (asked->node->action == ACTION_QUERY_RECORD) {
+        survey->options->dns->start(survey->options->dns, &call, 1, on_queried, survey);
+    }
+}
+
+/* Records of one zone of Route 53 share a request, as they do in the run. */
+static void ask_route53(struct survey *survey)
+{
+    struct provider *aws = survey->options->aws;
+    size_t most = (size_t)action_info(ACTION_GET_RECORD_SET)->batch_max;
+    struct call **calls = ARENA_ARRAY(survey->arena, struct call *, survey->count);
+    bool *sent = ARENA_ARRAY(survey->arena, bool, survey->count);
+    for (size_t i = 0; i < survey->count; i++) {
+        size_t count = 0;
+        for (size_t j = i; j < survey->count && count < most; j++) {
+            struct call *call = &survey->asked[j].call;
+            bool ours = !sent[j] && call->node && call->node->action == ACTION_GET_RECORD_SET;
+            if (ours && (count == 0 || aws->together(calls[0], call))) {
+                calls[count++] = call;
+                sent[j] = true;
+            }
+        }
+        if (count > 0) {
+            aws->start(aws, calls, count, on_queried, survey);
+        }
+    }
 }
 
 void dns_findings(const struct dns_findings_options *options, const struct graph *graph, struct arena *arena,
@@ -153,6 +190,9 @@ void dns_findings(const struct dns_findings_options *options, const struct graph
     }
     for (size_t i = 0; i < survey.count; i++) {
         ask(&survey, &survey.asked[i]);
+    }
+    if (options->aws) {
+        ask_route53(&survey);
     }
     while (survey.left > 0) {
         world_run(options->world, &survey.done);

@@ -14,6 +14,7 @@ struct world;
 struct dns_findings_options {
     struct world *world;
     struct provider *dns;
+    struct provider *aws; /* of records in Route 53; NULL: those are not asked for */
     bool own_secrets; /* the plan's are not used here (sandbox): they are not looked for */
 };
 

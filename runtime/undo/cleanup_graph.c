@@ -277,6 +277,12 @@ static const struct cleanup_thing *subject_of(const struct taking *taking, const
     return subject;
 }
 
+/* A target group keeps an address that nobody has any more, until somebody else has it. */
+static bool outlives_its_thing(const struct graph_node *node)
+{
+    return action_info(node->action)->undo == ACTION_DEREGISTER_TARGET;
+}
+
 /* What is about a thing of the run goes with its end; the rest is undone by itself. */
 static void undo_node(struct taking *taking, uint32_t index, int32_t *step_of_thing)
 {
@@ -290,7 +296,7 @@ static void undo_node(struct taking *taking, uint32_t index, int32_t *step_of_th
         return;
     }
     const struct cleanup_thing *subject = subject_of(taking, &step, &things);
-    if (!subject) {
+    if (!subject || outlives_its_thing(node)) {
         taking->step_of[index] = add_step(taking, step);
     } else if (is_to_end(subject)) {
         size_t thing = (size_t)(subject - taking->things);

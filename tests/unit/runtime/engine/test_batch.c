@@ -37,6 +37,40 @@ static void test_one_request(void **state)
     arena_destroy(arena);
 }
 
+static bool of_one_group(const struct call *a, const struct call *b)
+{
+    return strcmp(call_text(a, "target_group"), call_text(b, "target_group")) == 0;
+}
+
+/* What the provider takes in one request only: nodes of three groups, one after the other in the order in
+ * which they are due, go in three requests. */
+static void test_together_only(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create();
+    struct graph *graph = maker_graph(arena, 60);
+    static const char *const groups[] = {"tg-a", "tg-b", "tg-c"};
+    for (int i = 0; i < 60; i++) {
+        maker_vm(graph, arena_printf(arena, "vm%d", i), true);
+        uint32_t node = maker_node(graph, arena_printf(arena, "vm%d/register-target", i),
+                                   ACTION_REGISTER_TARGET, 1000);
+        maker_text(graph, node, "target_group", groups[i % 3]);
+    }
+    struct bench bench;
+    bench_open(&bench, graph, 1);
+    bench_begin(&bench);
+    bench.fake.base.together = of_one_group;
+    assert_int_equal(bench_run(&bench), EXECUTOR_SUCCEEDED);
+    assert_int_equal(bench.fake.requests, 3);
+    assert_int_equal(bench.fake.largest_batch, 20);
+    assert_int_equal(bench.fake.violations, 0);
+    for (size_t i = 0; i < graph->node_count; i++) {
+        assert_int_equal(bench.cloud->things[i].made, 1);
+    }
+    bench_close(&bench);
+    arena_destroy(arena);
+}
+
 static void test_as_large_as_the_api_allows(void **state)
 {
     (void)state;
@@ -186,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_request),
+        cmocka_unit_test(test_together_only),
         cmocka_unit_test(test_as_large_as_the_api_allows),
         cmocka_unit_test(test_not_batchable),
         cmocka_unit_test(test_halving),

@@ -77,7 +77,7 @@ static int tear_down(void **state)
 static void find(struct fixture *f, bool own_secrets)
 {
     f->findings = (struct findings){0};
-    dns_findings(&(struct dns_findings_options){f->world, f->dns, own_secrets}, f->graph, f->arena,
+    dns_findings(&(struct dns_findings_options){f->world, f->dns, NULL, own_secrets}, f->graph, f->arena,
                  &f->findings);
 }
 
