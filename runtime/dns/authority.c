@@ -119,8 +119,7 @@ static void on_known(void *context)
 /* Those who are told may ask again, or be gone. */
 static void ended(struct found *found)
 {
-    found->until_ms =
-        world_monotonic_ms(found->authorities->world) + KEPT_MS;
+    found->until_ms = world_monotonic_ms(found->authorities->world) + KEPT_MS;
     for (struct authority_search *search = found->searches; search; search = search->next) {
         if (!search->task) {
             search->task = world_defer(found->authorities->world, on_known, search);

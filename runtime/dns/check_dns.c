@@ -110,6 +110,7 @@ static void ask(struct job *job)
         .name = job->record,
         .type = job->type,
         .patience = TALK_BRIEF,
+        .deadline_ms = job->call->deadline_ms,
     };
     job->talk = talk_start(job->dns->world, &request, on_answer, job);
     buffer_free(&message);

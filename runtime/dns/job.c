@@ -128,6 +128,7 @@ void dns_job_ask(struct job *job, const char *name, ldns_rr_type type, bool stre
         .name = name,
         .type = type,
         .stream = stream,
+        .deadline_ms = job->call->deadline_ms,
     };
     job->talk = talk_start(job->dns->world, &request, callback, job);
     buffer_free(&message);

@@ -178,20 +178,31 @@ static void send_once(struct talk *talk, bool stream, int timeout_ms)
     talk->task = world_message(talk->world, &talk->sent, on_answer, talk);
 }
 
+/* What is left of a wait until the deadline. */
+static int left_of(const struct talk *talk, int wait_ms)
+{
+    int64_t left_ms = talk->request.deadline_ms - world_monotonic_ms(talk->world);
+    return talk->request.deadline_ms == 0 || left_ms > wait_ms ? wait_ms
+                                                               : (int)(left_ms > 0 ? left_ms : 0);
+}
+
 static void try_again(struct talk *talk)
 {
     bool brief = talk->request.patience == TALK_BRIEF;
+    const int *waits = brief ? brief_tries : long_tries;
     size_t count =
         brief ? sizeof brief_tries / sizeof *brief_tries : sizeof long_tries / sizeof *long_tries;
-    if (talk->cut) {
-        talk->cut = false;
-        send_once(talk, true, STREAM_MS);
-    } else if (talk->tries < count) {
-        int wait_ms = (brief ? brief_tries : long_tries)[talk->tries++];
-        send_once(talk, wait_ms < 0, abs(wait_ms));
-    } else {
-        talk->task = world_defer(talk->world, tell_failure, talk);
+    int wait_ms = talk->cut ? -STREAM_MS : talk->tries < count ? waits[talk->tries++] : 0;
+    int left_ms = left_of(talk, abs(wait_ms));
+    talk->cut = false;
+    if (left_ms > 0) {
+        send_once(talk, wait_ms < 0, left_ms);
+        return;
     }
+    if (talk->failure.length == 0) {
+        note(talk, "does not answer");
+    }
+    talk->task = world_defer(talk->world, tell_failure, talk);
 }
 
 struct talk *talk_start(struct world *world, const struct talk_request *request,

@@ -27,6 +27,7 @@ struct talk_request {
     bool stream;                /* by TCP from the beginning */
     const struct tsig_key *key; /* NULL: not signed; lives as long as the talk */
     enum talk_patience patience;
+    int64_t deadline_ms; /* monotonic: no longer than until then; 0: none */
 };
 
 /* What became of it. Valid during the callback. */

@@ -159,21 +159,15 @@ static void send_update(struct job *job)
         .port = job->port,
         .message = &message,
         .key = job->has_key ? &job->key : NULL,
+        .deadline_ms = job->call->deadline_ms,
     };
     job->talk = talk_start(job->dns->world, &request, on_updated, job);
     buffer_free(&message);
 }
 
-static void on_secret(void *context, const char *value, const struct error *error)
+static void use_secret(struct job *job, const char *value)
 {
-    struct job *job = context;
     struct error wrong = {0};
-    job->secret = NULL;
-    if (!value) {
-        dns_job_end(job, OUTCOME_FATAL, NULL, arena_strdup(job->arena, error->message),
-                    error->help ? arena_strdup(job->arena, error->help) : NULL);
-        return;
-    }
     const char *algorithm = call_text(job->call, "tsig_algorithm");
     job->has_key = tsig_key_set(&job->key, call_text(job->call, "tsig_name"),
                                 algorithm ? algorithm : "hmac-sha256", value, &wrong);
@@ -187,11 +181,23 @@ static void on_secret(void *context, const char *value, const struct error *erro
     dns_job_end(job, OUTCOME_FATAL, NULL, message, help);
 }
 
+static void on_secret(void *context, const char *value, const struct error *error)
+{
+    struct job *job = context;
+    job->secret = NULL;
+    if (value) {
+        use_secret(job, value);
+    } else {
+        dns_job_end(job, OUTCOME_FATAL, NULL, arena_strdup(job->arena, error->message),
+                    error->help ? arena_strdup(job->arena, error->help) : NULL);
+    }
+}
+
 static void on_given_secret(void *context)
 {
     struct job *job = context;
     job->task = NULL;
-    on_secret(job, job->dns->options.tsig_secret, NULL);
+    use_secret(job, job->dns->options.tsig_secret);
 }
 
 /* The reference: as a secret, or as text in graphs that came another way. */

@@ -100,6 +100,7 @@ static void watch(struct job *job, const struct buffer *message, struct watched 
         .name = job->record,
         .type = job->type,
         .patience = TALK_BRIEF,
+        .deadline_ms = job->call->deadline_ms,
     };
     job->watched_left++;
     watched->talk = talk_start(job->dns->world, &request, on_watched, watched);

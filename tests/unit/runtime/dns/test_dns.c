@@ -29,6 +29,7 @@ struct fixture {
     size_t input_count;
     struct value items[4];
     /* what came of it */
+    int64_t deadline_ms;
     int done, requests;
     enum outcome outcome;
     char message[1500], help[1500], code[40], old[300];
@@ -139,7 +140,12 @@ static enum outcome carry_out(struct fixture *f, enum what what, enum action act
     struct graph graph = {.plan_name = "shop"};
     struct graph_node node = {.id = "n", .action = action};
     struct call call = {
-        .graph = &graph, .node = &node, .inputs = f->inputs, .input_count = f->input_count};
+        .graph = &graph,
+        .node = &node,
+        .inputs = f->inputs,
+        .input_count = f->input_count,
+        .deadline_ms = f->deadline_ms,
+    };
     struct call *calls[] = {&call};
     f->done = 0;
     if (what == START) {
@@ -237,6 +243,21 @@ static void a_silent_server_is_asked_again_and_told(void **state)
     assert_string_equal(f->canned.hosts,
                         "10.0.0.1:5353/udp 10.0.0.1:5353/udp 10.0.0.1:5353/tcp 10.0.0.1:5353/udp ");
     assert_int_equal(world_monotonic_ms(f->world), 11000);
+}
+
+static void nobody_is_asked_beyond_the_deadline(void **state)
+{
+    struct fixture *f = *state;
+    place(f);
+    f->canned.way = CANNED_SILENT;
+    f->deadline_ms = 2500;
+    assert_int_equal(carry_out(f, START, ACTION_QUERY_RECORD), OUTCOME_RETRY);
+    assert_says(f->message, "does not answer");
+    assert_string_equal(f->canned.hosts, "10.0.0.1:5353/udp 10.0.0.1:5353/udp ");
+    assert_int_equal(world_monotonic_ms(f->world), 2500);
+    assert_int_equal(carry_out(f, START, ACTION_QUERY_RECORD), OUTCOME_RETRY);
+    assert_says(f->message, "does not answer");
+    assert_int_equal(world_monotonic_ms(f->world), 2500);
 }
 
 static void what_does_not_fit_comes_by_tcp(void **state)
@@ -606,6 +627,7 @@ int main(void)
         TEST(a_cname_stands_alone),
         TEST(a_server_has_to_hold_the_zone),
         TEST(a_silent_server_is_asked_again_and_told),
+        TEST(nobody_is_asked_beyond_the_deadline),
         TEST(what_does_not_fit_comes_by_tcp),
         TEST(what_is_no_answer_is_not_believed),
         TEST(an_update_is_one_signed_message),
