@@ -248,6 +248,7 @@ enum executor_result carry_out(const struct carriage *carriage, struct error *er
         .journal = carriage->journal,
         .limits = carriage->site->limits,
         .run_id = carriage->run_id,
+        .place = carriage->place,
         .lease = carriage->lease,
         .again = carriage->again,
         .again_count = carriage->again_count,

@@ -20,6 +20,7 @@ struct carriage {
     const struct schedule *schedule;
     const struct facts *facts; /* NULL: nothing is bound */
     const char *run_id;
+    const char *place;  /* state/place.h; NULL: not known */
     const char *folder; /* of the run, where what scripts write is kept; NULL: nowhere */
     struct lease *lease; /* the run's; NULL: it cannot be lost */
     const char *state; /* where its inbox is; NULL: nobody can ask anything of it */

@@ -21,6 +21,7 @@
 #include "runtime/site/run_scripts.h"
 #include "runtime/state/journal.h"
 #include "runtime/state/lease.h"
+#include "runtime/state/place.h"
 #include "runtime/state/production.h"
 #include "runtime/state/shared.h"
 #include "runtime/world/world.h"
@@ -410,6 +411,12 @@ enum exit_status session_execute_named(struct session *session, const char *cons
     run_set_progress(session->journal, session->graph->vm_count, 0);
     if (!set_places(session, NULL, RUN_BEGINS, &error) ||
         !run_set_status(session->journal, session->site.world, RUN_RUNNING, &error)) {
+        return tell_error(&error);
+    }
+    carriage.place = place_of(session->invocation->arena, session->site.world, session->run.directory,
+                              &error);
+    if (!carriage.place) {
+        error_prefix(&error, "run %s", session->run.id);
         return tell_error(&error);
     }
     site_use_run(&session->site, run_scripts_of(session->journal), session->run.directory);

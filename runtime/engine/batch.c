@@ -28,6 +28,7 @@ struct flight *flight_create(struct executor *executor, uint32_t node, enum flig
         .attempt = run->status.attempts,
         .deadline_ms = node_deadline_ms(executor, node),
         .priority = executor->rank[node],
+        .elsewhere = run->elsewhere,
         .kept = run->kept,
         .note = notes_take,
         .output = notes_output,

@@ -89,6 +89,7 @@ struct executor_options {
     struct limits *limits;
     struct provider *providers[PROVIDER_COUNT]; /* ENGINE's own is built in */
     const char *run_id;
+    const char *place;   /* which folder for the run this process has (state/place.h); NULL: not known */
     struct lease *lease; /* the run's, where it may be lost; NULL: it cannot be */
     /* Resuming: the VMs and node ids that are taken up again, with what was skipped because of them;
      * what else failed stays so. None: everything. */

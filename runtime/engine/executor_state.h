@@ -62,6 +62,7 @@ struct node_run {
     int64_t absent_since_ms;/* monotonic; -1: never seen absent */
     int64_t sent_utc_ms;    /* its last request; -1 */
     int64_t sent_ms;        /* monotonic: since when this process knows of it; -1 */
+    bool elsewhere;         /* by a process with another folder for the run */
     bool sent_before;       /* by an earlier process: only UTC tells how long ago */
     int64_t seen_ms;        /* monotonic: of a wait: what it has seen was journalled; 0: never */
     uint64_t digest;        /* of the request of this generation; 0: none yet */
@@ -158,6 +159,7 @@ struct executor {
     size_t requests_in_flight; /* a batch is one */
     size_t calls_in_flight;    /* starts and lookups */
     size_t polls_in_flight;
+    const char *place_replayed; /* of the session that is being read back; NULL */
     int64_t base_ms, session_start_ms; /* alive time = base + monotonic - session_start */
     int64_t committing_ms; /* since when a group is on its way; monotonic */
     int64_t stalled_ms;    /* since when the state holds everything up: no deadline runs; -1 */

@@ -188,7 +188,7 @@ static struct flight *admit_request(struct executor *executor, uint32_t node)
     begin_node(executor, node);
     run->sent_utc_ms = world_utc_ms(executor->world);
     run->sent_ms = world_monotonic_ms(executor->world);
-    run->sent_before = false;
+    run->sent_before = run->elsewhere = false;
     struct flight *flight = flight_create(executor, node, FLIGHT_START);
     record_intent(executor, flight);
     run->attempted = true;

@@ -80,10 +80,14 @@ static void put_alive(struct executor *executor, struct buffer *out)
 void record_session(struct executor *executor)
 {
     struct buffer *out = journal_group(executor->options.journal);
-    buffer_printf(out, "{\"r\":\"%s\",\"at\":%" PRId64 ",\"t\":%" PRId64 "%s}\n",
+    buffer_printf(out, "{\"r\":\"%s\",\"at\":%" PRId64 ",\"t\":%" PRId64 "%s",
                   executor->resumed ? "resume" : "start", world_utc_ms(executor->world),
                   executor_alive_ms(executor),
                   executor->options.again_count ? ",\"named\":1" : "");
+    if (executor->options.place) {
+        put_text(out, ",\"place\":", executor->options.place);
+    }
+    buffer_puts(out, "}\n");
 }
 
 void record_intent(struct executor *executor, const struct flight *flight)

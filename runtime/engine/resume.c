@@ -29,6 +29,8 @@ static void replay_intent(struct executor *executor, struct node_run *run, const
     run->sent_utc_ms = json_int_of(record, "at", -1);
     run->sent_ms = world_monotonic_ms(executor->world);
     run->sent_before = true;
+    run->elsewhere = executor->options.place && executor->place_replayed &&
+                     strcmp(executor->options.place, executor->place_replayed) != 0;
     run->slot = (int32_t)json_int_of(record, "s", run->slot);
     const char *digest = json_text_of(record, "d");
     run->digest = digest ? strtoull(digest, NULL, 16) : 0;
@@ -201,7 +203,9 @@ static bool replay_record(void *context, int64_t number, const char *text)
     } else if (!strcmp(kind, "tick")) {
         replay_counters(executor, record);
     } else if (!strcmp(kind, "start") || !strcmp(kind, "resume")) {
+        const char *place = json_text_of(record, "place");
         executor->resumed = true;
+        executor->place_replayed = place ? arena_strdup(executor->arena, place) : NULL;
     }
     if (alive > executor->base_ms) {
         executor->base_ms = alive;

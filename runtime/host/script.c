@@ -172,15 +172,29 @@ static bool succeeded(const struct job_status *status)
     return status->state == JOB_ENDED && status->end == JOB_END_EXIT && status->code == 0;
 }
 
+static void put_choice(struct ask *ask)
+{
+    buffer_printf(&ask->help,
+                  "see what it has done; then drc run retry %s %s runs it once more, drc run skip %s %s goes "
+                  "on without it", ask->call->run_id, ask->call->node->id, ask->call->run_id,
+                  ask->call->node->id);
+}
+
+/* A run whose state is shared, taken over from another runner. */
+static void put_elsewhere(struct ask *ask)
+{
+    buffer_printf(&ask->detail,
+                  "%s was to be begun on another machine, where it may still run or have ended: how far it came "
+                  "is not known here, so it is not run again by itself", script_of(ask));
+    put_choice(ask);
+}
+
 static void put_died(struct ask *ask)
 {
     buffer_printf(&ask->detail,
                   "%s was begun, and its machine went down, or it was killed with all that watched over it: "
                   "how far it came is not known, so it is not run again by itself", script_of(ask));
-    buffer_printf(&ask->help,
-                  "see what it has done; then drc run retry %s %s runs it once more, drc run skip %s %s goes "
-                  "on without it", ask->call->run_id, ask->call->node->id, ask->call->run_id,
-                  ask->call->node->id);
+    put_choice(ask);
 }
 
 static void put_refused(struct ask *ask, const struct job_status *status)
@@ -194,7 +208,7 @@ static void on_ended(void *context, const struct job_status *status)
     struct ask *ask = context;
     enum outcome outcome = OUTCOME_FATAL;
     end_output(ask);
-    ask->gone = status->state == JOB_ENDED || status->state == JOB_DIED;
+    ask->gone = status->state != JOB_REFUSED;
     switch (status->state) {
     case JOB_ENDED:
         if (succeeded(status)) {
@@ -208,7 +222,10 @@ static void on_ended(void *context, const struct job_status *status)
         break;
     case JOB_NONE:
     case JOB_RUNNING:
-        outcome = OUTCOME_ABSENT;
+        outcome = ask->call->elsewhere ? OUTCOME_FATAL : OUTCOME_ABSENT;
+        if (ask->call->elsewhere) {
+            put_elsewhere(ask);
+        }
         break;
     case JOB_REFUSED:
         put_refused(ask, status);

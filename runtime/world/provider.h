@@ -77,6 +77,8 @@ struct call {
     int attempt;         /* 0, 1, … */
     int64_t deadline_ms; /* monotonic */
     double priority;     /* for gates: smaller first */
+    bool elsewhere;      /* lookups: its request was made by a process with another folder for the run, on
+                            another machine: what is not to be seen here may be there */
     const char *kept;    /* what an attempt of this generation told last to keep; NULL */
     void (*note)(struct call *call, const struct call_note *note); /* NULL: nobody listens */
     /* What a script wrote, in order; length 0: that was all. What comes behind that, or from another call

@@ -10,7 +10,7 @@ import time
 import jsonschema
 import pytest
 
-from e2e_drc import ROOT, wait_for
+from e2e_drc import ROOT, Drc, wait_for
 
 PLAN = (ROOT / "examples" / "minimal.yaml").read_text()
 
@@ -265,6 +265,28 @@ def test_gone_with_its_machine_it_is_not_run_again_by_itself(place):
     place.drc("run", "resume", status=None)
     assert len(place.runs()) == 1
     assert place.drc.json("run", "list", "--json")[0]["status"] == "succeeded"
+
+
+def test_begun_on_another_machine_it_is_not_run_again_by_itself(place, tmp_path):
+    """A state that two runners share, each with a home of its own: the second one sees nothing of a script that
+    the first has begun, and does not begin it a second time."""
+    place.write('echo begun >>"$T"; sleep 1; echo ended >>"$T"')
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    second = Drc(tmp_path / "second")
+    place.drc.env["DRC_STATE_DIR"] = second.env["DRC_STATE_DIR"] = f"file://{shared}"
+    second.home.mkdir()
+    process = under_way(place)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = second("run", "resume", "--take-over", status=1)
+    said = " ".join(done.out.split())
+    assert "was to be begun on another machine" in said and "drc run retry" in said
+    wait_for(lambda: place.runs() == ["begun", "ended"], "it ends where it was begun")
+    second("run", "skip", second.json("run", "list", "--json")[0]["run"], "web/post-boot-1/run-script")
+    second("run", "resume", status=None)
+    assert place.runs() == ["begun", "ended"]
+    assert second.json("run", "list", "--json")[0]["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -107,6 +107,7 @@ bool bench_try(struct bench *bench, struct error *error)
                       [PROVIDER_MOVER] = bench->mover ? bench->mover : &bench->fake.base,
                       [PROVIDER_DNS] = &bench->fake.base},
         .run_id = "run00001",
+        .place = bench->place,
         .again = bench->again,
         .again_count = bench->again_count,
         .no_wait = bench->no_wait,

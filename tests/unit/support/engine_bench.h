@@ -21,6 +21,7 @@ struct bench {
     struct provider *mover, *host; /* NULL: the fake cloud's; the caller's */
     const struct facts *facts;
     const struct schedule *schedule;
+    const char *place; /* NULL */
     const char *const *again; /* retry: what is taken up; NULL: all */
     size_t again_count;
     bool no_wait;

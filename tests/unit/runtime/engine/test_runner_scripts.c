@@ -201,6 +201,27 @@ static void test_with_retries_it_is_begun_again(void **state)
     close_scene(scene);
 }
 
+/* A state that is shared: another runner takes over, and sees nothing of the script. */
+static void test_begun_on_another_machine(void **state)
+{
+    (void)state;
+    struct scene *scene = open_scene(4);
+    scene->bench.place = "a";
+    kill_with_the_machine(scene);
+    struct provider *host = host_provider_create(scene->bench.world);
+    host_use_run(host, (struct script_source){NULL, read_script}, "/another-machine/run");
+    scene->bench.place = "b";
+    scene->bench.host = host;
+    bench_begin(&scene->bench);
+    assert_int_equal(bench_run(&scene->bench), EXECUTOR_FAILED);
+    const struct node_status *status = bench_status(&scene->bench, script);
+    assert_non_null(strstr(status->detail, "on another machine"));
+    assert_non_null(strstr(status->help, "drc run retry run00001"));
+    finish(scene);
+    assert_int_equal(begun(scene), 1);
+    close_scene(scene);
+}
+
 struct heard {
     struct buffer text;
     int begun, ended;
@@ -241,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_one_that_failed_is_begun_again_by_a_resume_only),
         cmocka_unit_test(test_it_died_with_its_machine),
         cmocka_unit_test(test_with_retries_it_is_begun_again),
+        cmocka_unit_test(test_begun_on_another_machine),
         cmocka_unit_test(test_what_it_writes_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
