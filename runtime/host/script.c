@@ -184,8 +184,8 @@ static void put_choice(struct ask *ask)
 static void put_elsewhere(struct ask *ask)
 {
     buffer_printf(&ask->detail,
-                  "%s was to be begun on another machine, where it may still run or have ended: how far it came "
-                  "is not known here, so it is not run again by itself", script_of(ask));
+                  "%s was to be begun on another machine, where it may still run or have ended: how far "
+                  "it came is not known here, so it is not run again by itself", script_of(ask));
     put_choice(ask);
 }
 
