@@ -487,6 +487,7 @@ enum exit_status command_plan_apply(const struct invocation *invocation)
         printf("%s: nothing to do\n", session.plan->name);
         return EXIT_DONE;
     }
+    session_take_reviewed_cleanup(&session);
     if (session.plan->vm_count < all || session.reviewed) {
         session.options.only = plan_vm_names(invocation->arena, session.plan);
     }

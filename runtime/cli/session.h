@@ -83,6 +83,8 @@ bool session_is_test(const struct session *session);
 const char *session_lease_name(const struct session *session);
 /* Refused while another test, of any plan, is in the same network, or has left things there. */
 bool session_check_test_network(struct session *session, struct error *error);
+/* A reviewed graph says when its cleanup comes by itself: into the run's options. */
+void session_take_reviewed_cleanup(struct session *session);
 /* --auto-cleanup of the run's options into its graph. */
 bool session_set_auto_cleanup(struct session *session, struct error *error);
 /* The cleanup is approved: there is nothing more to carry out, only to take back. The graph is loaded. */

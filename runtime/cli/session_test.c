@@ -38,6 +38,17 @@ const char *session_lease_name(const struct session *session)
     return lease_of(session->options.workflow);
 }
 
+void session_take_reviewed_cleanup(struct session *session)
+{
+    const struct graph *graph = session->reviewed;
+    const struct value *after = graph && graph->node_count && graph->workflow == WORKFLOW_TEST
+                                    ? graph_input(&graph->nodes[graph->node_count - 1], "approved_after_ms")
+                                    : NULL;
+    if (after && after->kind == VALUE_INT) {
+        session->options.auto_cleanup_ms = after->integer;
+    }
+}
+
 bool session_set_auto_cleanup(struct session *session, struct error *error)
 {
     int64_t after_ms = session->options.auto_cleanup_ms;
