@@ -216,6 +216,7 @@ bool aws_preflight(struct aws *aws, struct arena *arena, const struct plan *plan
     compare_clocks(&preflight);
     preflight_copies(&preflight);
     preflight_network(&preflight);
+    preflight_isolation(&preflight);
     preflight_machines(&preflight);
     preflight_keys(&preflight);
     preflight_addresses(&preflight);

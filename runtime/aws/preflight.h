@@ -43,6 +43,7 @@ bool preflight_resolve(struct preflight *preflight, const struct graph_node *nod
 /* The checks. Each asks; answers are judged by its page function or by its _judge. */
 void preflight_copies(struct preflight *preflight);
 void preflight_network(struct preflight *preflight);
+void preflight_isolation(struct preflight *preflight); /* of a test's network */
 void preflight_machines(struct preflight *preflight); /* types, images, quota */
 void preflight_keys(struct preflight *preflight);
 void preflight_addresses(struct preflight *preflight); /* elastic ones */

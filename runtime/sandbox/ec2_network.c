@@ -171,6 +171,21 @@ bool ec2_describe_vpcs(struct request *r)
     return describe(r, &kind);
 }
 
+/* In a sandbox nothing is peered, and VPCs have no routes but their own. */
+bool ec2_describe_peerings(struct request *r)
+{
+    xml_open(&r->xml, "vpcPeeringConnectionSet");
+    xml_close(&r->xml, "vpcPeeringConnectionSet");
+    return true;
+}
+
+bool ec2_describe_route_tables(struct request *r)
+{
+    xml_open(&r->xml, "routeTableSet");
+    xml_close(&r->xml, "routeTableSet");
+    return true;
+}
+
 void *subnet_load(struct request *r, const char *id)
 {
     struct sqlite3_stmt *row = state_query(

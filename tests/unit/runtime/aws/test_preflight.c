@@ -1,9 +1,10 @@
 /* Preflight: an account in which all is well, and each thing that can be wrong with it.
- * Covers: ask.c preflight_copies.c preflight_dry_run.c preflight_machines.c preflight_network.c
+ * Covers: ask.c preflight_isolation.c preflight_copies.c preflight_dry_run.c preflight_machines.c preflight_network.c
  * preflight_things.c */
 #include <string.h>
 
 #include "compiler/lower/lower.h"
+#include "runtime/aws/preflight.h"
 #include "tests/unit/support/canned_site.h"
 #include "tests/unit/support/cmocka_all.h"
 
@@ -275,9 +276,91 @@ static void test_what_cannot_be_read(void **state)
                  "cannot be read");
 }
 
+/* --- a test's network --- */
+
+/* The isolation of networks.test alone, with what EC2 answers about it. */
+static struct flight fly_isolation(const char *test_vpc, const char *peerings, const char *tables)
+{
+    struct flight f = {.canned = canned_create(NULL, 0), .plan = canned_site_plan()};
+    struct arena *arena = f.canned->arena;
+    struct network *network = &f.plan.plan->networks[NETWORK_TEST];
+    struct canned_answer *site = ARENA_ARRAY(arena, struct canned_answer, 2);
+    site[0] = (struct canned_answer){.expect = "Action=DescribeVpcPeeringConnections", .body = peerings,
+                                     .status = peerings ? 200 : 403, .any_order = true};
+    site[1] = (struct canned_answer){.expect = "Action=DescribeRouteTables", .body = tables,
+                                     .status = tables ? 200 : 403, .any_order = true};
+    for (int i = 0; i < 2; i++) {
+        site[i].body = site[i].body ? site[i].body
+                                    : "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no"
+                                      "</Message></Error></Errors></Response>";
+    }
+    canned_script(f.canned, site, 2);
+    struct aws *aws = canned_aws(f.canned);
+    network->given = true;
+    network->vpc.value = test_vpc;
+    struct preflight preflight = {.arena = arena, .kept = arena, .aws = aws, .plan = f.plan.plan,
+                                  .network = network, .which = NETWORK_TEST,
+                                  .asks = asks_create(aws->client), .findings = &f.findings};
+    preflight_isolation(&preflight);
+    f.ok = asks_run(preflight.asks, &f.error);
+    asks_destroy(preflight.asks);
+    aws_destroy(aws);
+    return f;
+}
+
+#define NO_PEERINGS "<DescribeVpcPeeringConnectionsResponse><vpcPeeringConnectionSet/></DescribeVpcPeeringConnectionsResponse>"
+#define NO_TABLES "<DescribeRouteTablesResponse><routeTableSet/></DescribeRouteTablesResponse>"
+#define PEERED(state)                                                                              \
+    "<DescribeVpcPeeringConnectionsResponse><vpcPeeringConnectionSet><item><vpcPeeringConnectionId>pcx-1</vpcPeeringConnectionId>"      \
+    "<requesterVpcInfo><vpcId>vpc-2</vpcId></requesterVpcInfo><accepterVpcInfo><vpcId>vpc-1</vpcId>" \
+    "</accepterVpcInfo><status><code>" state "</code></status></item></vpcPeeringConnectionSet></DescribeVpcPeeringConnectionsResponse>"
+#define ROUTE(destination, way)                                                                    \
+    "<DescribeRouteTablesResponse><routeTableSet><item><routeTableId>rtb-1</routeTableId><routeSet>"                          \
+    "<item><destinationCidrBlock>10.99.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId>"   \
+    "<state>active</state></item><item><destinationCidrBlock>" destination "</destinationCidrBlock>" \
+    way "</item></routeSet></item></routeTableSet></DescribeRouteTablesResponse>"
+
+static void assert_isolation(const char *test_vpc, const char *peerings, const char *tables,
+                             const char *subject, enum finding_severity severity, const char *text)
+{
+    struct flight f = fly_isolation(test_vpc, peerings, tables);
+    assert_true(f.ok);
+    const struct finding *finding = find(&f, subject);
+    if (finding->severity != severity || !strstr(finding->text, text)) {
+        fail_msg("%s: %d %s", finding->subject, (int)finding->severity, finding->text);
+    }
+    assert_int_equal(f.findings.fatal, 0);
+    land(&f);
+}
+
+static void test_isolation(void **state)
+{
+    (void)state;
+    static const char tgw[] = ROUTE("10.0.0.0/8", "<transitGatewayId>tgw-1</transitGatewayId>");
+    static const char vgw[] = ROUTE("10.20.2.128/25", "<gatewayId>vgw-1</gatewayId>");
+    static const char gone[] = ROUTE("10.0.0.0/8", "<transitGatewayId>tgw-1</transitGatewayId><state>blackhole"
+                                                   "</state>");
+    static const char out[] = ROUTE("0.0.0.0/0", "<gatewayId>igw-1</gatewayId>");
+    static const char elsewhere[] = ROUTE("10.30.0.0/16", "<vpcPeeringConnectionId>pcx-2</vpcPeeringConnectionId>");
+    assert_isolation("vpc-1", NULL, NULL, "VPC", FINDING_WARNING, "production's VPC too");
+    assert_isolation("vpc-2", NO_PEERINGS, NO_TABLES, "peering", FINDING_PASSED, "not with production's vpc-1");
+    assert_isolation("vpc-2", NO_PEERINGS, NO_TABLES, "routes", FINDING_PASSED, "none leads to");
+    assert_isolation("vpc-2", PEERED("active"), NO_TABLES, "peering", FINDING_WARNING, "vpc-1 (pcx-1)");
+    assert_isolation("vpc-2", PEERED("deleted"), NO_TABLES, "peering", FINDING_PASSED, "not with");
+    assert_isolation("vpc-2", NO_PEERINGS, tgw, "routes", FINDING_WARNING, "rtb-1 leads 10.0.0.0/8");
+    assert_isolation("vpc-2", NO_PEERINGS, vgw, "routes", FINDING_WARNING, "subnet db too, to vgw-1");
+    assert_isolation("vpc-2", NO_PEERINGS, gone, "routes", FINDING_PASSED, "none");
+    assert_isolation("vpc-2", NO_PEERINGS, out, "routes", FINDING_PASSED, "none");
+    assert_isolation("vpc-2", NO_PEERINGS, elsewhere, "routes", FINDING_PASSED, "none");
+    /* What may not be asked is not known. */
+    assert_isolation("vpc-2", NULL, NO_TABLES, "peering", FINDING_UNKNOWN, "cannot be read");
+    assert_isolation("vpc-2", NO_PEERINGS, NULL, "routes", FINDING_UNKNOWN, "cannot be read");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_isolation),
         cmocka_unit_test(test_all_is_well),     cmocka_unit_test(test_what_may_be_lost),
         cmocka_unit_test(test_clocks_that_differ),
         cmocka_unit_test(test_dry_runs_are_few),
