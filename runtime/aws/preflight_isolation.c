@@ -137,7 +137,8 @@ static void ask(struct preflight *preflight, const char *operation, struct form 
     buffer_free(&form->body);
 }
 
-static void filter_pair(struct form *form, int number, const char *name, const char *one, const char *other)
+static void filter_pair(struct form *form, int number, const char *name, const char *one,
+                        const char *other)
 {
     form_filter(form, number, name, one);
     form_add(form, other, "Filter.%d.Value.2", number);

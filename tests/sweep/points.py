@@ -49,15 +49,17 @@ WORKFLOWS = {
     "cleanup-image": ("examples/boot-image.yaml", "cleanup"),
     "rollback": ("examples/addresses.yaml", "rollback"),
     "commit": ("examples/boot-image.yaml", "commit"),
+    "test": ("plans/shop", "test"),
     "abandon": ("examples/minimal.yaml", "abandon"),
     "abandon-image": ("examples/boot-image.yaml", "abandon"),
 }
 BUCKET = "s3://drc-state/dr"
 COMMANDS = {"cleanup": "cleanup", "rollback": "rollback", "commit": "commit", "abandon": "cleanup"}
 ENDS = {"failover": "succeeded", "cleanup": "cleaned", "rollback": "rolled-back", "commit": "committed",
-        "abandon": "cleaned"}
-STATUSES = {"preparing", "running", "interrupted", "waiting", "failed", "killed", "cancelled", *ENDS.values()}
-AT_HOME = ("cleanup", "rollback", "abandon")
+        "abandon": "cleaned", "test": "cleaned"}
+STATUSES = {"preparing", "running", "interrupted", "waiting", "failed", "killed", "cancelled", "cleaning", *ENDS.values()}
+AT_HOME = ("cleanup", "rollback", "abandon", "test")
+BEGINNINGS = ("failover", "abandon", "test")
 
 
 def kinds_of(name):
@@ -113,7 +115,8 @@ class Place:
         return json.loads(done.out)
 
     def apply(self, shim=None):
-        return self.drc("plan", "apply", self.plan, "failover", "--sandbox", self.sandbox, "--yes", shim=shim)
+        workflow, more = ("test", ["--auto-cleanup=5s"]) if self.workflow == "test" else ("failover", [])
+        return self.drc("plan", "apply", self.plan, workflow, "--sandbox", self.sandbox, "--yes", *more, shim=shim)
 
     def resume(self, run):
         return self.drc("run", "resume", run, *(["--take-over"] if self.shared else []), *self.there)
@@ -141,7 +144,7 @@ def prepare(folder, name):
     given = sorted(held.ids())
     held.close()
     (place.folder / "given.json").write_text(json.dumps(given))
-    if place.workflow not in ("failover", "abandon"):
+    if place.workflow not in BEGINNINGS:
         done = place.apply()
         demand(done.returncode == 0, done.err)
 
@@ -159,7 +162,7 @@ def shim_for(place, kind, at):
 
 
 def begin(place, shim):
-    beginning = place.workflow in ("failover", "abandon")
+    beginning = place.workflow in BEGINNINGS
     return place.apply(shim) if beginning else place.run(COMMANDS[place.workflow], shim)
 
 
@@ -191,7 +194,7 @@ def go_on(place, _):
         newest = runs[0] if runs else None
         if newest and newest["status"] == ENDS[workflow] or workflow == "abandon" and not newest:
             return newest and newest["run"]
-        if workflow != "failover":
+        if workflow not in ("failover", "test"):
             demand(len(runs) == 1, "there is one run", runs)
             done = place.run(COMMANDS[workflow])
         elif newest and newest["status"] != "cancelled":
@@ -218,12 +221,23 @@ def check_journal(path):
     demand(not wrong, f"not done once, by {path}: {wrong}")
 
 
+def check_test(place, run):
+    """Its verdict stands there once, and where production is was not touched."""
+    folder = place.journal(run).parents[2]
+    tests = json.loads((folder / "tests.json").read_text())["tests"]
+    demand([(test["run"], test["verdict"], test["cleaned"]) for test in tests] == [(run, "passed", True)], tests)
+    demand(not (folder / "production.json").exists(), "a test does not say where production is")
+
+
 def check_state(place, run):
     workflow = place.workflow
     if not run:
         return
     if workflow != "abandon":
         check_journal(place.journal(run))
+    if workflow == "test":
+        check_test(place, run)
+        return
     production = place.state / place.journal(run).parents[2].name / "production.json"
     if place.url != BUCKET and (workflow != "abandon" or production.exists()):
         places = {vm["place"] for vm in json.loads(production.read_text())["vms"]}
