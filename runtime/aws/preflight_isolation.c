@@ -86,7 +86,8 @@ static const struct subnet *reached(const struct preflight *preflight, const cha
     return NULL;
 }
 
-static bool judge_route(struct preflight *preflight, const struct xml *table, const struct xml *route)
+static bool judge_route(struct preflight *preflight, const struct xml *table,
+                        const struct xml *route)
 {
     const char *destination = xml_text(route, "destinationCidrBlock"), *way = way_out(route);
     const struct subnet *subnet = way ? reached(preflight, destination) : NULL;
@@ -97,8 +98,8 @@ static bool judge_route(struct preflight *preflight, const struct xml *table, co
     preflight_find(preflight, FINDING_WARNING, subject_of_test(preflight, "routes"),
                    "a VM of the test could reach production: take the route away, or see that no security "
                    "group lets it",
-                   "%s leads %s, which is production's subnet %s too, to %s", id ? id : "a table", destination,
-                   subnet->name, way);
+                   "%s leads %s, which is production's subnet %s too, to %s", id ? id : "a table",
+                   destination, subnet->name, way);
     return true;
 }
 
