@@ -83,7 +83,8 @@ static void destroy(struct provider *provider)
 static void check(void **state)
 {
     (void)state;
-    struct provider whole = {"x", start, lookup, start, NULL, destroy};
+    struct provider whole = {
+        .name = "x", .start = start, .lookup = lookup, .poll = start, .destroy = destroy};
     assert_true(provider_check(&whole, NULL));
     struct error error = {0};
     struct provider half = whole;
