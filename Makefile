@@ -243,7 +243,7 @@ docs: $(BUILD)/tools/reference all
 	@mkdir -p docs/reference docs/man docs/images
 	for page in $$($<); do $< $$page > docs/$$page || exit 1; done
 	$(BUILD)/drc plan graph plans/erp failover --detail vm --format svg -o docs/images/erp-vms.svg
-	$(BUILD)/drc plan graph plans/shop failover --format svg -o docs/images/shop.svg
+	$(BUILD)/drc plan graph plans/webshop failover --format svg -o docs/images/webshop.svg
 
 # Every command that the documentation shows, and the generated pages.
 docs-check: all man $(BUILD)/tools/reference
