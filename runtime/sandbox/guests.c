@@ -44,9 +44,7 @@ bool sandbox_give_guests(struct sandbox *sandbox, const struct plan *plan, struc
         populate_guests(&r, plan);
         kept = state_set_int(sandbox->state, "guests", 1) && state_end(sandbox->state, true);
     }
-    if (kept) {
-        sandbox->has_guests = true;
-    } else {
+    if (!kept) {
         error_set(error, "the sandbox's guests cannot be kept: %s", state_failure(sandbox->state));
     }
     arena_destroy(arena);

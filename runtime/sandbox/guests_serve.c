@@ -399,11 +399,19 @@ static void guests_free(struct sandbox_guests *guests)
     free(guests);
 }
 
+static bool has_guests(struct sandbox *sandbox)
+{
+    pthread_mutex_lock(&sandbox->lock);
+    bool has = state_setting_int(sandbox->state, "guests", 0) != 0;
+    pthread_mutex_unlock(&sandbox->lock);
+    return has;
+}
+
 struct sandbox_guests *sandbox_guests_start(struct sandbox *sandbox,
                                             void (*tell_line)(void *context, const char *line),
                                             void *context, struct error *error)
 {
-    if (!sandbox->has_guests) {
+    if (!has_guests(sandbox)) {
         error_set(error, "this sandbox has no guests: it says itself what its instances answer");
         error_help(error, "give it some with sandbox_give_guests: drc sandbox guests DIR PLAN");
         return NULL;

@@ -15,7 +15,6 @@ struct sandbox {
     pthread_mutex_t lock; /* around all below: the server has many threads */
     struct state *state;
     struct sandbox_options options;
-    bool has_guests;     /* sandbox_give_guests was called for a plan */
     char *directory;     /* NULL: in memory */
     struct blobs *blobs; /* has its own lock */
     struct arena *arena; /* of the last request and its answer */

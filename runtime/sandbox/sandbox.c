@@ -117,7 +117,6 @@ struct sandbox *sandbox_open(const char *directory, struct error *error)
         .utc_base_ms = state_setting_int(state, "utc_base_ms", 0),
         .real_base_ms = state_setting_int(state, "real_base_ms", 0),
     };
-    sandbox->has_guests = state_setting_int(state, "guests", 0) != 0;
     return sandbox;
 }
 

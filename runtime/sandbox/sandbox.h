@@ -48,8 +48,7 @@ bool sandbox_populate_as(struct sandbox *sandbox, const struct plan *plan,
                          const struct facts *facts, struct error *error);
 
 /* The plan's VMs have guests from now on: what the plan's checks dial goes to sockets of this machine, at
- * which only sandbox_guests_start listens. Without, the sandbox itself says what an instance would.
- * Worlds that were made before stay with that. */
+ * which only sandbox_guests_start listens. Without, the sandbox itself says what an instance would. */
 bool sandbox_give_guests(struct sandbox *sandbox, const struct plan *plan, struct error *error);
 
 /* Guests: each instance of such a VM that is up answers the ports of its checks on an address of its own in

@@ -365,12 +365,12 @@ static void answer_aws(struct sandbox *sandbox, struct request *r, const struct 
     buffer_free(&r->body);
 }
 
-/* AWS is asked at 127.0.0.1, where it is served; with guests, there may be instances in 127.0.0.0/8. */
-static bool is_guest(const struct sandbox *sandbox, struct request *r, const struct target *target,
-                     uint32_t address)
+/* AWS is asked at 127.0.0.1, where it is served; with guests, there may be instances elsewhere in
+ * 127.0.0.0/8. */
+static bool is_guest(struct request *r, const struct target *target, uint32_t address)
 {
     return address >> 24 != 127 ||
-           (sandbox->has_guests && instance_by_address(r, target->name) != NULL);
+           (strcmp(target->name, "127.0.0.1") != 0 && instance_by_address(r, target->name) != NULL);
 }
 
 static void answer(struct sandbox *sandbox, int64_t utc_ms, const struct arrival *arrival,
@@ -387,7 +387,7 @@ static void answer(struct sandbox *sandbox, int64_t utc_ms, const struct arrival
         *latency_ms = 60000;
         *response = (struct http_response){.failure = HTTP_TIMED_OUT,
                                            .failure_text = "no answer (fault injected)"};
-    } else if (parse_address(target.name, &address) && is_guest(sandbox, &r, &target, address)) {
+    } else if (parse_address(target.name, &address) && is_guest(&r, &target, address)) {
         guest_http(&r, target.name, response, latency_ms);
     } else {
         answer_aws(sandbox, &r, &target, response, latency_ms);

@@ -109,6 +109,17 @@ def test_without_guests_no_check_holds(drc, webshop, tmp_path):
     assert "tcp :5432 Connection refused" in done.out + done.err
 
 
+def test_guests_may_come_while_a_run_goes_on(drc, webshop, tmp_path):
+    run = drc.start("plan", "apply", PLAN, "failover", "--sandbox", webshop, "--yes", "--events",
+                    tmp_path / "events.ndjson")
+    wait_for(lambda: (tmp_path / "events.ndjson").exists(), "a run that has begun", run)
+    later = Guests(drc, webshop, PLAN, tmp_path / "guests.log")
+    out, err = run.communicate(timeout=60)
+    later.stop()
+    assert run.returncode == 0, err
+    assert "web 10.20.1." in later.text()
+
+
 def test_guests_run_once_for_a_sandbox(drc, webshop, guests):
     done = drc("sandbox", "guests", webshop, PLAN, status=1)
     assert "run already" in done.err
