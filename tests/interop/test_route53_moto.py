@@ -1,7 +1,8 @@
 """Records in Route 53 and target groups at moto, seen by boto3."""
+import pytest
 import yaml
 
-from moto_world import populate
+from moto_world import Moto, populate
 
 VMS = ["web", "api", "job"]
 PLAN = {
@@ -24,6 +25,15 @@ PLAN = {
                  "values": ["${self.address}"], "expect": [f"192.0.2.{i + 1}"]}}]}
             for i, name in enumerate(VMS)},
 }
+
+
+@pytest.fixture
+def moto(tmp_path):
+    """moto's slip: it leaves a query (?name=…) out of the signature that it makes to compare, so that boto3's
+    requests with one are refused, too. Signatures of such requests are tried in the sandbox."""
+    server = Moto(tmp_path / "moto", signatures=False)
+    yield server
+    server.stop()
 
 
 def zone_of(route53):
