@@ -40,6 +40,16 @@ static void render_all(const struct diagnostics *diagnostics)
     }
 }
 
+static void lower_to(struct arena *arena, const struct plan *plan, enum workflow workflow,
+                     struct diagnostics *diagnostics)
+{
+    struct error error = {0};
+    size_t errors_before = diagnostics->error_count;
+    struct graph *graph = compile_graph(arena, plan, workflow, NULL, diagnostics);
+    require(graph != NULL || diagnostics->error_count > errors_before);
+    require(!graph || graph_verify(graph, &error));
+}
+
 /* Past the schema: binding, checks, lowering. The digest is left out, which reads files. */
 static void compile(struct arena *arena, const struct source *source, const struct tree *tree,
                     struct diagnostics *diagnostics)
@@ -52,8 +62,8 @@ static void compile(struct arena *arena, const struct source *source, const stru
     bool sound = plan_check(plan, diagnostics);
     require(sound == (diagnostics->error_count == 0));
     if (sound) {
-        struct graph *graph = compile_graph(arena, plan, WORKFLOW_FAILOVER, NULL, diagnostics);
-        require(graph != NULL || diagnostics->error_count > 0);
+        lower_to(arena, plan, WORKFLOW_FAILOVER, diagnostics);
+        lower_to(arena, plan, WORKFLOW_TEST, diagnostics);
     }
 }
 
