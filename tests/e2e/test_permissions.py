@@ -23,10 +23,9 @@ SELDOM = {
     "ec2:DescribeVolumes of LookInRegion": "what is left of a run whose state is lost",
     "s3:DeleteObject of KeepState": "a decision (drc run approve) that no run took is taken back",
     # EBS asks for these itself, for its caller.
+    **{f"kms:{operation} of UseKeyForBlocks": "encrypted snapshots" for operation in
+       ("GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "Decrypt", "ReEncryptFrom", "ReEncryptTo")},
     "kms:CreateGrant of GrantKey": "encrypted snapshots",
-    "kms:GenerateDataKey of UseKeyForBlocks": "encrypted snapshots",
-    "kms:Decrypt of UseKeyForBlocks": "encrypted snapshots",
-    "kms:GenerateDataKeyWithoutPlaintext of UseKeyForBlocks": "encrypted snapshots",
 }
 PARTS = {  # of plans for the tests below
     "network": """\
@@ -83,6 +82,8 @@ def test_failover_rollback_and_commit(drc, tmp_path):
     with Served(drc, tmp_path) as served:
         run = Guarded(drc, served, "failover")
         with run.guard:
+            run("plan", "facts", served.plan, "failover")
+            run("plan", "apply", served.plan, "failover", "--dry-run=live", status=2)  # vCenter is not asked
             run("plan", "apply", served.plan, "failover", "--yes")
             run("run", "rollback", "--yes")
             run("plan", "apply", served.plan, "failover", "--yes")
@@ -141,6 +142,7 @@ def test_replicate_with_state_and_repository_in_s3(drc, tmp_path):
                     "--memory", "4GiB", "--firmware", "bios", "--os", "linux", "--arch", "x86_64",
                     "--recovery-point", f"2026-11-2{turn}T10:00:00Z", disk)
                 run("plan", "apply", served.plan, "replicate", "--yes")
+            run("rpo", served.plan, status=None)
             run("run", "cleanup", "--yes", "--state", "s3://acme-dr/state", "--region", "eu-west-1")
             run("repo", "verify", repository, "--region", "eu-west-1", "--copies")
             run("repo", "prune", repository, "--region", "eu-west-1", "--keep-last", 1, "--yes")
