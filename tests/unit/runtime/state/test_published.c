@@ -94,7 +94,7 @@ static void test_there_and_back(void **state)
     struct bench bench = make(*state);
     struct published out = publish(&bench, NULL);
     assert_string_equal(out.plan, "steps");
-    assert_int_equal(out.file_count, 3);
+    assert_int_equal(out.file_count, 4);
     assert_false(out.facts);
     const char *path = fetch(&bench);
     struct plan *plan = load(&bench, path);
