@@ -67,7 +67,7 @@ def test_zones_of_another_account(served):
     route53 = served.client("route53")
     zone = route53.create_hosted_zone(Name="lab.example", CallerReference="1")["HostedZone"]["Id"]
     keys = served.client("sts").assume_role(RoleArn="arn:aws:iam::444455556666:role/dns",
-                                            RoleSessionName="x")["Credentials"]
+                                            RoleSessionName="dns")["Credentials"]
     other = served.client("route53", keys["SecretAccessKey"], keys["SessionToken"], keys["AccessKeyId"])
     assert zone not in [z["Id"] for z in other.list_hosted_zones()["HostedZones"]]
     with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):

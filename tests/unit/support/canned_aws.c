@@ -207,6 +207,24 @@ void canned_run(struct canned *canned, struct aws *aws, enum canned_what what, e
     assert_true(pending.idle);
 }
 
+static const char *moved(struct arena *arena, const char *text)
+{
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+void canned_keep(struct arena *arena, struct canned_result *results, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        results[i].code = moved(arena, results[i].code);
+        results[i].message = moved(arena, results[i].message);
+        results[i].help = moved(arena, results[i].help);
+        for (size_t o = 0; o < results[i].output_count; o++) {
+            results[i].outputs[o][0] = moved(arena, results[i].outputs[o][0]);
+            results[i].outputs[o][1] = moved(arena, results[i].outputs[o][1]);
+        }
+    }
+}
+
 const char *canned_output(const struct canned_result *result, const char *name)
 {
     for (size_t i = 0; i < result->output_count; i++) {

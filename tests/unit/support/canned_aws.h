@@ -61,6 +61,8 @@ struct canned_call {
 };
 void canned_run(struct canned *canned, struct aws *aws, enum canned_what what, enum action action,
                 const struct canned_call *calls, size_t n, struct canned_result *results);
+/* Their texts moved to another arena: to be looked at after canned_destroy. */
+void canned_keep(struct arena *arena, struct canned_result *results, size_t n);
 const char *canned_output(const struct canned_result *result, const char *name);
 
 struct input canned_text(const char *name, const char *text);
