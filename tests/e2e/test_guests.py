@@ -3,11 +3,13 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import urllib.request
 
 import pytest
 
+import served
 from e2e_drc import DRC, ROOT, wait_for
 
 PLAN = "plans/webshop"
@@ -19,7 +21,7 @@ class Guests:
     def __init__(self, drc, sandbox, plan, log):
         self.log = log
         with open(log, "wb") as file:
-            self.process = subprocess.Popen([DRC, "sandbox", "guests", str(sandbox), plan], cwd=ROOT, env=drc.env,
+            self.process = subprocess.Popen([DRC, "sandbox", "guests", str(sandbox), str(plan)], cwd=ROOT, env=drc.env,
                                             stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
         wait_for(lambda: "answer until this ends" in self.text(), "guests")
 
@@ -129,3 +131,20 @@ def test_the_plan_needs_no_guests(drc, webshop):
     """Without them the sandbox says itself what its instances would, backends included."""
     drc("plan", "apply", PLAN, "failover", "--sandbox", webshop, "--yes")
     assert records(drc, webshop)["shop.corp.example"].startswith("198.18.")
+
+
+def test_instances_with_addresses_of_this_machine_answer_without_a_detour(drc, tmp_path):
+    """A drc that reaches the sandbox over HTTP alone dials the instances themselves."""
+    with socket.socket() as free:
+        free.bind(("127.20.1.10", 0))
+        port = free.getsockname()[1]
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(served.PLAN.replace("10.20.1.", "127.20.1.").replace("ready: [{instance_status: ok}]",
+                                                                       f"ready: [{{tcp: {port}}}]"))
+    with served.SandboxServer(tmp_path / "aws", plan, "--seed", 7, "--speed", 20, env=drc.env) as server:
+        guests = Guests(drc, tmp_path / "aws", plan, tmp_path / "guests.log")
+        try:
+            drc("plan", "apply", plan, "failover", "--yes", **server.environment())
+        finally:
+            guests.stop()
+    assert f"db 127.20.1.10:{port} answers tcp at 127.20.1.10:{port}" in guests.text()
