@@ -124,17 +124,18 @@ static void add_node(struct holders *holders, const struct plan *plan, const str
         strcmp(action_info(node->action)->permission, "ssm:SendCommand") == 0) {
         const char *os = literal(graph_input(node, "os"));
         bool windows = node->action != ACTION_INJECT && os && strcmp(os, "windows") == 0;
-        add(holders, RESOURCE_DOCUMENTS, windows ? "AWS-RunPowerShellScript" : "AWS-RunShellScript");
+        add(holders, RESOURCE_DOCUMENTS,
+            windows ? "AWS-RunPowerShellScript" : "AWS-RunShellScript");
     }
 }
 
 /* ---- what the plan names ---- */
 
-/* EC2 passes the role of the instance profile; the two have one name, unless somebody made them apart. */
+/* EC2 passes the role of the instance profile; the two have one name, unless somebody made them
+ * apart. */
 static void add_passed_roles(struct holders *holders)
 {
-    const struct names *profiles =
-        &holders->items[holders->recovery].resources[RESOURCE_PROFILES];
+    const struct names *profiles = &holders->items[holders->recovery].resources[RESOURCE_PROFILES];
     for (size_t i = 0; i < profiles->count; i++) {
         add(holders, RESOURCE_PASSED_ROLES, last_part(profiles->items[i]));
     }
@@ -160,8 +161,8 @@ static void add_key(struct holders *holders, const char *key)
     add(holders, RESOURCE_KMS_KEYS, alias ? "*" : key);
 }
 
-static void add_bucket(struct holders *holders, enum resource_kind bucket, enum resource_kind objects,
-                       const char *url)
+static void add_bucket(struct holders *holders, enum resource_kind bucket,
+                       enum resource_kind objects, const char *url)
 {
     static const char scheme[] = "s3://";
     if (!url || strncmp(url, scheme, sizeof scheme - 1) != 0) {
@@ -196,7 +197,8 @@ void names_gather(struct holders *holders, const struct plan *plan, const struct
                   enum workflow workflow, const char *state)
 {
     holder_of(holders, NULL);
-    holders->recovery = graph && plan->aws.role_arn.value ? holder_of(holders, plan->aws.role_arn.value) : 0;
+    holders->recovery =
+        graph && plan->aws.role_arn.value ? holder_of(holders, plan->aws.role_arn.value) : 0;
     if (holders->recovery) {
         names_add(holders->arena, &holders->items[0].resources[RESOURCE_RECOVERY_ROLE],
                   plan->aws.role_arn.value);

@@ -59,9 +59,9 @@ const char *resource_template(enum resource_kind kind);
 
 /* A row of HOW, ALSO or READ. */
 struct permission_row {
-    enum action action;          /* ALSO; ACTION_NONE: none */
-    unsigned workflows;          /* READ: bit of each enum workflow; 0: none */
-    enum resource_kind where;    /* READ: only where the plan names something of that kind; ANY */
+    enum action action;           /* ALSO; ACTION_NONE: none */
+    unsigned workflows;           /* READ: bit of each enum workflow; 0: none */
+    enum resource_kind where;     /* READ: only where the plan names something of that kind; ANY */
     const char *permission, *why; /* why: NULL of HOW */
     enum statement statement;
 };

@@ -134,8 +134,8 @@ static void pack(struct making *m, const char *role, const struct policy_stateme
         if (size > POLICY_CHARACTERS_MAX && document.count > 1) {
             document.count--;
             add_document(m, &document);
-            document = (struct policy_document){
-                .role = role, .statements = &statements[i], .count = 1};
+            document =
+                (struct policy_document){.role = role, .statements = &statements[i], .count = 1};
             size = characters(&document);
         }
         document.characters = size;
@@ -143,10 +143,9 @@ static void pack(struct making *m, const char *role, const struct policy_stateme
     add_document(m, &document);
 }
 
-/* Parts of a statement whose things are too many for one document: what is named is looked at one by
- * one, so that it does not matter which part names it. */
-static size_t split(struct making *m, struct policy_statement whole,
-                    struct policy_statement *parts)
+/* Parts of a statement whose things are too many for one document: what is named is looked at one
+ * by one, so that it does not matter which part names it. */
+static size_t split(struct making *m, struct policy_statement whole, struct policy_statement *parts)
 {
     enum { LISTED_MAX = POLICY_CHARACTERS_MAX / 2 };
     size_t count = 0, first = 0, listed = 0;
@@ -155,7 +154,8 @@ static size_t split(struct making *m, struct policy_statement whole,
         bool last = i + 1 == whole.resource_count;
         if (last || listed + strlen(whole.resources[i + 1]) > LISTED_MAX) {
             parts[count] = whole;
-            parts[count].sid = count == 0 ? whole.sid : arena_printf(m->arena, "%s%zu", whole.sid, count + 1);
+            parts[count].sid =
+                count == 0 ? whole.sid : arena_printf(m->arena, "%s%zu", whole.sid, count + 1);
             parts[count].resources = &whole.resources[first];
             parts[count++].resource_count = i + 1 - first;
             first = i + 1;
@@ -192,7 +192,8 @@ static void write_holder(struct making *m, size_t index)
     m->terms.holder = holder;
     m->terms.drops_records = has_too_many_records(holder);
     if (m->terms.drops_records) {
-        note(m, "The records are too many to be named: any record of the plan's types in its zones can be "
+        note(m, "The records are too many to be named: any record of the plan's types in its zones "
+                "can be "
                 "changed.");
     }
     for (int s = 0; s < STATEMENT_COUNT; s++) {
@@ -223,17 +224,20 @@ static bool names_any(const struct making *m, enum resource_kind kind)
 static void note_unknown(struct making *m)
 {
     if (!m->plan->aws.account.value) {
-        note(m, "The plan names no account (sites.recovery.aws.account): ARNs have * in its place.");
+        note(m,
+             "The plan names no account (sites.recovery.aws.account): ARNs have * in its place.");
     }
     if (names_any(m, RESOURCE_PASSED_ROLES)) {
-        note(m, "iam:PassRole names the roles as their instance profiles are called: where a role has "
-                "another name or a path, put it in.");
+        note(m,
+             "iam:PassRole names the roles as their instance profiles are called: where a role has "
+             "another name or a path, put it in.");
     }
     if (names_any(m, RESOURCE_PARAMETERS) || names_any(m, RESOURCE_PUBLIC_PARAMETERS)) {
         note(m, "A placeholder image is named by an SSM parameter: any image can be launched.");
     }
     if (!m->plan->aws.kms_key.value) {
-        note(m, "Where the account encrypts EBS by default with a key of its own, name it in kms_key: the "
+        note(m, "Where the account encrypts EBS by default with a key of its own, name it in "
+                "kms_key: the "
                 "policy has then what the key needs.");
     }
 }

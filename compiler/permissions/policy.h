@@ -15,7 +15,7 @@ struct plan;
 enum { POLICY_CHARACTERS_MAX = 6144 };
 
 struct policy_condition {
-    const char *operator, *key;
+    const char *comparison, *key;
     const char **values;
     size_t value_count;
 };
@@ -26,7 +26,7 @@ struct policy_statement {
     const char *sid, *about;
     const char **actions, **resources; /* sorted, each once */
     size_t action_count, resource_count;
-    struct policy_condition conditions[POLICY_CONDITIONS_MAX]; /* by operator, then key */
+    struct policy_condition conditions[POLICY_CONDITIONS_MAX]; /* by comparison, then key */
     size_t condition_count;
 };
 
@@ -46,9 +46,9 @@ struct policy {
     size_t note_count;
 };
 
-/* Of the workflow with what cleanup, rollback and commit of its runs need. graph: NULL for backup, which
- * has none. state: where runs are kept; NULL: not in AWS. All in the arena; pointers into plan and
- * graph are kept. */
+/* Of the workflow with what cleanup, rollback and commit of its runs need. graph: NULL for backup,
+ * which has none. state: where runs are kept; NULL: not in AWS. All in the arena; pointers into
+ * plan and graph are kept. */
 struct policy *policy_make(struct arena *arena, const struct plan *plan, enum workflow workflow,
                            const struct graph *graph, const char *state);
 

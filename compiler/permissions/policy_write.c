@@ -22,7 +22,7 @@ static void write_texts(struct json_writer *json, const char *key, const char *c
 
 static void write_conditions(struct json_writer *json, const struct policy_statement *statement)
 {
-    const char *operator= NULL;
+    const char *comparison = NULL;
     if (statement->condition_count == 0) {
         return;
     }
@@ -30,15 +30,15 @@ static void write_conditions(struct json_writer *json, const struct policy_state
     json_begin_object(json);
     for (size_t i = 0; i < statement->condition_count; i++) {
         const struct policy_condition *condition = &statement->conditions[i];
-        bool other = !operator|| strcmp(operator, condition->operator) != 0;
-        if (other && operator) {
+        bool other = !comparison || strcmp(comparison, condition->comparison) != 0;
+        if (other && comparison) {
             json_end_object(json);
         }
         if (other) {
-            json_key(json, condition->operator);
+            json_key(json, condition->comparison);
             json_begin_object(json);
         }
-        operator= condition->operator;
+        comparison = condition->comparison;
         write_texts(json, condition->key, condition->values, condition->value_count);
     }
     json_end_object(json);
@@ -87,7 +87,7 @@ static void write_about(const struct policy_statement *statement, struct buffer 
     buffer_putc(out, '\n');
     for (size_t i = 0; i < statement->condition_count; i++) {
         const struct policy_condition *condition = &statement->conditions[i];
-        buffer_printf(out, "- where `%s` (%s) is ", condition->key, condition->operator);
+        buffer_printf(out, "- where `%s` (%s) is ", condition->key, condition->comparison);
         write_codes(out, condition->values, condition->value_count);
         buffer_putc(out, '\n');
     }
@@ -104,8 +104,8 @@ void policy_write_markdown(const struct policy *policy, struct buffer *out)
     for (size_t i = 0; i < policy->count; i++) {
         const struct policy_document *document = &policy->documents[i];
         const char *whose = document->role ? document->role : "the runner";
-        buffer_printf(out, "## Policy %zu of %zu: %s%s%s (%zu characters)\n\n", i + 1, policy->count,
-                      document->role ? "`" : "", whose, document->role ? "`" : "",
+        buffer_printf(out, "## Policy %zu of %zu: %s%s%s (%zu characters)\n\n", i + 1,
+                      policy->count, document->role ? "`" : "", whose, document->role ? "`" : "",
                       document->characters);
         for (size_t k = 0; k < document->count; k++) {
             write_about(&document->statements[k], out);

@@ -61,12 +61,15 @@ static int compare(const void *left, const void *right)
 
 /* ---- conditions ---- */
 
-static void add(struct policy_statement *to, const char *operator, const char *key,
+static void add(struct policy_statement *to, const char *comparison, const char *key,
                 struct names values)
 {
     if (values.count > 0 && to->condition_count < POLICY_CONDITIONS_MAX) {
-        to->conditions[to->condition_count++] = (struct policy_condition){
-            .operator= operator, .key = key, .values = values.items, .value_count = values.count};
+        to->conditions[to->condition_count++] =
+            (struct policy_condition){.comparison = comparison,
+                                      .key = key,
+                                      .values = values.items,
+                                      .value_count = values.count};
     }
 }
 
@@ -129,7 +132,8 @@ static void add_alias(const struct statement_terms *terms, struct policy_stateme
 static void add_condition(const struct statement_terms *terms, enum condition condition,
                           struct policy_statement *to)
 {
-    static const char resource_tag[] = "aws:ResourceTag/drc:plan", request_tag[] = "aws:RequestTag/drc:plan";
+    static const char resource_tag[] = "aws:ResourceTag/drc:plan",
+                      request_tag[] = "aws:RequestTag/drc:plan";
     struct names plan = one(terms, terms->plan->name);
     switch (condition) {
     case CONDITION_REGION:
@@ -198,7 +202,7 @@ static void add_condition(const struct statement_terms *terms, enum condition co
 static int compare_conditions(const void *left, const void *right)
 {
     const struct policy_condition *a = left, *b = right;
-    int order = strcmp(a->operator, b->operator);
+    int order = strcmp(a->comparison, b->comparison);
     return order ? order : strcmp(a->key, b->key);
 }
 

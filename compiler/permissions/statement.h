@@ -1,4 +1,5 @@
-/* Statement: one statement of a policy, from its row of permission.def and the names that it is about. */
+/* Statement: one statement of a policy, from its row of permission.def and the names that it is
+ * about. */
 #ifndef DRC_PERMISSIONS_STATEMENT_H
 #define DRC_PERMISSIONS_STATEMENT_H
 
@@ -15,7 +16,7 @@ struct statement_terms {
     struct names create_actions; /* of EC2, sorted: "RunInstances" */
     const char *partition, *region, *account;
     const char *state, *repository; /* s3://…; NULL */
-    bool drops_records; /* too many to be named */
+    bool drops_records;             /* too many to be named */
 };
 
 /* Fills all but the actions. False: the plan names nothing that the statement is about. */

@@ -21,18 +21,43 @@ static bool wants_markdown(const struct invocation *invocation, bool *markdown, 
     return error_help(error, "json and markdown are known");
 }
 
+static bool load_only_plan(const struct invocation *invocation, struct loaded *loaded,
+                           struct error *error)
+{
+    const struct source *source = load_source(invocation, invocation->arguments[0], error);
+    if (!source) {
+        return tell_error(error) == EXIT_DONE;
+    }
+    if (is_graph(source)) {
+        error_set(error, "%s is a compiled graph, which does not say where the plan keeps things",
+                  invocation->arguments[0]);
+        error_help(error, "give the plan that it was compiled from");
+        return tell_error(error) == EXIT_DONE;
+    }
+    return load_plan_text(invocation, source, &loaded->plan);
+}
+
 /* The plan of the command, and its graph; NULL for backup, which needs no more of AWS than where it
- * keeps things. */
-static bool load(const struct invocation *invocation, struct loaded *loaded, enum workflow *workflow)
+ * keeps things. False: all is told. */
+static bool load(const struct invocation *invocation, struct loaded *loaded,
+                 enum workflow *workflow)
 {
     struct error error = {0};
     if (!load_workflow(invocation->arguments[1], workflow, &error)) {
-        tell_error(&error);
+        return tell_error(&error) == EXIT_DONE;
+    }
+    if (!load_only_plan(invocation, loaded, &error)) {
         return false;
     }
-    return *workflow == WORKFLOW_BACKUP
-               ? load_plan(invocation, invocation->arguments[0], &loaded->plan)
-               : load_graph(invocation, loaded);
+    if (*workflow == WORKFLOW_BACKUP) {
+        return true;
+    }
+    if (!load_facts_of(invocation, invocation->arguments[0], &loaded->facts, &error) ||
+        !load_selection(invocation, NULL, &loaded->plan, &error)) {
+        return tell_error(&error) == EXIT_DONE;
+    }
+    loaded->graph = load_compiled(invocation, loaded->plan, *workflow, loaded->facts);
+    return loaded->graph != NULL;
 }
 
 static const char *state_of(const struct invocation *invocation, const struct plan *plan)
@@ -47,7 +72,8 @@ static const char *file_name(struct arena *arena, const char *file, size_t numbe
     const char *base = strrchr(file, '/');
     const char *dot = strrchr(base ? base + 1 : file, '.');
     size_t stem = dot && dot != (base ? base + 1 : file) ? (size_t)(dot - file) : strlen(file);
-    return number == 1 ? file : arena_printf(arena, "%.*s-%zu%s", (int)stem, file, number, file + stem);
+    return number == 1 ? file
+                       : arena_printf(arena, "%.*s-%zu%s", (int)stem, file, number, file + stem);
 }
 
 static bool write_one(const struct invocation *invocation, const char *file, struct buffer *text,
@@ -62,8 +88,9 @@ static void tell_document(const struct policy *policy, size_t i, const char *fil
 {
     const struct policy_document *document = &policy->documents[i];
     fprintf(stderr, "policy %zu of %zu%s%s: %zu statements, %zu of %d characters, for %s\n", i + 1,
-            policy->count, file ? ", " : "", file ? file : "", document->count, document->characters,
-            POLICY_CHARACTERS_MAX, document->role ? document->role : "the runner");
+            policy->count, file ? ", " : "", file ? file : "", document->count,
+            document->characters, POLICY_CHARACTERS_MAX,
+            document->role ? document->role : "the runner");
 }
 
 static bool write_documents(const struct invocation *invocation, const struct policy *policy,
@@ -106,15 +133,16 @@ enum exit_status command_plan_permissions(const struct invocation *invocation)
     if (!load(invocation, &loaded, &workflow)) {
         return EXIT_ERROR;
     }
-    const struct policy *policy = policy_make(invocation->arena, loaded.plan, workflow, loaded.graph,
-                                              state_of(invocation, loaded.plan));
+    const struct policy *policy = policy_make(invocation->arena, loaded.plan, workflow,
+                                              loaded.graph, state_of(invocation, loaded.plan));
     if (markdown) {
         return write_markdown(invocation, policy, &error) ? EXIT_DONE : tell_error(&error);
     }
     if (policy->count == 0) {
         error_set(&error, "%s of plan %s needs nothing in AWS", workflow_name(workflow),
                   policy->plan_name);
-        error_help(&error, "its state and repository are not in S3; --format markdown says so as a text");
+        error_help(&error,
+                   "its state and repository are not in S3; --format markdown says so as a text");
         return tell_error(&error);
     }
     bool ok = write_documents(invocation, policy, &error);

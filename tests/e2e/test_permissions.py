@@ -256,3 +256,25 @@ def test_dns_and_target_groups(drc, tmp_path):
                       "elasticloadbalancing:DeregisterTargets of ChangeTargets")  # ELB drops what is terminated
         assert {("ChangeRecords", "route53:ChangeResourceRecordSets"), ("FindZones", "route53:ListHostedZonesByName"),
                 ("ChangeTargets", "elasticloadbalancing:RegisterTargets")} <= run.guard.needed
+
+
+def test_the_command(drc, tmp_path):
+    """Several policies become several files, each said whose; what cannot be is told."""
+    told = drc("plan", "permissions", ROOT / "examples" / "reference" / "plan.yaml", "failover",
+               "-o", tmp_path / "policy.json").err
+    for number, name in enumerate(["policy.json", "policy-2.json", "policy-3.json"], 1):
+        assert json.loads((tmp_path / name).read_text())["Version"] == "2012-10-17"
+        assert f"policy {number} of 3, {tmp_path / name}: " in told
+    assert "for the runner" in told and "for arn:aws:iam::444455556666:role/dns" in told
+    assert "iam:PassRole names the roles as their instance profiles" in told
+    graph = tmp_path / "graph.json"
+    drc("plan", "compile", "plans/shop", "failover", "-o", graph)
+    told = drc("plan", "permissions", graph, "failover", status=1).err
+    assert "is a compiled graph" in told and "give the plan" in told
+    told = drc("plan", "permissions", "plans/shop", "failover", "--format", "yaml", status=1).err
+    assert 'no format "yaml"' in told and "json and markdown" in told
+    assert "needs nothing in AWS" in drc("plan", "permissions", "examples/minimal.yaml", "backup", status=1).err
+    state = drc.json("plan", "permissions", "plans/shop", "backup", "--state", "s3://acme-dr/state", "--json")
+    assert {"ListState", "KeepState", "KeepRepository"} < {one["Sid"] for one in state["Statement"]}
+    text = drc("plan", "permissions", "plans/shop", "failover", "--format", "markdown").out
+    assert "### ChangeInstances\nChanges instances of this plan." in text

@@ -1,5 +1,5 @@
-/* permission.def holds what it promises: every permission of action.def is allowed somehow, nothing is
- * there without use, and what policies say is what IAM takes. */
+/* permission.def holds what it promises: every permission of action.def is allowed somehow, nothing
+ * is there without use, and what policies say is what IAM takes. */
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>

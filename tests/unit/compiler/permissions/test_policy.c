@@ -40,8 +40,7 @@ static struct made make_with(const char *from, const char *to, const char *more,
 {
     struct arena *arena = arena_create();
     const char *plan = arena_printf(arena, "%s%s", fixture_head, more);
-    struct made made =
-        make(from ? fixture_replace(arena, plan, from, to) : plan, workflow, NULL);
+    struct made made = make(from ? fixture_replace(arena, plan, from, to) : plan, workflow, NULL);
     arena_destroy(arena);
     return made;
 }
@@ -86,13 +85,13 @@ static bool names(const struct made *made, const char *sid, const char *resource
     return statement && has(statement->resources, statement->resource_count, resource);
 }
 
-static bool demands(const struct made *made, const char *sid, const char *operator, const char *key,
-                    const char *value)
+static bool demands(const struct made *made, const char *sid, const char *comparison,
+                    const char *key, const char *value)
 {
     const struct policy_statement *statement = find(made, sid);
     for (size_t i = 0; statement && i < statement->condition_count; i++) {
         const struct policy_condition *condition = &statement->conditions[i];
-        if (strcmp(condition->operator, operator) == 0 && strcmp(condition->key, key) == 0) {
+        if (strcmp(condition->comparison, comparison) == 0 && strcmp(condition->key, key) == 0) {
             return has(condition->values, condition->value_count, value);
         }
     }
@@ -115,7 +114,8 @@ static void test_failover_makes_and_changes_by_tag(void **state)
     assert_true(demands(&made, "TagNew", "StringEquals", "ec2:CreateAction", "RunInstances"));
     assert_true(names(&made, "LaunchInPlan", "arn:aws:ec2:eu-west-1:111122223333:subnet/subnet-2"));
     assert_true(names(&made, "LaunchInPlan", "arn:aws:ec2:eu-west-1::image/ami-2"));
-    assert_false(names(&made, "LaunchInPlan", "arn:aws:ec2:eu-west-1:111122223333:subnet/subnet-1"));
+    assert_false(
+        names(&made, "LaunchInPlan", "arn:aws:ec2:eu-west-1:111122223333:subnet/subnet-1"));
     assert_true(names(&made, "UseConversions", "arn:aws:ec2:eu-west-1:111122223333:instance/i-1"));
     done(&made);
 }
@@ -124,9 +124,10 @@ static void test_what_the_plan_lacks_is_not_allowed(void **state)
 {
     (void)state;
     struct made made = make_with(NULL, NULL, vms, WORKFLOW_FAILOVER);
-    static const char *const absent[] = {"ebs:",  "kms:",     "iam:PassRole", "elasticload",
-                                         "route53:", "s3:",   "RegisterImage", "AssociateAddress",
-                                         "sts:",  "KeyPairs", "CommandInstances"};
+    static const char *const absent[] = {
+        "ebs:",     "kms:",     "iam:PassRole",    "elasticload",
+        "route53:", "s3:",      "RegisterImage",   "AssociateAddress",
+        "sts:",     "KeyPairs", "CommandInstances"};
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
         if (strstr(buffer_text(&made.text), absent[i])) {
             fail_msg("%s is allowed for nothing", absent[i]);
@@ -140,24 +141,24 @@ static void test_what_the_plan_lacks_is_not_allowed(void **state)
 static void test_profiles_keys_and_addresses_are_named(void **state)
 {
     (void)state;
-    struct made made = make_with(
-        "account:", "kms_key: alias/dr\n      account:",
-        "vms:\n"
-        "  db: {source: /DC0/vm/db, subnet: db, key_name: dr, iam_profile: dr-instance,\n"
-        "       elastic_ip: {production: eipalloc-7}, capacity_reservation: cr-1}\n",
-        WORKFLOW_FAILOVER);
+    struct made made =
+        make_with("account:", "kms_key: alias/dr\n      account:",
+                  "vms:\n"
+                  "  db: {source: /DC0/vm/db, subnet: db, key_name: dr, iam_profile: dr-instance,\n"
+                  "       elastic_ip: {production: eipalloc-7}, capacity_reservation: cr-1}\n",
+                  WORKFLOW_FAILOVER);
     assert_true(names(&made, "PassRoles", "arn:aws:iam::111122223333:role/dr-instance"));
     assert_true(
         demands(&made, "PassRoles", "StringEquals", "iam:PassedToService", "ec2.amazonaws.com"));
     assert_true(demands(&made, "LaunchInstances", "ArnEqualsIfExists", "ec2:InstanceProfile",
                         "arn:aws:iam::111122223333:instance-profile/dr-instance"));
     assert_true(names(&made, "LaunchInPlan", "arn:aws:ec2:eu-west-1:111122223333:key-pair/dr"));
-    assert_true(
-        names(&made, "LaunchInPlan", "arn:aws:ec2:eu-west-1:111122223333:capacity-reservation/cr-1"));
+    assert_true(names(&made, "LaunchInPlan",
+                      "arn:aws:ec2:eu-west-1:111122223333:capacity-reservation/cr-1"));
     assert_true(
         names(&made, "UseAddresses", "arn:aws:ec2:eu-west-1:111122223333:elastic-ip/eipalloc-7"));
-    assert_true(demands(&made, "UseKey", "ForAnyValue:StringEquals", "kms:ResourceAliases",
-                        "alias/dr"));
+    assert_true(
+        demands(&made, "UseKey", "ForAnyValue:StringEquals", "kms:ResourceAliases", "alias/dr"));
     assert_true(
         demands(&made, "UseKey", "StringEquals", "kms:ViaService", "ec2.eu-west-1.amazonaws.com"));
     assert_true(demands(&made, "GrantKey", "Bool", "kms:GrantIsForAWSResource", "true"));
@@ -171,9 +172,9 @@ static void test_the_role_of_the_site_has_what_works_there(void **state)
 {
     (void)state;
     struct arena *arena = arena_create();
-    const char *plan = fixture_replace(
-        arena, arena_printf(arena, "%s%s", fixture_head, vms), "account:",
-        "role_arn: arn:aws:iam::111122223333:role/drc\n      account:");
+    const char *plan =
+        fixture_replace(arena, arena_printf(arena, "%s%s", fixture_head, vms),
+                        "account:", "role_arn: arn:aws:iam::111122223333:role/drc\n      account:");
     struct made made = make(plan, WORKFLOW_FAILOVER, "s3://acme-dr/state/");
     arena_destroy(arena);
     assert_int_equal(made.policy->count, 2);
@@ -190,10 +191,11 @@ static void test_the_role_of_the_site_has_what_works_there(void **state)
 static void test_replicate_writes_snapshots_and_the_repository(void **state)
 {
     (void)state;
-    struct made made = make_with("account:", "kms_key: alias/dr\n      account:", vms,
-                                 WORKFLOW_REPLICATE);
+    struct made made =
+        make_with("account:", "kms_key: alias/dr\n      account:", vms, WORKFLOW_REPLICATE);
     assert_true(allows(&made, "CreateSnapshots", "ebs:StartSnapshot"));
-    assert_true(demands(&made, "CreateSnapshots", "StringEquals", "aws:RequestTag/drc:plan", "shop"));
+    assert_true(
+        demands(&made, "CreateSnapshots", "StringEquals", "aws:RequestTag/drc:plan", "shop"));
     assert_true(allows(&made, "ChangeSnapshots", "ebs:PutSnapshotBlock"));
     assert_true(allows(&made, "UseKeyForBlocks", "kms:GenerateDataKey"));
     assert_true(allows(&made, "DescribeKey", "kms:DescribeKey"));
@@ -225,8 +227,10 @@ static const char dns[] =
     "    subnet: db\n"
     "    security_groups: [db]\n"
     "    post_boot:\n"
-    "      - dns: {zone: shop.example, record: www, type: A, ttl: 60, values: [\"${self.address}\"]}\n"
-    "      - dns: {zone: other.example, record: db, type: A, ttl: 60, values: [\"${self.address}\"]}\n";
+    "      - dns: {zone: shop.example, record: www, type: A, ttl: 60, values: "
+    "[\"${self.address}\"]}\n"
+    "      - dns: {zone: other.example, record: db, type: A, ttl: 60, values: "
+    "[\"${self.address}\"]}\n";
 
 static void test_zones_are_changed_by_record(void **state)
 {
@@ -243,7 +247,8 @@ static void test_zones_are_changed_by_record(void **state)
         demands(&made, "ChangeRecords", "ForAllValues:StringEquals", records, "db.other.example"));
     assert_true(names(&made, "AssumeZoneRoles", "arn:aws:iam::444455556666:role/dns"));
     assert_string_equal(made.policy->documents[1].role, "arn:aws:iam::444455556666:role/dns");
-    assert_true(names(&made, "FindZones", "*")); /* of the second alone: the first is known by its id */
+    assert_true(
+        names(&made, "FindZones", "*")); /* of the second alone: the first is known by its id */
     done(&made);
 }
 
@@ -299,7 +304,8 @@ static void test_markdown_says_what_each_is_for(void **state)
     struct buffer text = {0};
     policy_write_markdown(made.policy, &text);
     assert_non_null(strstr(buffer_text(&text), "# What failover of plan shop may do in AWS"));
-    assert_non_null(strstr(buffer_text(&text), "### UseCopies\nWhat volumes and images are made from"));
+    assert_non_null(
+        strstr(buffer_text(&text), "### UseCopies\nWhat volumes and images are made from"));
     assert_non_null(
         strstr(buffer_text(&text), "- where `aws:RequestTag/drc:plan` (StringEquals) is `shop`\n"));
     buffer_free(&text);
@@ -329,7 +335,8 @@ static void test_json_is_what_iam_takes(void **state)
     assert_string_equal(
         buffer_text(&text),
         "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Sid\":\"One\",\"Effect\":\"Allow\","
-        "\"Action\":[\"ec2:A\",\"ec2:B\"],\"Resource\":\"*\",\"Condition\":{\"Null\":{\"k1\":\"x\"},"
+        "\"Action\":[\"ec2:A\",\"ec2:B\"],\"Resource\":\"*\",\"Condition\":{\"Null\":{\"k1\":\"x\"}"
+        ","
         "\"StringEquals\":{\"k2\":\"x\",\"k3\":\"x\"}}}]}\n");
     buffer_free(&text);
 }
