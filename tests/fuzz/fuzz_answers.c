@@ -95,6 +95,9 @@ static const struct input inputs[] = {
     TEXT("image_id", "ami-1"), TEXT("zone", "eu-west-1a"), TEXT("device", "/dev/sdf"),
     TEXT("command_id", "0a-1"), TEXT("conversion_instance", "i-9"), TEXT("os", "linux"),
     TEXT("allocation_id", "eipalloc-1"), TEXT("subnet_id", "subnet-1"), TEXT("name", "x"),
+    TEXT("record", "www.shop.example"), TEXT("type", "TXT"), TEXT("change_id", "C1"),
+    TEXT("old", "{\"ttl\":300,\"values\":[\"home\"]}"), TEXT("target_group", "arn:tg"),
+    TEXT("private_ip", "10.0.0.1"),
     INT("size_gib", 8), INT("disk", 0),
 };
 
