@@ -97,7 +97,7 @@ static const struct input inputs[] = {
     TEXT("allocation_id", "eipalloc-1"), TEXT("subnet_id", "subnet-1"), TEXT("name", "x"),
     TEXT("record", "www.shop.example"), TEXT("type", "TXT"), TEXT("change_id", "C1"),
     TEXT("old", "{\"ttl\":300,\"values\":[\"home\"]}"), TEXT("target_group", "arn:tg"),
-    TEXT("private_ip", "10.0.0.1"),
+    TEXT("private_ip", "10.0.0.1"), TEXT("changed_blocks", "1"), TEXT("checksum", "eA=="),
     INT("size_gib", 8), INT("disk", 0),
 };
 
