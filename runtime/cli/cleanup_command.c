@@ -136,6 +136,11 @@ static bool may_roll_back(const struct session *session, struct error *error)
                   run->id);
         return error_help(error, "failback, which brings it home, comes with a later version");
     }
+    if (run_is_undone(run->status)) {
+        error_set(error, "run %s is %s: there is nothing to roll back", run->id,
+                  run_status_name(run->status));
+        return error_help(error, "another run is named: drc run rollback RUN; drc run list shows them");
+    }
     if (run->alive) {
         error_set(error, "run %s is under way", run->id);
         return error_help(error, "drc run cancel %s ends it; then roll it back", run->id);

@@ -6,7 +6,7 @@
 #include "compiler/base/buffer.h"
 #include "compiler/compile.h"
 
-enum { HELP_WIDTH = 80, COMMAND_COLUMN = 18, FLAG_COLUMN = 32 };
+enum { HELP_WIDTH = 80, COMMAND_COLUMN = 20, FLAG_COLUMN = 32 };
 
 static size_t group_length(const struct command *command)
 {

@@ -170,6 +170,9 @@ static bool put_done(const struct plain *plain)
 {
     const struct node_status *status = plain->event->status;
     char duration[32];
+    if (status->unneeded) {
+        return false;
+    }
     if (words_is_milestone(plain->event->node)) {
         bool of_vm = plain->event->node->vm != NO_VM; /* others are the plan's own business */
         if (of_vm) {

@@ -202,6 +202,7 @@ static void redo(struct executor *executor, uint32_t node)
     run->inputs = NULL;
     run->status.cause = NO_NODE;
     run->status.waived = NULL;
+    run->status.unneeded = false;
     notes_forget(run);
     record_next(executor, node, "redo");
 }

@@ -42,6 +42,7 @@ struct node_status {
     const char *code, *service, *request_id;
     int64_t done_bytes, total_bytes; /* of a call that tells its progress; total 0: unknown */
     int32_t cause;        /* SKIPPED: the node that failed; NO_NODE */
+    bool unneeded;        /* DONE without having been begun: it was for a failure that did not come */
     const struct decision *waived; /* DONE because a person went on without it; NULL */
 };
 

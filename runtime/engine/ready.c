@@ -345,7 +345,14 @@ static enum admission start_node(struct executor *executor, enum action action)
         heap_pop(heap); /* skipped meanwhile */
         return SET_ASIDE;
     }
-    if (info->effect == EFFECT_LOCAL || policy_not_needed(executor, node)) {
+    if (policy_not_needed(executor, node)) {
+        heap_pop(heap);
+        executor->nodes[node].status.started_ms = executor_alive_ms(executor);
+        executor->nodes[node].status.unneeded = true;
+        node_done(executor, node, NULL);
+        return ADMITTED;
+    }
+    if (info->effect == EFFECT_LOCAL) {
         heap_pop(heap);
         begin_node(executor, node);
         node_done(executor, node, NULL);

@@ -220,6 +220,8 @@ static void release_slot(struct history *history, uint32_t index)
 static void take_done(struct history *history, uint32_t index, const cJSON *record)
 {
     struct node_status *status = &history->nodes[index].status;
+    status->unneeded = history->nodes[index].sent_utc_ms < 0 &&
+                       graph_is_for_failure(&history->graph->nodes[index]);
     end(history, index, NODE_DONE, record);
     status->detail = status->help = status->service = status->code = status->request_id = NULL;
     ledger_done(history->ledger, index, cJSON_GetObjectItemCaseSensitive(record, "o"));

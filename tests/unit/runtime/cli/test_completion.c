@@ -37,7 +37,7 @@ static void every_shell_knows_every_command(void **state)
             }
         }
         assert_non_null(strstr(captured.out, "recovery-point"));
-        assert_null(strstr(captured.out, "permissions")); /* not built yet */
+        assert_null(strstr(captured.out, "inject")); /* not built yet */
         captured_free(&captured);
     }
     struct captured captured;

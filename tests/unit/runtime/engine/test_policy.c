@@ -313,6 +313,7 @@ static void test_not_needed_where_all_went_well(void **state)
     assert_int_equal(bench_run(&scene.bench), EXECUTOR_SUCCEEDED);
     assert_int_equal(state_of(&scene, "web/restore-record"), NODE_DONE);
     assert_int_equal(fake_thing(scene.bench.cloud, "web/restore-record")->applied, 0);
+    assert_true(bench_status(&scene.bench, "web/restore-record")->unneeded);
     tear_down(&scene);
 }
 

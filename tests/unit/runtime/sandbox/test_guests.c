@@ -82,9 +82,11 @@ static const char *launch(struct sandbox_client *client, const char *address)
 /* The instances have the disks of their VM: what only AWS's image booted is no guest. */
 static void give_disks(struct sandbox *sandbox)
 {
+    pthread_mutex_lock(&sandbox->lock); /* the guests' thread has the same connection */
     assert_true(state_begin(sandbox->state));
     state_run(sandbox->state, "UPDATE snapshots SET description = 'disk'", "");
     assert_true(state_end(sandbox->state, true));
+    pthread_mutex_unlock(&sandbox->lock);
 }
 
 static struct sandbox *an_hour_old(struct world *world, struct arena *arena)
