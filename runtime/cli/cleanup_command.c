@@ -136,9 +136,8 @@ static bool may_roll_back(const struct session *session, struct error *error)
                   run->id);
         return error_help(error, "failback, which brings it home, comes with a later version");
     }
-    if (run_is_undone(run->status)) {
-        error_set(error, "run %s is %s: there is nothing to roll back", run->id,
-                  run_status_name(run->status));
+    if (run->status == RUN_CLEANED && run->verdict) {
+        error_set(error, "run %s is a test that is cleaned up: there is nothing to roll back", run->id);
         return error_help(error, "another run is named: drc run rollback RUN; drc run list shows them");
     }
     if (run->alive) {
