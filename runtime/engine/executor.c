@@ -180,7 +180,7 @@ static void check_end(struct executor *executor)
 static void heartbeat(struct executor *executor)
 {
     int64_t now = world_monotonic_ms(executor->world);
-    if (executor->options.observer && now >= executor->heartbeat_ms) {
+    if (executor->options.observer && !executor->concluded && now >= executor->heartbeat_ms) {
         executor->heartbeat_ms = now + HEARTBEAT_MS;
         executor_queue_event(executor, EVENT_HEARTBEAT, NO_NODE, NULL);
     }
