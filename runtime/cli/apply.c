@@ -96,7 +96,8 @@ static bool load_subject(struct session *session, enum workflow *workflow, struc
         if (invocation->given[FLAG_AUTO_CLEANUP]) {
             error_set(error, "%s is a compiled graph, which says already what its cleanup waits for",
                       source->path);
-            return error_help(error, "give --auto-cleanup when it is compiled");
+            error_help(error, "give --auto-cleanup when it is compiled");
+            return false;
         }
         return load_plan_of_graph(session, error);
     }

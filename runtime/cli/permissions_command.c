@@ -44,7 +44,8 @@ static bool load(const struct invocation *invocation, struct loaded *loaded,
 {
     struct error error = {0};
     if (!load_workflow(invocation->arguments[1], workflow, &error)) {
-        return tell_error(&error) == EXIT_DONE;
+        tell_error(&error);
+        return false;
     }
     if (!load_only_plan(invocation, loaded, &error)) {
         return false;
@@ -54,7 +55,8 @@ static bool load(const struct invocation *invocation, struct loaded *loaded,
     }
     if (!load_facts_of(invocation, invocation->arguments[0], &loaded->facts, &error) ||
         !load_selection(invocation, NULL, &loaded->plan, &error)) {
-        return tell_error(&error) == EXIT_DONE;
+        tell_error(&error);
+        return false;
     }
     loaded->graph = load_compiled(invocation, loaded->plan, *workflow, loaded->facts);
     return loaded->graph != NULL;

@@ -385,7 +385,7 @@ static bool sweep_some(struct prune *prune, struct sweep *sweep, unsigned first,
 static bool sweep_folders(struct prune *prune, struct sweep *sweep, unsigned first, unsigned end,
                           bool removing)
 {
-    unsigned most = width_for(prune, sweep, first), width = most;
+    unsigned most = width_for(prune, sweep, first), width;
     bool ok = most > 0;
     for (unsigned at = first; ok && at < end; at += width) {
         width = most;

@@ -67,7 +67,7 @@ static void hear(struct job_task *job, bool ended)
         job->output = open(buffer_text(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         buffer_free(&path);
     }
-    char *bytes = job->output >= 0 ? base_alloc(READ_SIZE) : NULL;
+    char *bytes = job->on_output && job->output >= 0 ? base_alloc(READ_SIZE) : NULL;
     for (int i = 0; bytes && (ended || i < READS_MAX) && !job->task.cancelled; i++) {
         ssize_t got = read(job->output, bytes, READ_SIZE);
         if (got <= 0) {
