@@ -26,13 +26,15 @@ static bool load_only_plan(const struct invocation *invocation, struct loaded *l
 {
     const struct source *source = load_source(invocation, invocation->arguments[0], error);
     if (!source) {
-        return tell_error(error) == EXIT_DONE;
+        tell_error(error);
+        return false;
     }
     if (is_graph(source)) {
         error_set(error, "%s is a compiled graph, which does not say where the plan keeps things",
                   invocation->arguments[0]);
         error_help(error, "give the plan that it was compiled from");
-        return tell_error(error) == EXIT_DONE;
+        tell_error(error);
+        return false;
     }
     return load_plan_text(invocation, source, &loaded->plan);
 }
