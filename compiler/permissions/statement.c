@@ -95,8 +95,10 @@ static struct names below(const struct statement_terms *terms, const char *url)
     while (length > 0 && slash[length] == '/') {
         length--;
     }
-    return length == 0 ? (struct names){0}
-                       : one(terms, arena_printf(terms->arena, "%.*s/*", (int)length, slash + 1));
+    if (length == 0) {
+        return (struct names){0};
+    }
+    return one(terms, arena_printf(terms->arena, "%.*s/*", (int)length, slash + 1));
 }
 
 static void add_profile(const struct statement_terms *terms, struct policy_statement *to)

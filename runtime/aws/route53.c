@@ -164,11 +164,12 @@ static void on_records(struct operation *op, const struct aws_answer *answer)
         return;
     }
     for (size_t i = 0; i < op->n; i++) {
-        struct rrset now = op->answered[i]
-                               ? (struct rrset){0}
-                               : route53_find(op->arena, answer, route53_input(op, i, "record"),
-                                              route53_input(op, i, "type"));
-        if (!op->answered[i] && (now.there || i == reading->asked)) {
+        if (op->answered[i]) {
+            continue;
+        }
+        struct rrset now = route53_find(op->arena, answer, route53_input(op, i, "record"),
+                                        route53_input(op, i, "type"));
+        if (now.there || i == reading->asked) {
             tell_record(op, i, &now);
         }
     }
