@@ -77,8 +77,8 @@ def test_switched_and_rolled_back(moto, drc, tmp_path):
     after = records(route53, zone)
     assert len(after) == 3
     assert all(ttl == 60 and values[0].startswith("10.20.1.") for ttl, values in after.values())
-    # Records that are due together share a change; as many more set the scene.
-    assert changes(moto) < 2 * len(VMS)
+    # One change for each record at most, fewer where they are due together; as many more set the scene.
+    assert changes(moto) <= 2 * len(VMS)
     drc("run", "rollback", "--yes", timeout=300)
     assert records(route53, zone) == BEFORE
 
