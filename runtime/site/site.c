@@ -88,6 +88,7 @@ static void open_mover(struct site *site, const struct run_options *options)
 bool site_open_providers(struct site *site, const struct run_options *options, struct error *error)
 {
     bool sandbox = site->sandbox != NULL;
+    site_close_providers(site); /* of a resume that goes over into a cleanup */
     if (!site->limits) { /* what they have learnt stays when providers are opened again */
         site->limits = limits_create(site->world, LIMITS_NONE);
     }

@@ -388,7 +388,7 @@ def test_rollback_is_not_for_a_run_under_way(drc, stubborn):
 
 
 def test_a_rollback_that_is_killed_goes_on(drc, shop, tmp_path):
-    site = Site(drc, shop, tmp_path / "aws", 60)
+    site = Site(drc, shop, tmp_path / "aws", 20)
     site.apply()
     process = drc.start("run", "rollback", "--yes")
     wait_for(lambda: any(i == "terminating" or (k == "instance" and i != "running")
