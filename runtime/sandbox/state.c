@@ -25,6 +25,7 @@ struct state {
     struct prepared *statements; /* by their text */
     bool failed;
     char *failure;
+    bool open; /* a transaction of state_begin */
 };
 
 static void note_failure(struct state *state)
@@ -130,7 +131,8 @@ void state_close(struct state *state)
 bool state_begin(struct state *state)
 {
     state->failed = false;
-    return execute(state, "BEGIN IMMEDIATE");
+    state->open = execute(state, "BEGIN IMMEDIATE");
+    return state->open;
 }
 
 /* A statement left in the middle of its rows would keep the transaction open. */
@@ -143,6 +145,7 @@ static void reset_statements(struct state *state)
 
 bool state_end(struct state *state, bool commit)
 {
+    state->open = false;
     reset_statements(state);
     if (commit && !state->failed && execute(state, "COMMIT")) {
         return true;
@@ -165,8 +168,19 @@ bool state_end_operation(struct state *state, bool keep)
     return execute(state, "RELEASE operation");
 }
 
+/* Without memory or room SQLite takes the whole transaction back by itself ("Response To Errors Within A
+ * Transaction"): what an operation has still to write would stay, alone. */
+static bool has_lost_transaction(const struct state *state)
+{
+    return state->open && sqlite3_get_autocommit(state->database);
+}
+
 static sqlite3_stmt *prepare(struct state *state, const char *sql)
 {
+    if (has_lost_transaction(state)) {
+        state->failed = true;
+        return NULL;
+    }
     struct prepared *entry = NULL;
     HASH_FIND_STR(state->statements, sql, entry);
     if (entry) {
